@@ -1,0 +1,47 @@
+"""l2o learns optimizers for families of small problems, and runs them at native speed.
+
+>>> import l2o
+>>> problems = l2o.families.Logistic().sample(3, rng=0)
+>>> len(problems), problems.dim
+(3, 4)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from l2o import baselines, errors, families, policies
+from l2o.minimize import BatchResult, minimize, minimize_many
+from l2o.policies import Policy, load
+from l2o.problems import Objective, Problems
+from l2o.rollout import Rollouts, rollout
+
+__version__ = "0.1.0"
+
+_ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
+    "Comparison": "l2o.evaluation",
+    "Curve": "l2o.evaluation",
+    "compare": "l2o.evaluation",
+    "tune": "l2o.tuning",
+    "GuidedPolicySearch": "l2o.training",
+    "train": "l2o.training",
+    "show_config": "l2o.config",
+}
+_SUBMODULES = ("evaluation", "plotting", "training")
+
+__all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
+           "baselines", "compare", "errors", "evaluation", "families", "load", "minimize", "minimize_many", "plotting",
+           "policies", "rollout", "show_config", "train", "training", "tune"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        return getattr(importlib.import_module(_ON_DEMAND[name]), name)
+    if name in _SUBMODULES:
+        return importlib.import_module(f"l2o.{name}")
+    raise AttributeError(f"module 'l2o' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,54 @@
+"""The native layer: arrays and pointers, no l2o object.
+
+The modules with arithmetic in them are built once per instruction set; the best that this CPU runs
+is chosen here, at import. L2O_CPU=baseline|avx2|avx512 overrides.
+"""
+
+import importlib
+import importlib.util
+import os
+from types import ModuleType
+
+import numpy as np
+
+from l2o._kernels import _cpu, _linear, _python, _run
+
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "linear", "logistic", "mlp", "python", "run"]
+
+LEVELS = ("baseline", "avx2", "avx512")
+CPU_LEVELS = tuple(
+    level
+    for level in LEVELS[: _cpu.LEVEL + 1]
+    if importlib.util.find_spec(f"l2o._kernels._mlp_{level}") is not None
+)
+
+
+def _chosen_level() -> str:
+    level = os.environ.get("L2O_CPU", CPU_LEVELS[-1])
+    if level not in CPU_LEVELS:
+        raise ImportError(f"L2O_CPU is {level!r}; this CPU and build have {', '.join(CPU_LEVELS)}")
+    return level
+
+
+CPU_LEVEL = _chosen_level()
+
+
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f"l2o._kernels._{name}_{CPU_LEVEL}")
+
+
+linear, python, run = _linear, _python, _run
+logistic, mlp = _load("logistic"), _load("mlp")
+
+
+def aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Return zeros of that shape on a 64-byte boundary; NumPy promises 16, which costs 10 % of a step."""
+    size = int(np.prod(shape))
+    memory = np.zeros(size + 8)
+    start = (-memory.ctypes.data // 8) % 8
+    return memory[start : start + size].reshape(shape)
+
+
+def addresses(blocks: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the address of row index[i] of the C-contiguous `blocks`, for every i."""
+    return (blocks.ctypes.data + index * blocks.strides[0]).astype(np.uintp)

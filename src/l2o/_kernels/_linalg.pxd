@@ -1,0 +1,47 @@
+# The two products of the hot path, written so that gcc vectorises them without -ffast-math.
+#
+# `out` must be a local array of the caller (else gcc cannot exclude aliasing and emits a second,
+# scalar loop), and lengths are multiples of 8 with zero padding (no scalar tail).
+from libc.stdint cimport intptr_t
+
+
+cdef inline void add_columns(double* out, const double* columns, intptr_t stride, const double* weight,
+                             intptr_t n_columns, intptr_t n) noexcept nogil:
+    """out[i] += sum_c weight[c] columns[c, i]; eight columns a pass, since out moves once per pass."""
+    cdef intptr_t i, c = 0
+    cdef const double* p
+    n &= -8
+    while c + 8 <= n_columns:
+        p = columns + c * stride
+        for i in range(n):
+            out[i] += ((weight[c] * p[i] + weight[c + 1] * p[i + stride])
+                       + (weight[c + 2] * p[i + 2 * stride] + weight[c + 3] * p[i + 3 * stride])) \
+                + ((weight[c + 4] * p[i + 4 * stride] + weight[c + 5] * p[i + 5 * stride])
+                   + (weight[c + 6] * p[i + 6 * stride] + weight[c + 7] * p[i + 7 * stride]))
+        c += 8
+    while c + 4 <= n_columns:
+        p = columns + c * stride
+        for i in range(n):
+            out[i] += (weight[c] * p[i] + weight[c + 1] * p[i + stride]) \
+                + (weight[c + 2] * p[i + 2 * stride] + weight[c + 3] * p[i + 3 * stride])
+        c += 4
+    while c < n_columns:
+        p = columns + c * stride
+        for i in range(n):
+            out[i] += weight[c] * p[i]
+        c += 1
+
+
+cdef inline double dot(const double* a, const double* b, intptr_t n) noexcept nogil:
+    """sum_i a[i] b[i] in eight lanes, added in a fixed order."""
+    cdef double lane[8]
+    cdef intptr_t i, l
+    n &= -8
+    for l in range(8):
+        lane[l] = 0.0
+    i = 0
+    while i < n:
+        for l in range(8):
+            lane[l] += a[i + l] * b[i + l]
+        i += 8
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]))

@@ -1,0 +1,105 @@
+# l2o: built per instruction set
+# Logistic regression: mean log(1 + exp(-m_i)) + l2/2 |w|^2, margin m_i = y_i (w . x_i + b), y_i = +-1.
+#
+# Block of one problem (float64): an 8-entry header, then p + 1 columns of `padded` points each:
+# the offsets (0; 2000 for padding points, whose loss is then exactly 0) and the p feature columns
+# and the label column, label folded in and scaled by log2(e) so that exp is exp2.
+# The log of a sum of losses is one log of a product: 1 <= 1 + e_i <= 2, so a chunk of 512 points
+# in 8 lanes cannot overflow.
+from libc.stdint cimport intptr_t
+
+from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels._branchfree cimport LN2, by_sign, exp2_negabs, log2_ge1, positive_part
+from l2o._kernels._linalg cimport add_columns, dot
+
+cdef enum:
+    HEADER = 8
+    N_POINTS = 0      # real points
+    PADDED = 1        # points with padding, a multiple of 8
+    L2 = 2            # weight of the regulariser
+    CHUNK = 512       # points at a time
+
+
+cdef inline void margins(double* margin, const double* x, const double* columns, intptr_t padded, intptr_t start,
+                         intptr_t size, intptr_t n) noexcept nogil:
+    cdef intptr_t i
+    for i in range(size):
+        margin[i] = columns[start + i]
+    add_columns(margin, columns + padded + start, padded, x, n, size)
+
+
+cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef const double* columns = block + HEADER
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, l
+    cdef double margin[CHUNK]
+    cdef double slope[CHUNK]
+    cdef double factor[8]
+    cdef double hinge[8]
+    cdef double loss = 0.0, e, product, norm2 = 0.0, m, u
+    for j in range(n):
+        g[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        margins(margin, x, columns, padded, start, size, n)
+        for l in range(8):
+            factor[l] = 1.0
+            hinge[l] = 0.0
+        i = 0
+        while i < size:
+            for l in range(8):
+                m = margin[i + l]
+                e = exp2_negabs(m)
+                u = 1.0 + e
+                slope[i + l] = by_sign(m, e, 1.0) / u          # 1 / (1 + 2^m)
+                factor[l] *= u
+                hinge[l] += positive_part(-m)
+            i += 8
+        product = ((factor[0] * factor[4]) * (factor[2] * factor[6])) * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
+        loss += log2_ge1(product) + (((hinge[0] + hinge[4]) + (hinge[2] + hinge[6]))
+                                     + ((hinge[1] + hinge[5]) + (hinge[3] + hinge[7])))
+        for j in range(n):
+            g[j] += dot(slope, columns + (j + 1) * padded + start, size)
+        start += size
+    for j in range(n):
+        g[j] *= -LN2 / block[N_POINTS]
+    for j in range(n - 1):                                     # the bias is not regularised
+        norm2 += x[j] * x[j]
+        g[j] += block[L2] * x[j]
+    f[0] = loss * LN2 / block[N_POINTS] + 0.5 * block[L2] * norm2
+    return 0
+
+
+cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef const double* columns = block + HEADER
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
+    cdef double curvature[CHUNK]
+    cdef double weighted[CHUNK]
+    cdef double e, total
+    for j in range(n * n):
+        hessian[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        margins(curvature, x, columns, padded, start, size, n)
+        for i in range(size):
+            e = exp2_negabs(curvature[i])
+            curvature[i] = e / ((1.0 + e) * (1.0 + e))         # s (1 - s), even in the margin
+        for j in range(n):
+            for i in range(size):
+                weighted[i] = curvature[i] * columns[(j + 1) * padded + start + i]
+            for k in range(j + 1):
+                hessian[j * n + k] += dot(weighted, columns + (k + 1) * padded + start, size)
+        start += size
+    for j in range(n):
+        for k in range(j + 1):
+            total = hessian[j * n + k] * (LN2 * LN2) / block[N_POINTS]
+            if j == k and j < n - 1:
+                total += block[L2]
+            hessian[j * n + k] = total
+            hessian[k * n + j] = total
+    return 0
+
+
+FUNCTION = <size_t> <l2o_objective_fn> logistic
+HESSIAN = <size_t> <l2o_hessian_fn> logistic_hessian

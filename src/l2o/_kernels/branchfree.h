@@ -1,0 +1,86 @@
+/* exp2, log2 and softplus without branches, so that a plain loop over them is vectorised.
+ *
+ * libm costs a factor of two in a step, and -ffast-math breaks range reduction, so these are our own:
+ * minimax polynomials (Remez, relative error), with the range reduction in integer arithmetic.
+ * A choice by sign is arithmetic (copysign), a cut-off is a bit mask: gcc turns a comparison with a
+ * constant back into a branch round the whole polynomial and then does not vectorise the loop.
+ *
+ * Base 2 throughout: callers scale data and weights by log2(e) once. */
+#ifndef L2O_BRANCHFREE_H
+#define L2O_BRANCHFREE_H
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#define L2O_INLINE static __forceinline
+#else
+#define L2O_INLINE static inline __attribute__((always_inline))
+#endif
+
+#define L2O_LOG2E 1.4426950408889634074
+#define L2O_LN2 0.69314718055994530942
+#define L2O_ROUND 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to an integer, kept in the low bits */
+
+L2O_INLINE uint64_t l2o_bits(double a) { uint64_t b; memcpy(&b, &a, 8); return b; }
+L2O_INLINE double l2o_double(uint64_t b) { double a; memcpy(&a, &b, 8); return a; }
+
+L2O_INLINE double l2o_positive_part(double a) { return 0.5 * (a + fabs(a)); }
+
+/* positive if sign is +, negative if sign is -; both must be finite */
+L2O_INLINE double l2o_by_sign(double sign, double positive, double negative)
+{
+    double h = 0.5 + copysign(0.5, sign);
+    return h * positive + (1.0 - h) * negative;
+}
+
+/* 2^-|a|; 0 below 2^-1020 */
+L2O_INLINE double l2o_exp2_negabs(double a)
+{
+    double magnitude = fabs(a);
+    double rounded = L2O_ROUND - magnitude;
+    double k = rounded - L2O_ROUND;
+    double r = -magnitude - k; /* exact, in [-1/2, 1/2] */
+    double r2 = r * r;
+    double even = 0x1.0000000000000p+0 + r2 * (0x1.ebfbdff82c5adp-3 + r2 * (0x1.3b2ab6fb9f413p-7
+                + r2 * (0x1.43091310bf6bap-13 + r2 * (0x1.62bfc3c1c5de7p-20 + r2 * 0x1.e620fb7c08893p-28))));
+    double odd = 0x1.62e42fefa39efp-1 + r2 * (0x1.c6b08d7049fd1p-5 + r2 * (0x1.5d87fe78cf26fp-10
+               + r2 * (0x1.ffcbfba7b8257p-17 + r2 * (0x1.b526788be5649p-24 + r2 * 0x1.e7aa0eb021747p-32))));
+    uint64_t scaled = l2o_bits(even + r * odd) + (l2o_bits(rounded) << 52);
+    uint64_t in_range = (l2o_bits(1020.0 - magnitude) >> 63) - 1; /* all ones; NaN keeps its sign bit clear */
+    return l2o_double(scaled & in_range);
+}
+
+/* log2(1 + e), 0 <= e <= 1, with full relative accuracy: atanh series in s = e / (2 + e) */
+L2O_INLINE double l2o_log2_1p(double e)
+{
+    double s = e / (2.0 + e), v = s * s, v2 = v * v, v4 = v2 * v2;
+    double low = (0x1.71547652b82fep+1 + v * 0x1.ec709dc3a0c4cp-1) + v2 * (0x1.2776c50e60bfdp-1 + v * 0x1.a61763301c433p-2);
+    double high = (0x1.484af5054566ep-2 + v * 0x1.0c9e8109fd424p-2) + v2 * (0x1.c5ef86a83bc4ep-3 + v * 0x1.919fb8e40e06ep-3);
+    return s * (low + v4 * (high + v4 * (0x1.23b3bc2b56e9ep-3 + v * 0x1.06eb2c89e514fp-2)));
+}
+
+/* log2(1 + 2^z), the softplus of base 2 */
+L2O_INLINE double l2o_softplus2(double z) { return l2o_positive_part(z) + l2o_log2_1p(l2o_exp2_negabs(z)); }
+
+/* log2(u), u >= 1: exponent by bits, mantissa in [sqrt(1/2), sqrt(2)] by the same series */
+L2O_INLINE double l2o_log2_ge1(double u)
+{
+    uint64_t bits = l2o_bits(u);
+    uint64_t k = (bits - 0x3fe6a09e667f3bcdULL) >> 52;
+    double exponent = l2o_double(0x4330000000000000ULL | k) - 4503599627370496.0; /* 2^52: integer to double */
+    double m = l2o_double(bits - (k << 52));
+    double s = (m - 1.0) / (m + 1.0), v = s * s, v2 = v * v;
+    double p = (0x1.71547652b82fep+1 + v * 0x1.ec709dc3a047dp-1) + v2 * (0x1.2776c50ee381bp-1 + v * 0x1.a61762d6c04d9p-2)
+             + v2 * v2 * ((0x1.484afb696e976p-2 + v * 0x1.0ca163b0a71d9p-2) + v2 * (0x1.c46d70d6dfb68p-3 + v * 0x1.b599068fc27c0p-3));
+    return exponent + s * p;
+}
+
+/* sign(a) * log(1 + |a|): the second term restores the bits of a small |a| that 1 + |a| drops */
+L2O_INLINE double l2o_signed_log1p(double a)
+{
+    double magnitude = fabs(a), u = 1.0 + magnitude;
+    return copysign(L2O_LN2 * l2o_log2_ge1(u) + (magnitude - (u - 1.0)) / u, a);
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* The C ABI of an l2o objective: the one thing that every objective, native or user-compiled, meets.
+ *
+ * Write the value at x to *f and the gradient to g[0..n-1]; both are always asked for.
+ *
+ *   return 0          f and g were written
+ *   return positive   x is outside the domain: f counts as +inf, the run ends with status 3
+ *   return negative   stop the run with status 4; a Python exception may be pending
+ *
+ * The caller sets *f to NaN first, so an objective that fails without a word is noticed.
+ * `user` is one flat block of doubles (sizes, then data). A batch calls from several threads at
+ * once with different `user`, so an objective keeps no state of its own. */
+#ifndef L2O_OBJECTIVE_H
+#define L2O_OBJECTIVE_H
+#include <stdint.h>
+
+typedef int (*l2o_objective_fn)(const double *x, double *f, double *g, intptr_t n, void *user);
+
+/* Optional companion: the Hessian at x, row by row, to hessian[0..n*n-1]. Same return values. */
+typedef int (*l2o_hessian_fn)(const double *x, double *hessian, intptr_t n, void *user);
+
+#endif

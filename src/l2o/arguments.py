@@ -1,0 +1,96 @@
+"""Check and convert what comes in at the public edge; below it the kernels trust.
+
+Every message names the argument, what came and what was expected.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+__all__ = ["array", "count", "generator", "number", "starts", "written"]
+
+
+def count(name: str, value: Any, least: int = 1) -> int:
+    """Return `value` as an int that is at least `least`."""
+    try:
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; expected an integer, at least {least}") from None
+    if result < least:
+        raise ValueError(f"{name} is {result}; expected at least {least}")
+    return result
+
+
+def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) -> float:
+    """Return `value` as a finite float that is at least (or above) `low`."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {value!r}; expected a number") from None
+    if not (result > low if exclusive else result >= low) or not np.isfinite(result):
+        raise ValueError(f"{name} is {result}; expected a finite number {'above' if exclusive else 'of at least'} {low}")
+    return result
+
+
+def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", *, finite: bool = True) -> np.ndarray:
+    """Return `value` as a C-contiguous float64 array of that shape; None stands for any length."""
+    try:
+        result = np.ascontiguousarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} cannot be read as an array of real numbers: {type(value).__name__}") from None
+    if result.ndim == 1 and np.ndim(value) == 0:  # ascontiguousarray turns a scalar into one dimension
+        result = result.reshape(())
+    if result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape)):
+        expected = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise ValueError(f"{name} has shape {result.shape}; expected {expected}{what and ': ' + what}")
+    if finite and not np.isfinite(result).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        raise ValueError(f"{name} holds {result[where]} at {where}; expected finite numbers")
+    return result
+
+
+def starts(x0: Any, m: int, dim: int) -> np.ndarray:
+    """Return starting points (m, dim)."""
+    return array("x0", x0, (m, dim), f"one starting point of dimension {dim} for each of {m} problems")
+
+
+def generator(rng: Any) -> np.random.Generator:
+    """Return the generator that `rng` stands for (SPEC 7: None, a seed, a SeedSequence or a Generator)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"rng is {rng!r}; expected None, a non-negative integer, a SeedSequence or a numpy.random.Generator"
+        ) from None
+
+
+@contextmanager
+def written(path: Any) -> Iterator[str]:
+    """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
+    path = os.fspath(path)
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"cannot write {path}: the folder {folder} does not exist")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=os.path.splitext(path)[1])
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {error.strerror}") from None
+    os.close(handle)
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)

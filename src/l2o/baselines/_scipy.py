@@ -1,0 +1,125 @@
+"""Methods of scipy.optimize.minimize, recorded from outside.
+
+Each accepted iteration is a step, seen by SciPy's callback; each call of the function is an evaluation,
+seen by a wrapper. For a record the methods run without their own tolerances.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeWarning, minimize
+
+from l2o.methods import (
+    CONVERGED, LIMIT, NON_FINITE, PRECISION_LOSS, STOPPED, Callback, Method, Record, Solution, Stopping,
+)
+
+__all__ = ["ScipyMethod"]
+
+
+class _Wrapper:
+    """A function under observation: every evaluated point, and the one evaluated last."""
+
+    def __init__(self, objective: Any) -> None:
+        self.objective = objective
+        self.points: list[np.ndarray] = []
+        self.values: list[float] = []
+        self.gradients: list[np.ndarray] = []
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        fun, jac = self.objective.value_and_grad(x)
+        self.points.append(np.array(x))
+        self.values.append(fun)
+        self.gradients.append(jac)
+        return fun, jac
+
+    def row(self, x: np.ndarray) -> int:
+        """Return which evaluation was made at x, newest first."""
+        return next(i for i in reversed(range(len(self.points))) if np.array_equal(self.points[i], x))
+
+
+class ScipyMethod(Method):
+    """A method of `scipy.optimize.minimize` with the gradient given."""
+
+    scipy_name: str
+
+    @abstractmethod
+    def options(self, stopping: Stopping | None) -> dict[str, Any]:
+        """Return SciPy's options; None asks for no tolerance at all."""
+
+    def record(self, problems: Any, n_steps: int) -> Record:
+        m, dim = len(problems), problems.dim
+        x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
+        nfev, status = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc)
+        evaluations = []
+        for i in range(m):
+            wrapper, rows, status[i] = self._observe(problems[i], problems.x0[i], n_steps)
+            rows += [rows[-1]] * (n_steps + 1 - len(rows))
+            x[i] = [wrapper.points[r] for r, _ in rows]
+            fun[i] = [wrapper.values[r] for r, _ in rows]
+            jac[i] = [wrapper.gradients[r] for r, _ in rows]
+            nfev[i] = [n for _, n in rows]
+            values = np.array(wrapper.values)
+            evaluations.append(np.where(np.isfinite(values), values, np.inf))
+        padded = np.full((m, max(map(len, evaluations), default=1)), np.nan)
+        for i, values in enumerate(evaluations):
+            padded[i, : len(values)] = values
+        return x, fun, jac, nfev, status, padded
+
+    def _observe(self, objective: Any, x0: np.ndarray, n_steps: int) -> tuple[_Wrapper, list[tuple[int, int]], int]:
+        """Return the wrapper, (row, evaluations so far) of each step, and the status."""
+        wrapper = _Wrapper(objective)
+        wrapper(x0)
+        rows = [(0, 1)]
+        if n_steps == 0:
+            return wrapper, rows, LIMIT
+        wrapper.points, wrapper.values, wrapper.gradients = [], [], []  # SciPy evaluates x0 itself
+
+        def after_step(xk: np.ndarray) -> None:
+            rows.append((wrapper.row(xk), len(wrapper.values)))
+            if len(rows) > n_steps:
+                raise StopIteration
+
+        result = self._run(wrapper, x0, self.options(None) | {"maxiter": n_steps}, after_step)
+        if len(rows) > n_steps:
+            return wrapper, rows, LIMIT
+        return wrapper, rows, _status(result, wrapper.gradients[rows[-1][0]], 0.0)
+
+    def _run(self, fun: Any, x0: np.ndarray, options: dict[str, Any], callback: Any) -> Any:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # numerical trouble is a status, not a warning
+            warnings.simplefilter("ignore", (OptimizeWarning, RuntimeWarning))
+            return minimize(fun, x0, jac=True, method=self.scipy_name, options=options, callback=callback)
+
+    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
+        m = len(problems)
+        x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
+        nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        for i in range(m):
+            wrapper = _Wrapper(problems[i])
+            stopped = False
+
+            def after_step(xk: np.ndarray, wrapper: _Wrapper = wrapper) -> None:
+                nonlocal stopped
+                if callback is not None and callback(list(xk), wrapper.values[wrapper.row(xk)]):
+                    stopped = True
+                    raise StopIteration
+
+            result = self._run(wrapper, problems.x0[i], self.options(stopping), after_step)
+            values = np.where(np.isfinite(wrapper.values), wrapper.values, np.inf)
+            best = int(values.argmin())
+            x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
+            nit[i], nfev[i] = result.nit, len(wrapper.values)
+            status[i] = STOPPED if stopped else _status(result, jac[i], stopping.gtol)
+        return x, fun, jac, nit, nfev, status
+
+
+def _status(result: Any, jac: np.ndarray, gtol: float) -> int:
+    """Translate the end of a SciPy run."""
+    if not np.isfinite(jac).all() or not np.isfinite(result.fun):
+        return NON_FINITE
+    if np.abs(jac).max(initial=0.0) <= gtol:
+        return CONVERGED
+    return LIMIT if result.status == 1 else PRECISION_LOSS

@@ -1,0 +1,7 @@
+"""Every exception and warning that l2o defines; all other errors are ValueError, TypeError or OSError."""
+
+__all__ = ["PolicyFileError"]
+
+
+class PolicyFileError(ValueError):
+    """A file is not a policy that this version of l2o can read."""

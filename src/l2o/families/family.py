@@ -1,0 +1,45 @@
+"""Family: a law from which objective functions are drawn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from l2o import arguments
+from l2o.problems import Problems
+
+__all__ = ["Family"]
+
+
+class Family(ABC):
+    """A family of objective functions: all members have one dimension and one compiled objective.
+
+    A subclass is a frozen dataclass of its settings; its fields are what a policy's card records.
+    """
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Number of variables."""
+
+    @abstractmethod
+    def sample(self, m: int, rng: Any = None) -> Problems:
+        """Draw m members with starting points."""
+
+    def starts(self, m: int, rng: Any = None) -> np.ndarray:
+        """Draw starting points of the family's law, standard normal.
+
+        Parameters
+        ----------
+        m : int
+            How many.
+        rng : None, int, SeedSequence or Generator, optional
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray, shape (m, d)
+        """
+        return arguments.generator(rng).standard_normal((arguments.count("m", m), self.dim))

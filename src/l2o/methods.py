@@ -1,0 +1,152 @@
+"""Method: anything that minimises, seen alike by rollout, minimize, compare and training.
+
+Two kinds: a `StepMethod` is a function of the history behind the C ABI of _kernels/policy.h and runs
+in the native step loop; a solver of another library (baselines) brings its own loop. What they record is
+the same.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from l2o import _kernels
+
+__all__ = ["Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "status_message"]
+
+CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in _kernels/_run.pyx
+
+_MESSAGES = {
+    CONVERGED: "Optimization terminated successfully: the gradient is within gtol.",
+    LIMIT: "The limit of iterations or evaluations was reached before the gradient was within gtol.",
+    PRECISION_LOSS: "The desired gradient was not reached: precision loss.",
+    NON_FINITE: "The objective or its gradient is not finite; the best point seen before is returned.",
+    OBJECTIVE_FAILED: "The objective reported an error; the best point seen before is returned.",
+    STOPPED: "`callback` raised `StopIteration`.",
+}
+
+
+def status_message(status: int) -> str:
+    """Say in a sentence why a run ended."""
+    return _MESSAGES[int(status)]
+
+
+class Runnable(Protocol):
+    """What the kernels can run: `Problems`, or a Python callable as a batch of one."""
+
+    x0: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def function(self) -> int: ...
+
+    def addresses(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When a minimisation ends: gradient within gtol (maximum norm), iterations, evaluations."""
+
+    gtol: float
+    maxiter: int
+    maxfun: int
+
+
+Record = tuple[np.ndarray, ...]  # x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
+Solution = tuple[np.ndarray, ...]  # x (m, d), fun (m,), jac (m, d), nit (m,), nfev (m,), status (m,)
+Callback = Callable[[list[float], float], bool]
+
+
+class Method(ABC):
+    """Minimise objective functions from a starting point."""
+
+    @abstractmethod
+    def record(self, problems: Any, n_steps: int) -> Record:
+        """Take n_steps accepted steps on each problem and record them."""
+
+    @abstractmethod
+    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
+        """Minimise each problem; the best point seen is what is returned."""
+
+    def check_dim(self, dim: int) -> None:
+        """Raise ValueError if problems of that dimension are not for this method."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A policy as the kernels see it.
+
+    Attributes
+    ----------
+    function : int
+        Address of an l2o_policy_fn.
+    blocks : ndarray, shape (k, size)
+        Its data: one block for all runs, or one a run.
+    length : int
+        Entries of history that it looks at.
+    state_size : int
+        Doubles of its own memory.
+    """
+
+    function: int
+    blocks: np.ndarray
+    length: int
+    state_size: int = 0
+
+    def addresses(self, m: int) -> np.ndarray:
+        """Return the address of each run's block, (m,)."""
+        shared = len(self.blocks) == 1
+        return _kernels.addresses(self.blocks, np.zeros(m, np.intp) if shared else np.arange(m))
+
+
+class StepMethod(Method):
+    """A method whose step is a function of the history: it runs in the native loop."""
+
+    @abstractmethod
+    def step(self, dim: int) -> Step:
+        """Return what the kernels need for problems of that dimension."""
+
+    def record(self, problems: Runnable, n_steps: int) -> Record:
+        x, fun, jac, status = self.simulate(problems, n_steps)
+        m = len(problems)
+        nfev = np.broadcast_to(np.arange(1, n_steps + 2), fun.shape).copy()
+        evaluations = np.where(np.isfinite(fun), fun, np.inf)
+        for i in np.flatnonzero(status != LIMIT):
+            last = _first_repeat(x[i], fun[i])
+            nfev[i, last:] = last + 1
+            evaluations[i, last + 1 :] = np.nan
+        return x, fun, jac, nfev, status, evaluations.reshape(m, n_steps + 1)
+
+    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None) -> Record:
+        """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,); noise (m, T, d) is added to the steps."""
+        m, dim, step = len(problems), problems.dim, self.step(problems.dim)
+        x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
+        status = np.empty(m, np.intc)
+        x[:, 0] = problems.x0
+        _kernels.run.rollout(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
+                             step.state_size, noise, x, fun, jac, status)
+        return x, fun, jac, status
+
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
+        m, step = len(problems), self.step(problems.dim)
+        x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
+        nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        _kernels.run.minimize(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
+                              step.state_size, stopping.gtol, stopping.maxiter, stopping.maxfun, callback,
+                              x, fun, jac, nit, nfev, status)
+        return x, fun, jac, nit, nfev, status
+
+
+def _first_repeat(x: np.ndarray, fun: np.ndarray) -> int:
+    """Return the row at which a run that failed ended: the first non-finite one, or the last one that moved."""
+    bad = np.flatnonzero(~np.isfinite(fun) | ~np.isfinite(x).all(axis=1))
+    moved = np.flatnonzero((x[1:] != x[:-1]).any(axis=1))
+    return int(bad[0]) if len(bad) else int(moved[-1] + 1) if len(moved) else 0

@@ -1,0 +1,285 @@
+"""minimize and minimize_many: check, run, wrap the result."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, OptimizeWarning, approx_fprime
+
+from l2o import arguments
+from l2o.baselines import resolve
+from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Stopping, status_message
+from l2o.parallel import map_rows
+from l2o.problems import Objective, Problems, PythonObjective, problems_with_starts
+
+__all__ = ["BatchResult", "minimize", "minimize_many"]
+
+
+def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any = True, bounds: Any = None,
+             fixed: Any = None, callback: Any = None, tol: float | None = None,
+             options: dict[str, Any] | None = None) -> OptimizeResult:
+    """Minimise a function of several variables.
+
+    Parameters
+    ----------
+    fun : callable or Objective
+        ``fun(x, *args)`` with x (d,); it returns the value and the gradient (``jac=True``), or the value.
+    x0 : array_like, shape (d,)
+        Starting point. An `Objective` has its own, which is the default.
+    args : tuple
+        Further arguments of fun and jac.
+    method : str, Policy or baseline
+        The method: "gradient-descent", "momentum", "cg", "lbfgs", a `Policy`, or a baseline object.
+    jac : bool or callable
+        True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
+        False: 2-point differences, counted in ``nfev``.
+    bounds, fixed : None
+        Not supported yet.
+    callback : callable, optional
+        Called after each iteration as ``callback(x)``, or ``callback(intermediate_result=res)`` if its
+        parameter has that name; StopIteration ends the run.
+    tol : float, optional
+        Sets gtol.
+    options : dict, optional
+        gtol : maximum norm of the gradient at which the run has converged (1e-5).
+        maxiter : iterations (200 d). maxfun : evaluations (15000).
+
+    Returns
+    -------
+    OptimizeResult
+        x, fun, jac, nit, nfev, njev, status, success, message; the best point seen. status: 0 converged,
+        1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
+        the callback.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit. An exception of fun, jac or callback comes through unchanged.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> def bowl(x):
+    ...     return ((x - 1) ** 2).sum(), 2 * (x - 1)
+    >>> result = l2o.minimize(bowl, [3.0, -2.0], method="lbfgs")
+    >>> result.success, result.x.round(6).tolist()
+    (True, [1.0, 1.0])
+    """
+    chosen = resolve(method)
+    _unsupported(bounds, fixed)
+    target = _target(fun, x0, args, jac)
+    chosen.check_dim(target.dim)
+    stopping = _stopping(target.dim, tol, options)
+    report = _Callback(callback) if callback is not None else None
+    x, value, gradient, nit, nfev, status = (part[0] for part in chosen.solve(target, stopping, report))
+    if isinstance(target, PythonObjective):
+        if target.error is not None:
+            raise target.error
+        nfev = target.n_calls
+    return OptimizeResult(x=x, fun=float(value), jac=gradient, nit=int(nit), nfev=int(nfev), njev=int(nfev),
+                          status=int(status), success=bool(status == CONVERGED), message=status_message(status))
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """Result of `minimize_many`, one row a problem.
+
+    Attributes
+    ----------
+    x : ndarray, shape (m, d)
+        Best points seen.
+    fun : ndarray, shape (m,)
+        Their objective values.
+    jac : ndarray, shape (m, d)
+        Their gradients.
+    nit, nfev : ndarray of int, shape (m,)
+        Iterations and evaluations.
+    status : ndarray of int, shape (m,)
+        As in `minimize`.
+    success : ndarray of bool, shape (m,)
+        Whether the gradient is within gtol.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    nit: np.ndarray
+    nfev: np.ndarray
+    status: np.ndarray
+
+    @property
+    def success(self) -> np.ndarray:
+        """Whether each run converged, (m,)."""
+        return self.status == CONVERGED
+
+    def message(self, i: int) -> str:
+        """Say why run i ended."""
+        return status_message(self.status[i])
+
+    def __len__(self) -> int:
+        return len(self.fun)
+
+
+def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: Any = None, fixed: Any = None,
+                  workers: Any = 1, tol: float | None = None, options: dict[str, Any] | None = None,
+                  raise_on_error: bool = False, progress: bool = False) -> BatchResult:
+    """Minimise many problems in one call.
+
+    Parameters
+    ----------
+    problems : Problems
+        m problems of dimension d.
+    x0 : array_like, shape (m, d), optional
+        Starting points; by default those of the problems.
+    method : str, Policy or baseline
+        As in `minimize`.
+    bounds, fixed : None
+        Not supported yet.
+    workers : int, map-like callable or executor
+        Threads (-1 for all CPUs); the result does not depend on it.
+    tol, options
+        As in `minimize`.
+    raise_on_error : bool
+        Raise if a run ends with a value that is not finite or an error of its objective, instead of
+        reporting it in `status`.
+    progress : bool
+        Show a progress bar (needs the extra ``plot``).
+
+    Returns
+    -------
+    BatchResult
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit.
+    ArithmeticError
+        If raise_on_error is set and a run failed.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> problems = l2o.families.Logistic().sample(100, rng=0)
+    >>> batch = l2o.minimize_many(problems, method="lbfgs")
+    >>> batch.x.shape, bool(batch.success.all())
+    ((100, 4), True)
+    """
+    chosen, problems = resolve(method), problems_with_starts(problems, x0)
+    _unsupported(bounds, fixed)
+    chosen.check_dim(problems.dim)
+    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options))
+    parts = map_rows(task, len(problems), workers, progress)
+    result = BatchResult(*parts)
+    failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
+    if raise_on_error and len(failed):
+        raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {failed[0]}: {result.message(failed[0])}")
+    return result
+
+
+@dataclass(frozen=True)
+class _SolveTask:
+    problems: Problems
+    method: Any
+    stopping: Stopping
+
+    def __call__(self, rows: slice) -> tuple[np.ndarray, ...]:
+        return self.method.solve(self.problems[rows], self.stopping)
+
+
+class _Callback:
+    """A user's callback in either of SciPy's forms; returns whether to stop."""
+
+    def __init__(self, callback: Callable[..., Any]) -> None:
+        if not callable(callback):
+            raise TypeError(f"callback is {callback!r}; expected a callable")
+        self._callback = callback
+        try:
+            parameters = signature(callback).parameters
+        except ValueError:  # a builtin without a signature
+            parameters = {}
+        self._wants_result = set(parameters) == {"intermediate_result"} and all(
+            p.kind is not Parameter.POSITIONAL_ONLY for p in parameters.values())
+
+    def __call__(self, x: list[float], fun: float) -> bool:
+        try:
+            if self._wants_result:
+                self._callback(intermediate_result=OptimizeResult(x=np.array(x), fun=fun))
+            else:
+                self._callback(np.array(x))
+        except StopIteration:
+            return True
+        return False
+
+
+def _unsupported(bounds: Any, fixed: Any) -> None:
+    if bounds is not None:
+        raise ValueError("bounds are not supported; expected None")
+    if fixed is not None:
+        raise ValueError("fixed variables are not supported; expected None")
+
+
+def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None) -> Stopping:
+    given = dict(options or {})
+    gtol = given.pop("gtol", 1e-5 if tol is None else tol)
+    maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
+    given.pop("disp", None)  # SciPy's spelling; there is nothing to print
+    if given:
+        warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=4)
+    return Stopping(
+        arguments.number("tol" if tol is not None else "gtol", gtol),
+        200 * dim if maxiter is None else arguments.count("maxiter", maxiter, 0),
+        15000 if maxfun is None else arguments.count("maxfun", maxfun, 1),
+    )
+
+
+def _target(fun: Any, x0: Any, args: Any, jac: Any) -> Any:
+    """Return what the kernels can run as a batch of one."""
+    if isinstance(fun, Objective):
+        return fun.problem if x0 is None else fun.problem.with_starts(arguments.array("x0", x0, (fun.dim,))[None])
+    if not callable(fun):
+        raise TypeError(f"fun is {fun!r}; expected a callable or an Objective")
+    x0 = np.atleast_1d(np.asarray(x0)) if x0 is not None else np.empty(0)
+    x0 = arguments.array("x0", x0, (None,), "one starting point")
+    if x0.size == 0:
+        raise ValueError("x0 is empty; expected at least one variable")
+    args = args if isinstance(args, tuple) else (args,)
+    return PythonObjective(*_value_and_grad(fun, args, jac), x0)
+
+
+def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable[..., Any], Callable[[], int]]:
+    """Return x -> (value, gradient), and the number of calls of fun so far."""
+    calls = 0
+
+    def counted(x: np.ndarray) -> Any:
+        nonlocal calls
+        calls += 1
+        return fun(np.copy(x), *args)
+
+    def together(x: np.ndarray) -> Any:
+        result = counted(x)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise ValueError("fun returned no pair of value and gradient; with jac=True it must return (f, g), "
+                             "else pass jac=None (2-point differences) or a callable")
+        return result
+
+    def apart(x: np.ndarray) -> Any:
+        return counted(x), jac(np.copy(x), *args)
+
+    def differences(x: np.ndarray) -> Any:
+        value = float(np.asarray(counted(x)).reshape(()))
+        if not np.isfinite(value):
+            return value, np.full(x.shape, np.nan)
+        return value, approx_fprime(x, lambda z: value if np.array_equal(z, x) else counted(z))
+
+    if jac is True:
+        return together, lambda: calls
+    if callable(jac):
+        return apart, lambda: calls
+    if jac is None or jac is False:
+        return differences, lambda: calls
+    raise TypeError(f"jac is {jac!r}; expected True, False, None or a callable")

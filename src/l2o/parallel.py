@@ -1,0 +1,68 @@
+"""Spread the rows of a batch over workers.
+
+A task is one function of a slice of rows that returns a tuple of arrays; the slices never change what
+a row computes, so the result is the same to the bit for any number of workers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+__all__ = ["map_rows", "resolve_workers", "shown"]
+
+Task = Callable[[slice], tuple[np.ndarray, ...]]
+
+
+def resolve_workers(workers: Any) -> int | Callable[..., Any]:
+    """Return a thread count, or a map-like callable."""
+    if isinstance(workers, bool) or not (isinstance(workers, (int, np.integer)) or hasattr(workers, "map") or callable(workers)):
+        raise TypeError(f"workers is {workers!r}; expected an integer, a map-like callable or an executor")
+    if isinstance(workers, (int, np.integer)):
+        if workers == -1:
+            return os.cpu_count() or 1
+        if workers < 1:
+            raise ValueError(f"workers is {workers}; expected at least 1, or -1 for all CPUs")
+        return int(workers)
+    return workers.map if hasattr(workers, "map") else workers
+
+
+def map_rows(task: Task, m: int, workers: Any, progress: bool = False) -> tuple[np.ndarray, ...]:
+    """Run task on slices that cover 0..m-1 and join what it returns along the first axis.
+
+    Along later axes, parts of different length are filled up with NaN.
+    """
+    mapper = resolve_workers(workers)
+    if m <= 1 or (mapper == 1 and not progress):
+        return task(slice(0, m))
+    n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else 64)  # several a worker even out slow rows
+    edges = np.linspace(0, m, (min(m, 100) if progress else n_chunks) + 1).astype(int)
+    slices = [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:])]
+    if isinstance(mapper, int):
+        with ThreadPoolExecutor(mapper) as pool:
+            parts = list(shown(pool.map(task, slices), progress, len(slices)))
+    else:
+        parts = list(shown(mapper(task, slices), progress, len(slices)))
+    return tuple(_join(columns) for columns in zip(*parts))
+
+
+def _join(columns: Sequence[np.ndarray]) -> np.ndarray:
+    longest = max(column.shape[1:] for column in columns)
+    if any(column.shape[1:] != longest for column in columns):
+        columns = [np.pad(c, ((0, 0), (0, longest[0] - c.shape[1])), constant_values=np.nan) for c in columns]
+    return np.concatenate(columns)
+
+
+def shown(items: Iterable[Any], progress: bool, total: int, label: str = "") -> Iterable[Any]:
+    """Return the items, behind a progress bar if asked for."""
+    if not progress:
+        return items
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ImportError("progress=True needs tqdm; install it with: pip install 'l2o[plot]'") from None
+    return tqdm(items, total=total, desc=label or None, leave=False)

@@ -1,0 +1,199 @@
+"""The paper's network: one hidden layer of softplus units on the history of a run.
+
+The kernel _kernels/_mlp.pyx runs it when minimising. Here it is a function of arrays for training:
+features of observations, forward pass, Jacobian, and the gradient of a regression loss.
+
+With observation o = [objective changes (H), gradients (H d)], newest first:
+
+    r      = sqrt(floor^2 + s^2), s the largest of the three newest gradient norms (scaled inputs), else 1
+    z      = phi([changes / r^2, gradients / r]) / deviation,  phi(v) = sign(v) log(1 + |v|) or v
+    action = r (W2 softplus(W1 z + b1) + b2), shortened to max_step
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from l2o import _kernels, arguments
+from l2o.methods import Step
+
+__all__ = ["MLP"]
+
+HEADER = 8  # as in _kernels/_mlp.pyx
+INPUTS = {"raw": "raw", "linear": "scaled", "scaled": "logarithmic"}  # setting -> kernel
+
+Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Shape of the policy network.
+
+    Parameters
+    ----------
+    history : int
+        Steps of history seen (H).
+    width : int
+        Hidden units.
+    activation : {"softplus"}
+        Activation of the hidden layer.
+    inputs : {"scaled", "linear", "raw"}
+        "raw": the observation as the paper has it. "linear": changes / r^2 and gradients / r, and
+        steps times r, with the gradient scale r. "scaled": the same, through sign(v) log(1 + |v|).
+    newest_gradient : bool
+        Whether the gradient at the current point is seen (True), or only those before it, the literal
+        reading of the paper's indices.
+    max_step : float
+        Longest step; longer ones are shortened to it.
+    scale_floor : float
+        Lower bound of r; below it the policy is no longer scale equivariant.
+    """
+
+    history: int = 25
+    width: int = 50
+    activation: str = "softplus"
+    inputs: str = "scaled"
+    newest_gradient: bool = True
+    max_step: float = 2.0
+    scale_floor: float = 0.05
+
+    def __post_init__(self) -> None:
+        arguments.count("history", self.history)
+        arguments.count("width", self.width)
+        if self.activation != "softplus":
+            raise ValueError(f"activation is {self.activation!r}; expected 'softplus'")
+        if self.inputs not in INPUTS:
+            raise ValueError(f"inputs is {self.inputs!r}; expected one of {', '.join(map(repr, INPUTS))}")
+        if not self.max_step > 0:
+            raise ValueError(f"max_step is {self.max_step}; expected a number above 0 (inf for no bound)")
+        arguments.number("scale_floor", self.scale_floor)
+
+    # -- sizes ---------------------------------------------------------------------------------------
+
+    @property
+    def kept(self) -> int:
+        """Gradients that a state must hold for this network to see `history` of them."""
+        return self.history + (not self.newest_gradient)
+
+    def n_observations(self, dim: int) -> int:
+        """Return the length of an observation, H + H d."""
+        return self.history * (1 + dim)
+
+    def shapes(self, dim: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every weight."""
+        return {"W1": (self.width, self.n_observations(dim)), "b1": (self.width,), "W2": (dim, self.width),
+                "b2": (dim,), "deviation": (self.n_observations(dim),)}
+
+    def initial(self, dim: int, rng: np.random.Generator) -> Weights:
+        """Draw starting weights; the output layer starts at a tenth of the usual size."""
+        shapes = self.shapes(dim)
+        return {"W1": rng.standard_normal(shapes["W1"]) / np.sqrt(shapes["W1"][1]), "b1": np.zeros(self.width),
+                "W2": 0.1 * rng.standard_normal(shapes["W2"]) / np.sqrt(self.width), "b2": np.zeros(dim),
+                "deviation": np.ones(shapes["deviation"])}
+
+    # -- the kernel's view ----------------------------------------------------------------------------
+
+    def step(self, weights: Weights) -> Step:
+        """Pack the weights for the kernel."""
+        dim, width = len(weights["b2"]), -(-self.width // 8) * 8
+        n = self.n_observations(dim)
+        tail = -(-dim // 8) * 8
+        blocks = _kernels.aligned((1, HEADER + width * (1 + n + dim) + tail))
+        blocks[0, :5] = self.history, width, 0 if self.newest_gradient else 1, self.max_step, self.scale_floor
+        b1, W1, W2, b2 = np.split(blocks[0, HEADER:], np.cumsum([width, n * width, dim * width]))
+        b1[: self.width] = weights["b1"] * np.log2(np.e)
+        W1.reshape(n, width)[:, : self.width] = (weights["W1"] / weights["deviation"]).T * np.log2(np.e)
+        W2.reshape(dim, width)[:, : self.width] = weights["W2"] * np.log(2)
+        b2[:dim] = weights["b2"]
+        return Step(_kernels.mlp.FUNCTIONS[INPUTS[self.inputs]], blocks, self.history + 1)
+
+    # -- a function of arrays, for training ------------------------------------------------------------
+
+    def scale(self, observations: np.ndarray) -> np.ndarray:
+        """Return r for observations (..., n): (...)."""
+        if self.inputs == "raw":
+            return np.ones(observations.shape[:-1])
+        newest = self._newest(observations)
+        largest = np.einsum("...ij,...ij->...i", newest, newest).max(axis=-1)
+        return np.maximum(np.sqrt(self.scale_floor**2 + largest), 1e-100)
+
+    def _newest(self, observations: np.ndarray) -> np.ndarray:
+        """The up to three newest gradients seen, (..., 3, d)."""
+        dim = observations.shape[-1] // self.history - 1
+        n = min(3, self.history)
+        return observations[..., self.history : self.history + n * dim].reshape(*observations.shape[:-1], n, dim)
+
+    def _ratio(self, observations: np.ndarray, r: np.ndarray) -> np.ndarray:
+        ratio = observations / r[..., None]
+        ratio[..., : self.history] /= r[..., None]
+        return ratio
+
+    def features(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return phi([changes / r^2, gradients / r]) (..., n) and r (...)."""
+        r = self.scale(observations)
+        z = self._ratio(observations, r)
+        if self.inputs == "scaled":
+            z = np.copysign(np.log1p(np.abs(z)), z)
+        return z, r
+
+    def net(self, weights: Weights, z: np.ndarray) -> np.ndarray:
+        """Return W2 softplus(W1 z + b1) + b2 for standardised features z (rows, n): (rows, d)."""
+        return np.logaddexp(0.0, z @ weights["W1"].T + weights["b1"]) @ weights["W2"].T + weights["b2"]
+
+    def actions(self, weights: Weights, observations: np.ndarray) -> np.ndarray:
+        """Return the steps (..., d) at observations (..., n)."""
+        z, r = self.features(observations)
+        action = r[..., None] * self.net(weights, z / weights["deviation"])
+        return action * self._shortening(action)[..., None]
+
+    def _shortening(self, action: np.ndarray) -> np.ndarray:
+        length = np.linalg.norm(action, axis=-1)
+        return np.where(length > self.max_step, self.max_step / np.maximum(length, 1e-300), 1.0)
+
+    def jacobian(self, weights: Weights, observations: np.ndarray) -> np.ndarray:
+        """Return the derivative of the steps with respect to the observations, (rows, d, n)."""
+        r = self.scale(observations)
+        ratio = self._ratio(observations, r)
+        slope = 1.0 / ((1.0 + np.abs(ratio)) if self.inputs == "scaled" else np.ones_like(ratio)) / weights["deviation"]
+        z = (np.copysign(np.log1p(np.abs(ratio)), ratio) if self.inputs == "scaled" else ratio) / weights["deviation"]
+        pre = z @ weights["W1"].T + weights["b1"]
+        gate = 0.5 * (1.0 + np.tanh(0.5 * pre))
+        per_z = np.einsum("du,bu,un->bdn", weights["W2"], gate, weights["W1"], optimize=True)
+        net = np.logaddexp(0.0, pre) @ weights["W2"].T + weights["b2"]
+        power = np.ones(observations.shape[-1])
+        power[: self.history] = 2.0
+        per_ratio = per_z * slope[:, None, :]
+        jacobian = r[:, None, None] * per_ratio / r[:, None, None] ** power
+        if self.inputs != "raw":  # through r, which is a function of the newest gradients
+            per_r = net - np.einsum("bdn,bn,n->bd", per_ratio, ratio, power)
+            newest = self._newest(observations)
+            norms = np.linalg.norm(newest, axis=-1)
+            which = norms.argmax(axis=-1)
+            rows, dim = np.arange(len(r)), newest.shape[-1]
+            slope_r = newest[rows, which] / r[:, None]
+            columns = self.history + which[:, None] * dim + np.arange(dim)
+            jacobian[rows[:, None, None], np.arange(dim)[:, None], columns[:, None, :]] += per_r[:, :, None] * slope_r[:, None, :]
+        action = r[:, None] * net
+        length = np.linalg.norm(action, axis=-1)
+        long = length > self.max_step
+        unit = action[long] / length[long, None]
+        jacobian[long] -= unit[:, :, None] * np.einsum("bd,bdn->bn", unit, jacobian[long])[:, None, :]
+        jacobian[long] *= (self.max_step / length[long])[:, None, None]
+        return jacobian
+
+    def card(self) -> dict[str, Any]:
+        """Return the settings as a record that JSON holds."""
+        return {"kind": "mlp", "history": self.history, "width": self.width, "activation": self.activation,
+                "inputs": self.inputs, "newest_gradient": self.newest_gradient,
+                "max_step": None if np.isinf(self.max_step) else self.max_step, "scale_floor": self.scale_floor}
+
+    @classmethod
+    def from_card(cls, card: dict[str, Any]) -> MLP:
+        """Return the network that `card` describes."""
+        settings = {key: value for key, value in card.items() if key != "kind"}
+        if settings.get("max_step") is None:
+            settings["max_step"] = np.inf
+        return cls(**settings)

@@ -1,0 +1,165 @@
+"""Policy: a trained network with its card; saved, loaded, and called by SciPy."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from l2o import arguments
+from l2o.errors import PolicyFileError
+from l2o.methods import Step, StepMethod
+from l2o.policies.mlp import MLP
+
+__all__ = ["FORMAT", "Policy", "load"]
+
+FORMAT = 1  # version of the file format; files of every version stay in the tests
+
+NETWORKS = {"mlp": MLP}
+
+
+class Policy(StepMethod):
+    """A learned optimizer: it turns the history of a run into the next step.
+
+    Use it as ``method`` of `l2o.minimize`, `l2o.minimize_many`, `l2o.rollout`, `l2o.compare` or
+    `scipy.optimize.minimize`. Policies are made by `l2o.train` and `l2o.load`.
+
+    Parameters
+    ----------
+    network : MLP
+        Shape of the network.
+    weights : dict of ndarray
+        Its weights, by name.
+    card : dict
+        What it is: family, dimension, settings, seeds, measured quality.
+    """
+
+    def __init__(self, network: MLP, weights: dict[str, np.ndarray], card: dict[str, Any] | None = None) -> None:
+        dim = len(weights["b2"])
+        self._network = network
+        self._weights = {name: arguments.array(f"weights[{name!r}]", weights[name], shape)
+                         for name, shape in network.shapes(dim).items()}
+        self._card = {**(card or {}), "format": FORMAT, "dim": dim, "network": network.card()}
+        self._step = network.step(self._weights)
+
+    def __repr__(self) -> str:
+        family = self._card.get("family", {}).get("name", "unknown family")
+        return f"Policy({family}, dimension {self.dim}, {self._network})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Policy, (self._network, self._weights, self._card)
+
+    @property
+    def dim(self) -> int:
+        """Number of variables of the problems it minimises."""
+        return len(self._weights["b2"])
+
+    @property
+    def network(self) -> MLP:
+        """Shape of the network."""
+        return self._network
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of the weights; with ``card["network"]`` they are enough to rebuild the step."""
+        return {name: value.copy() for name, value in self._weights.items()}
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """A copy of the card."""
+        return copy.deepcopy(self._card)
+
+    def with_card(self, **entries: Any) -> Policy:
+        """Return the same policy with entries of the card replaced."""
+        return Policy(self._network, self._weights, {**self._card, **entries})
+
+    def check_dim(self, dim: int) -> None:
+        """Raise ValueError if problems of that dimension are not for this policy."""
+        if dim != self.dim:
+            raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
+
+    def step(self, dim: int) -> Step:
+        """Return what the kernels need."""
+        self.check_dim(dim)
+        return self._step
+
+    def actions(self, observations: Any) -> np.ndarray:
+        """Return the steps (..., d) at raw observations (..., H + H d)."""
+        return self._network.actions(self._weights, np.asarray(observations, np.float64))
+
+    def save(self, path: Any) -> None:
+        """Write the policy to an .npz file: no pickle, the card as JSON.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to; the file is replaced in one piece.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        card = np.frombuffer(json.dumps(self._card, sort_keys=True).encode(), np.uint8)
+        with arguments.written(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, allow_pickle=False, card=card, **self._weights)
+
+    def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), *, jac: Any = None, hess: Any = None,
+                 hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
+                 **options: Any) -> Any:
+        """Minimise a function: the signature that `scipy.optimize.minimize` calls a custom method with."""
+        from l2o.minimize import minimize  # upwards: a policy is a SciPy method
+
+        if constraints is not None and len(np.atleast_1d(np.asarray(constraints, object))):
+            raise ValueError("constraints are not supported; expected none")
+        tol = options.pop("tol", None)
+        return minimize(fun, x0, args, method=self, jac=jac, bounds=bounds, callback=callback, tol=tol, options=options)
+
+
+def load(path: Any) -> Policy:
+    """Read a policy from a file that `Policy.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Policy
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    PolicyFileError
+        If it is not a policy, is damaged, or has a format that this version does not know.
+    """
+    name = os.fspath(path)
+    try:
+        with np.load(name, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        card = json.loads(arrays.pop("card").tobytes())
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+            raise type(error)(error.errno, f"cannot read the policy: {error.strerror}", name) from None
+        raise PolicyFileError(f"{name} is not a policy file: {error}") from None
+    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise PolicyFileError(f"{name} is not a policy file, or is damaged: {error}") from None
+    return _rebuild(name, arrays, card)
+
+
+def _rebuild(name: str, arrays: dict[str, np.ndarray], card: Any) -> Policy:
+    if not isinstance(card, dict) or "format" not in card:
+        raise PolicyFileError(f"{name} is not a policy file: it has no card")
+    if card["format"] != FORMAT:
+        raise PolicyFileError(f"{name} has policy format {card['format']}; this version of l2o reads format {FORMAT}")
+    try:
+        network = NETWORKS[card["network"]["kind"]].from_card(card["network"])
+        return Policy(network, arrays, card)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyFileError(f"{name} holds no complete policy: {error}") from None

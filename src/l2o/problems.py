@@ -1,0 +1,258 @@
+"""Problems: members of a family, ready for the kernels; and Objective, one function of them.
+
+A member is one flat block of float64 (sizes, then data) behind a C function of the ABI in
+_kernels/objective.h. `Problems` holds the blocks of many members; indexing shares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from l2o import _kernels, arguments
+
+__all__ = ["Kernel", "Objective", "Problems", "PythonObjective"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled objective: its name and the addresses of its functions. It pickles as its name."""
+
+    name: str
+    function: int
+    hessian: int | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kernel, (self.name,)
+
+
+def _kernel(name: str) -> Kernel:
+    return KERNELS[name]
+
+
+LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN)
+KERNELS = {kernel.name: kernel for kernel in (LOGISTIC,)}
+
+
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """Members of a family of objective functions, with a starting point each.
+
+    Families make them (``family.sample``, ``family.from_data``). ``problems[i]`` is an `Objective`;
+    ``problems[a:b]`` and ``problems[array]`` are `Problems` that share the data.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        The compiled objective.
+    blocks : ndarray, shape (k, size)
+        Sizes and data of each distinct member.
+    index : ndarray of intp, shape (m,)
+        The block of each member.
+    x0 : ndarray, shape (m, d)
+        Starting points.
+    """
+
+    kernel: Kernel
+    blocks: np.ndarray
+    index: np.ndarray
+    x0: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        return f"Problems({self.kernel.name}, {len(self)} of dimension {self.dim})"
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, (int, np.integer)):
+            if not -len(self) <= which < len(self):
+                raise IndexError(f"index is {which}; there are {len(self)} problems")
+            return Objective(self[[which]])
+        return Problems(self.kernel, self.blocks, self.index[which], self.x0[which])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        used, index = np.unique(self.index, return_inverse=True)
+        return _problems, (self.kernel, self.blocks[used], index, self.x0)
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return int(self.x0.shape[1])
+
+    @property
+    def function(self) -> int:
+        """Address of the compiled function."""
+        return self.kernel.function
+
+    def addresses(self) -> np.ndarray:
+        """Return the address of each member's data, (m,)."""
+        return _kernels.addresses(self.blocks, self.index)
+
+    def with_starts(self, x0: Any) -> Problems:
+        """Return the same members with other starting points.
+
+        Parameters
+        ----------
+        x0 : array_like, shape (m, d) or None
+            Starting points; None keeps the present ones.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one, or a value is not finite.
+        """
+        return self if x0 is None else Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
+
+    def value_and_grad(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the value and gradient of each member at its own row of x.
+
+        Parameters
+        ----------
+        x : array_like, shape (m, d)
+
+        Returns
+        -------
+        fun : ndarray, shape (m,)
+        jac : ndarray, shape (m, d)
+        """
+        x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
+        fun, jac = np.empty(len(self)), np.empty(x.shape)
+        _kernels.run.evaluate_many(self.function, self.addresses(), x, fun, jac, np.empty(len(self), np.intc))
+        return fun, jac
+
+    def hessian(self, x: Any) -> np.ndarray:
+        """Return the Hessian (m, d, d) of each member at its own row of x (m, d).
+
+        Raises
+        ------
+        NotImplementedError
+            If the family offers none.
+        """
+        if self.kernel.hessian is None:
+            raise NotImplementedError(f"the objective {self.kernel.name!r} offers no Hessian")
+        x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
+        hessian = np.empty((*x.shape, self.dim))
+        _kernels.run.hessian_many(self.kernel.hessian, self.addresses(), x, hessian)
+        return hessian
+
+
+def _problems(kernel: Kernel, blocks: np.ndarray, index: np.ndarray, x0: np.ndarray) -> Problems:
+    """Make Problems with the blocks on a 64-byte boundary."""
+    memory = _kernels.aligned(blocks.shape)
+    memory[...] = blocks
+    return Problems(kernel, memory, np.asarray(index, np.intp), np.ascontiguousarray(x0, np.float64))
+
+
+def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray) -> Problems:
+    """Make Problems of one member a block."""
+    return _problems(kernel, blocks, np.arange(len(blocks)), x0)
+
+
+def problems_with_starts(problems: Any, x0: Any) -> Problems:
+    """Return problems, checked, with starting points x0 (None: their own)."""
+    if not isinstance(problems, Problems):
+        raise TypeError(f"problems is {type(problems).__name__}; expected Problems (family.sample or family.from_data)")
+    return problems.with_starts(x0)
+
+
+class Objective:
+    """One objective function of a family, callable from Python and known to the kernels.
+
+    Attributes
+    ----------
+    problem : Problems
+        The same function as a batch of one.
+    """
+
+    def __init__(self, problem: Problems) -> None:
+        self.problem = problem
+
+    def __repr__(self) -> str:
+        return f"Objective({self.problem.kernel.name}, dimension {self.dim})"
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self.problem.dim
+
+    @property
+    def x0(self) -> np.ndarray:
+        """Starting point, (d,)."""
+        return self.problem.x0[0].copy()
+
+    def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
+        """Return the value and the gradient (d,) at x (d,)."""
+        fun, jac = self.problem.value_and_grad(arguments.array("x", x, (self.dim,), finite=False)[None])
+        return float(fun[0]), jac[0]
+
+    def fun(self, x: Any) -> float:
+        """Return the value at x (d,)."""
+        return self.value_and_grad(x)[0]
+
+    __call__ = fun
+
+    def grad(self, x: Any) -> np.ndarray:
+        """Return the gradient (d,) at x (d,)."""
+        return self.value_and_grad(x)[1]
+
+    def hessian(self, x: Any) -> np.ndarray:
+        """Return the Hessian (d, d) at x (d,)."""
+        return self.problem.hessian(arguments.array("x", x, (self.dim,), finite=False)[None])[0]
+
+
+class PythonObjective:
+    """A Python callable that looks to the kernels like a batch of one.
+
+    Parameters
+    ----------
+    function : callable
+        x (d,) -> (value, gradient (d,)).
+    calls : callable
+        () -> number of calls of the user's function so far.
+    x0 : ndarray, shape (d,)
+        Starting point.
+    """
+
+    def __init__(self, function: Callable[[np.ndarray], tuple[Any, Any]], calls: Callable[[], int],
+                 x0: np.ndarray) -> None:
+        self._function = function
+        self._calls = calls
+        self.x0 = x0[None]
+        self.error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, which: Any) -> PythonObjective:
+        return self
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self.x0.shape[1]
+
+    @property
+    def function(self) -> int:
+        """Address of the trampoline."""
+        return _kernels.python.FUNCTION
+
+    @property
+    def n_calls(self) -> int:
+        """Calls of the user's function so far."""
+        return self._calls()
+
+    def addresses(self) -> np.ndarray:
+        """Return the address of this object, (1,)."""
+        return np.array([id(self)], np.uintp)
+
+    def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
+        """Return value and gradient at x (d,), checked."""
+        fun, jac = self._function(np.array(x, np.float64))
+        value = np.asarray(fun, np.float64)
+        if value.size != 1:
+            raise ValueError(f"fun returned a value of shape {value.shape}; expected a number")
+        return float(value.reshape(())), arguments.array("the gradient", jac, (self.dim,), finite=False)
