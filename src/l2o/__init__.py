@@ -9,15 +9,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from l2o import baselines, errors, families, policies
 from l2o.minimize import BatchResult, minimize, minimize_many
 from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
 from l2o.rollout import Rollouts, rollout
+from l2o.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from l2o import evaluation, plotting, training
+    from l2o.config import show_config
+    from l2o.evaluation import Comparison, Curve, compare
+    from l2o.training import GuidedPolicySearch, train
+    from l2o.tuning import tune
 
 _ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
     "Comparison": "l2o.evaluation",
@@ -32,7 +38,7 @@ _SUBMODULES = ("evaluation", "plotting", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
            "baselines", "compare", "errors", "evaluation", "families", "load", "minimize", "minimize_many", "plotting",
-           "policies", "rollout", "show_config", "train", "training", "tune"]
+           "__version__", "policies", "rollout", "show_config", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -35,7 +35,8 @@ def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) 
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a number") from None
     if not (result > low if exclusive else result >= low) or not np.isfinite(result):
-        raise ValueError(f"{name} is {result}; expected a finite number {'above' if exclusive else 'of at least'} {low}")
+        bound = "above" if exclusive else "of at least"
+        raise ValueError(f"{name} is {result}; expected a finite number {bound} {low}")
     return result
 
 
@@ -48,7 +49,7 @@ def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", 
     if result.ndim == 1 and np.ndim(value) == 0:  # ascontiguousarray turns a scalar into one dimension
         result = result.reshape(())
     if result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape)):
-        expected = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+        expected = str(shape).replace("None", "any")
         raise ValueError(f"{name} has shape {result.shape}; expected {expected}{what and ': ' + what}")
     if finite and not np.isfinite(result).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])

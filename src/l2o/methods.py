@@ -38,7 +38,8 @@ def status_message(status: int) -> str:
 class Runnable(Protocol):
     """What the kernels can run: `Problems`, or a Python callable as a batch of one."""
 
-    x0: np.ndarray
+    @property
+    def x0(self) -> np.ndarray: ...
 
     def __len__(self) -> int: ...
 
@@ -60,7 +61,8 @@ class Stopping:
     maxfun: int
 
 
-Record = tuple[np.ndarray, ...]  # x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
+# x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
+Record = tuple[np.ndarray, ...]
 Solution = tuple[np.ndarray, ...]  # x (m, d), fun (m,), jac (m, d), nit (m,), nfev (m,), status (m,)
 Callback = Callable[[list[float], float], bool]
 
@@ -76,7 +78,7 @@ class Method(ABC):
     def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
         """Minimise each problem; the best point seen is what is returned."""
 
-    def check_dim(self, dim: int) -> None:
+    def check_dim(self, dim: int) -> None:  # noqa: B027 (most methods take any dimension)
         """Raise ValueError if problems of that dimension are not for this method."""
 
 
@@ -89,22 +91,24 @@ class Step:
     function : int
         Address of an l2o_policy_fn.
     blocks : ndarray, shape (k, size)
-        Its data: one block for all runs, or one a run.
+        Its data, one block or several.
     length : int
         Entries of history that it looks at.
     state_size : int
         Doubles of its own memory.
+    index : ndarray of int, shape (m,), optional
+        The block of each run; by default all runs share the first.
     """
 
     function: int
     blocks: np.ndarray
     length: int
     state_size: int = 0
+    index: np.ndarray | None = None
 
     def addresses(self, m: int) -> np.ndarray:
         """Return the address of each run's block, (m,)."""
-        shared = len(self.blocks) == 1
-        return _kernels.addresses(self.blocks, np.zeros(m, np.intp) if shared else np.arange(m))
+        return _kernels.addresses(self.blocks, np.zeros(m, np.intp) if self.index is None else self.index)
 
 
 class StepMethod(Method):
@@ -124,6 +128,10 @@ class StepMethod(Method):
             nfev[i, last:] = last + 1
             evaluations[i, last + 1 :] = np.nan
         return x, fun, jac, nfev, status, evaluations.reshape(m, n_steps + 1)
+
+    def for_runs(self, rows: slice) -> StepMethod:
+        """Return the method for some runs of a batch: itself, unless each run has a step of its own."""
+        return self
 
     def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None) -> Record:
         """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,); noise (m, T, d) is added to the steps."""

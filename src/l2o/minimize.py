@@ -6,16 +6,20 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult, OptimizeWarning, approx_fprime
 
 from l2o import arguments
 from l2o.baselines import resolve
 from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Stopping, status_message
 from l2o.parallel import map_rows
 from l2o.problems import Objective, Problems, PythonObjective, problems_with_starts
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+# scipy.optimize is imported where it is used: it is three quarters of the time that importing l2o would take
 
 __all__ = ["BatchResult", "minimize", "minimize_many"]
 
@@ -70,6 +74,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     >>> result.success, result.x.round(6).tolist()
     (True, [1.0, 1.0])
     """
+    from scipy.optimize import OptimizeResult
+
     chosen = resolve(method)
     _unsupported(bounds, fixed)
     target = _target(fun, x0, args, jac)
@@ -177,7 +183,8 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     result = BatchResult(*parts)
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
     if raise_on_error and len(failed):
-        raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {failed[0]}: {result.message(failed[0])}")
+        first = int(failed[0])
+        raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
     return result
 
 
@@ -199,13 +206,15 @@ class _Callback:
             raise TypeError(f"callback is {callback!r}; expected a callable")
         self._callback = callback
         try:
-            parameters = signature(callback).parameters
+            parameters = list(signature(callback).parameters.values())
         except ValueError:  # a builtin without a signature
-            parameters = {}
-        self._wants_result = set(parameters) == {"intermediate_result"} and all(
-            p.kind is not Parameter.POSITIONAL_ONLY for p in parameters.values())
+            parameters = []
+        self._wants_result = [p.name for p in parameters] == ["intermediate_result"] and (
+            parameters[0].kind is not Parameter.POSITIONAL_ONLY)
 
     def __call__(self, x: list[float], fun: float) -> bool:
+        from scipy.optimize import OptimizeResult
+
         try:
             if self._wants_result:
                 self._callback(intermediate_result=OptimizeResult(x=np.array(x), fun=fun))
@@ -229,6 +238,8 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None) -> St
     maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
     given.pop("disp", None)  # SciPy's spelling; there is nothing to print
     if given:
+        from scipy.optimize import OptimizeWarning
+
         warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=4)
     return Stopping(
         arguments.number("tol" if tol is not None else "gtol", gtol),
@@ -271,6 +282,8 @@ def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable
         return counted(x), jac(np.copy(x), *args)
 
     def differences(x: np.ndarray) -> Any:
+        from scipy.optimize import approx_fprime
+
         value = float(np.asarray(counted(x)).reshape(()))
         if not np.isfinite(value):
             return value, np.full(x.shape, np.nan)

@@ -6,6 +6,7 @@ a row computes, so the result is the same to the bit for any number of workers.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ Task = Callable[[slice], tuple[np.ndarray, ...]]
 
 def resolve_workers(workers: Any) -> int | Callable[..., Any]:
     """Return a thread count, or a map-like callable."""
-    if isinstance(workers, bool) or not (isinstance(workers, (int, np.integer)) or hasattr(workers, "map") or callable(workers)):
+    mapper = getattr(workers, "map", workers)
+    if isinstance(workers, bool) or not (isinstance(workers, (int, np.integer)) or callable(mapper)):
         raise TypeError(f"workers is {workers!r}; expected an integer, a map-like callable or an executor")
     if isinstance(workers, (int, np.integer)):
         if workers == -1:
@@ -28,7 +30,7 @@ def resolve_workers(workers: Any) -> int | Callable[..., Any]:
         if workers < 1:
             raise ValueError(f"workers is {workers}; expected at least 1, or -1 for all CPUs")
         return int(workers)
-    return workers.map if hasattr(workers, "map") else workers
+    return mapper
 
 
 def map_rows(task: Task, m: int, workers: Any, progress: bool = False) -> tuple[np.ndarray, ...]:
@@ -41,7 +43,7 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False) -> tuple[
         return task(slice(0, m))
     n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else 64)  # several a worker even out slow rows
     edges = np.linspace(0, m, (min(m, 100) if progress else n_chunks) + 1).astype(int)
-    slices = [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:])]
+    slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
     if isinstance(mapper, int):
         with ThreadPoolExecutor(mapper) as pool:
             parts = list(shown(pool.map(task, slices), progress, len(slices)))

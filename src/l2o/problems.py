@@ -105,7 +105,9 @@ class Problems:
         ValueError
             If the shape is another one, or a value is not finite.
         """
-        return self if x0 is None else Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
+        if x0 is None:
+            return self
+        return Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
 
     def value_and_grad(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the value and gradient of each member at its own row of x.

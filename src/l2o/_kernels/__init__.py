@@ -11,7 +11,10 @@ from types import ModuleType
 
 import numpy as np
 
-from l2o._kernels import _cpu, _linear, _python, _run
+import l2o._kernels._cpu as _cpu
+import l2o._kernels._linear as linear
+import l2o._kernels._python as python
+import l2o._kernels._run as run
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "linear", "logistic", "mlp", "python", "run"]
 
@@ -37,7 +40,6 @@ def _load(name: str) -> ModuleType:
     return importlib.import_module(f"l2o._kernels._{name}_{CPU_LEVEL}")
 
 
-linear, python, run = _linear, _python, _run
 logistic, mlp = _load("logistic"), _load("mlp")
 
 

@@ -11,10 +11,18 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeWarning, minimize
 
 from l2o.methods import (
-    CONVERGED, LIMIT, NON_FINITE, PRECISION_LOSS, STOPPED, Callback, Method, Record, Solution, Stopping,
+    CONVERGED,
+    LIMIT,
+    NON_FINITE,
+    PRECISION_LOSS,
+    STOPPED,
+    Callback,
+    Method,
+    Record,
+    Solution,
+    Stopping,
 )
 
 __all__ = ["ScipyMethod"]
@@ -89,6 +97,8 @@ class ScipyMethod(Method):
         return wrapper, rows, _status(result, wrapper.gradients[rows[-1][0]], 0.0)
 
     def _run(self, fun: Any, x0: np.ndarray, options: dict[str, Any], callback: Any) -> Any:
+        from scipy.optimize import OptimizeWarning, minimize  # half a second to import: only where it is used
+
         with warnings.catch_warnings(), np.errstate(all="ignore"):  # numerical trouble is a status, not a warning
             warnings.simplefilter("ignore", (OptimizeWarning, RuntimeWarning))
             return minimize(fun, x0, jac=True, method=self.scipy_name, options=options, callback=callback)

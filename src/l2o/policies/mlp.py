@@ -94,6 +94,10 @@ class MLP:
                 "W2": 0.1 * rng.standard_normal(shapes["W2"]) / np.sqrt(self.width), "b2": np.zeros(dim),
                 "deviation": np.ones(shapes["deviation"])}
 
+    def at_rest(self, weights: Weights) -> Weights:
+        """Return the weights with the output bias that makes the step zero where all that is seen is zero."""
+        return {**weights, "b2": -weights["W2"] @ np.logaddexp(0.0, weights["b1"])}
+
     # -- the kernel's view ----------------------------------------------------------------------------
 
     def step(self, weights: Weights) -> Step:
@@ -175,7 +179,8 @@ class MLP:
             rows, dim = np.arange(len(r)), newest.shape[-1]
             slope_r = newest[rows, which] / r[:, None]
             columns = self.history + which[:, None] * dim + np.arange(dim)
-            jacobian[rows[:, None, None], np.arange(dim)[:, None], columns[:, None, :]] += per_r[:, :, None] * slope_r[:, None, :]
+            jacobian[rows[:, None, None], np.arange(dim)[:, None], columns[:, None, :]] += (
+                per_r[:, :, None] * slope_r[:, None, :])
         action = r[:, None] * net
         length = np.linalg.norm(action, axis=-1)
         long = length > self.max_step

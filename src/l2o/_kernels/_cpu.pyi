@@ -1,0 +1,2 @@
+LEVEL: int
+__test__: dict[str, str]

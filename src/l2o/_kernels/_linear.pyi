@@ -1,0 +1,3 @@
+MOMENTUM: int
+CONTROLLER: int
+__test__: dict[str, str]

@@ -1,0 +1,2 @@
+FUNCTION: int
+__test__: dict[str, str]
