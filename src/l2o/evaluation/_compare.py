@@ -1,0 +1,102 @@
+"""compare: run methods on the same problems from the same points, and record what each does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from l2o import arguments
+from l2o.baselines import resolve
+from l2o.evaluation.bootstrap import resample
+from l2o.evaluation.comparison import Comparison
+from l2o.methods import Method
+from l2o.optimum import best_known
+from l2o.parallel import resolve_workers
+from l2o.problems import Problems, problems_with_starts
+from l2o.rollout import Rollouts, rollout
+
+__all__ = ["compare"]
+
+
+def compare(problems: Problems, methods: Mapping[str, Any], x0: Any = None, *, n_steps: int = 100, f_star: Any = None,
+            workers: Any = 1, n_bootstrap: int = 2000, rng: Any = 0) -> Comparison:
+    """Run methods on the same problems from the same points, without tolerances.
+
+    Parameters
+    ----------
+    problems : Problems
+        m problems of dimension d, unseen in training and tuning.
+    methods : dict of str, Policy or baseline
+        The methods by the name they are shown under. The first is the reference of paired differences.
+    x0 : array_like, shape (m, d), optional
+        Starting points; by default those of the problems.
+    n_steps : int
+        Steps T of a run, at least 1.
+    f_star : array_like, shape (m,), optional
+        What values are measured from. By default the lowest value that any compared run evaluated or
+        that a polish with SciPy from the best point of all runs found: one number a problem.
+    workers : int, map-like callable or executor
+        Threads (-1 for all CPUs) of the runs, not of the timing; the result does not depend on it.
+    n_bootstrap : int
+        Resamples of the problems that intervals are computed from, at least 1.
+    rng : None, int, SeedSequence or Generator
+        Source of the resamples.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit; before anything is run.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> problems = l2o.families.Logistic().sample(20, rng=0)
+    >>> methods = {"momentum": l2o.baselines.Momentum(1.5, 0.5), "L-BFGS": "lbfgs"}
+    >>> report = l2o.compare(problems, methods, n_steps=10)
+    >>> report.curves(by="evaluation")["L-BFGS"].mean.shape
+    (11,)
+    """
+    problems = problems_with_starts(problems, x0)
+    if len(problems) == 0:
+        raise ValueError("problems is empty; expected at least one problem")
+    chosen = _chosen(methods, problems.dim)
+    n_steps, n_bootstrap = arguments.count("n_steps", n_steps), arguments.count("n_bootstrap", n_bootstrap)
+    if f_star is not None:
+        f_star = arguments.array("f_star", f_star, (len(problems),), "one value for each problem").copy()
+    resolve_workers(workers)
+    resamples = resample(len(problems), n_bootstrap, arguments.generator(rng))
+    runs = {name: rollout(problems, method=each, n_steps=n_steps, workers=workers) for name, each in chosen.items()}
+    if f_star is None:
+        f_star = _lowest(problems, list(runs.values()), workers)
+    return Comparison(problems, chosen, runs, f_star, n_steps, resamples)
+
+
+def _chosen(methods: Any, dim: int) -> dict[str, Method]:
+    if not isinstance(methods, Mapping):
+        raise TypeError(f"methods is {type(methods).__name__}; expected a dict from names to methods")
+    if not methods:
+        raise ValueError("methods is empty; expected at least one name with a method")
+    for name in methods:
+        if not isinstance(name, str):
+            raise TypeError(f"methods has the name {name!r}; expected a str")
+    chosen = {name: resolve(method) for name, method in methods.items()}
+    for method in chosen.values():
+        method.check_dim(dim)
+    return chosen
+
+
+def _lowest(problems: Problems, runs: list[Rollouts], workers: Any) -> np.ndarray:
+    """Return the lowest value (m,) that a run evaluated or a polish from the best point of each run found."""
+    rows = np.arange(len(problems))
+    values = [np.where(np.isfinite(each.fun), each.fun, np.inf) for each in runs]
+    points = np.stack([each.x[rows, v.argmin(axis=1)] for each, v in zip(runs, values)], axis=1)
+    evaluated = np.concatenate([each.evaluations for each in runs], axis=1)
+    seen = np.where(np.isfinite(evaluated), evaluated, np.inf).min(axis=1)
+    lowest = np.fmin(best_known(problems, points, workers=workers), seen)
+    return np.where(np.isfinite(lowest), lowest, np.nan)
