@@ -1,0 +1,147 @@
+"""The command line: l2o reproduce, train, evaluate, info. Every command has --json."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from l2o.version import __version__
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, or 2 with one line on standard error for a mistake of the user, 130 for Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"l2o: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("l2o: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="l2o", description="Learn optimizers, and run them.")
+    parser.add_argument("--version", action="version", version=f"l2o {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, run, text in (
+        ("reproduce", _reproduce, "train, evaluate on unseen functions and real data, write figures and results"),
+        ("train", _train, "train a policy and save it"),
+        ("evaluate", _evaluate, "compare a policy with tuned baselines on unseen functions"),
+        ("info", _info, "show the card of a policy"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print a JSON record instead of text")
+        if name in ("reproduce", "train"):
+            command.add_argument("family", help="family of objective functions: logistic")
+            command.add_argument("--out", required=True, help="folder" if name == "reproduce" else "file, .npz")
+            command.add_argument("--quick", action="store_true", help="a short training, to see that everything works")
+        if name in ("evaluate", "info"):
+            command.add_argument("policy", help="policy file, .npz")
+        if name != "info":
+            command.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
+            command.add_argument("--workers", type=int, default=-1, help="threads (-1: all CPUs)")
+    commands.choices["evaluate"].add_argument("--functions", type=int, default=500, help="unseen functions (500)")
+    commands.choices["info"].add_argument("--hash", action="store_true",
+                                          help="print a hash of the policy, without what differs between equal runs")
+    return parser
+
+
+def _reproduce(given: Any) -> None:
+    from l2o.reproduce import reproduce
+
+    say = (lambda line: None) if given.json else print
+    result = reproduce(given.family, given.out, quick=given.quick, seed=given.seed, workers=given.workers,
+                       progress=_on_terminal(given), say=say)
+    if given.json:
+        print(json.dumps({**result.record, "paths": result.paths}, allow_nan=False))
+
+
+def _train(given: Any) -> None:
+    from l2o import families, train
+    from l2o.arguments import written
+    from l2o.reproduce import QUICK
+
+    family = _family(families.FAMILIES, given.family)
+    with written(given.out) as temporary:  # whether the file can be written is known before the training
+        policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
+                       **(QUICK if given.quick else {}))
+        policy.save(temporary)
+    quality = policy.card["quality"]
+    if given.json:
+        print(json.dumps({"path": given.out, "card": policy.card}, allow_nan=False))
+    else:
+        print(f"{given.out}: {quality['measure']}: {quality['policy']:.4g} (momentum {quality['momentum']:.4g}), "
+              f"trained in {policy.card['run']['seconds']:.0f} s")
+
+
+def _evaluate(given: Any) -> None:
+    from l2o import families, load
+    from l2o.reproduce import evaluate, tuned_baselines
+    from l2o.training import streams
+
+    policy = load(given.policy)
+    of = policy.card.get("family", {})
+    classes = {f"l2o.families.{each.__name__}": each for each in families.FAMILIES.values()}
+    if of.get("name") not in classes:
+        raise ValueError(f"{given.policy} was trained on {of.get('name')}; expected one of {', '.join(classes)}")
+    family, branches = classes[of["name"]](**of["settings"]), streams(given.seed)
+    tuned, _ = tuned_baselines(family.sample(90, branches["training"]), given.workers)
+    comparison = evaluate(policy, family.sample(given.functions, branches["fresh"]), tuned, given.workers)
+    if given.json:
+        print(json.dumps(comparison.to_dict(), allow_nan=False))
+    else:
+        print(comparison.table(), "\n", comparison.table(by="evaluation"), sep="\n")
+
+
+def _info(given: Any) -> None:
+    from l2o import load
+
+    policy = load(given.policy)
+    card = policy.card
+    if given.hash:
+        lasting = {key: value for key, value in card.items() if key != "run"}
+        digest = hashlib.sha256(json.dumps(lasting, sort_keys=True).encode())
+        for name, value in sorted(policy.weights.items()):
+            digest.update(name.encode() + value.tobytes())
+        print(json.dumps({"sha256": digest.hexdigest()}) if given.json else digest.hexdigest())
+    elif given.json:
+        print(json.dumps(card, allow_nan=False))
+    else:
+        card.get("training", {}).pop("course", None)
+        _show(card)
+
+
+def _show(record: dict[str, Any], indent: str = "") -> None:
+    for key, value in record.items():
+        if isinstance(value, dict):
+            print(f"{indent}{key}:")
+            _show(value, indent + "  ")
+        else:
+            print(f"{indent}{key}: {value}")
+
+
+def _family(families: dict[str, Any], name: str) -> Any:
+    if name not in families:
+        raise ValueError(f"family is {name!r}; expected one of {', '.join(map(repr, families))}")
+    return families[name]()
+
+
+def _on_terminal(given: Any) -> bool:
+    """Whether to show a progress bar: on a terminal, if tqdm is there."""
+    import importlib.util
+
+    return not given.json and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""The main job: train on a family, compare on unseen functions, apply to real data, write it all down.
+
+Li and Malik (2016), section 4: train on drawn functions, compare with tuned hand-written optimizers on
+100 others; here on 500 more, because a mean over 100 is ruled by a few badly conditioned ones.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from l2o import arguments
+from l2o.baselines import GradientDescent, Momentum
+from l2o.evaluation import Comparison, compare
+from l2o.evaluation.report import plain
+from l2o.families import FAMILIES
+from l2o.minimize import minimize_many
+from l2o.policies import Policy
+from l2o.real_data import breast_cancer_triples
+from l2o.training import GuidedPolicySearch, streams, train
+from l2o.tuning import best_of_grid, tune
+from l2o.version import __version__
+
+__all__ = ["Reproduction", "evaluate", "reproduce"]
+
+STEPS = 100
+AT = (1, 2, 3, 5, 10, 20, 40, 100)
+AT_REAL = (1, 2, 3, 5, 10, 40)
+QUICK: dict[str, Any] = {"n_functions": 45, "n_validation": 50,
+                         "trainer": GuidedPolicySearch(n_iterations=4, n_samples=10)}
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What `reproduce` found.
+
+    Attributes
+    ----------
+    policy : Policy
+        The trained policy.
+    test, fresh : Comparison
+        On the paper's 100 functions and on 500 more.
+    real : Comparison or None
+        On real data, where scikit-learn is installed.
+    record : dict
+        All figures, as written to results.json.
+    paths : list of str
+        Files written.
+    """
+
+    policy: Policy
+    test: Comparison
+    fresh: Comparison
+    real: Comparison | None
+    record: dict[str, Any]
+    paths: list[str]
+
+
+def evaluate(policy: Policy, problems: Any, tuned: dict[str, Any], workers: Any = 1) -> Comparison:
+    """Compare a policy with tuned baselines, nonlinear CG and L-BFGS."""
+    methods = {"learned": policy, **tuned, "CG": "cg", "L-BFGS": "lbfgs"}
+    return compare(problems, methods, n_steps=STEPS, workers=workers)
+
+
+def tuned_baselines(problems: Any, workers: Any = 1) -> tuple[dict[str, Any], list[Any]]:
+    """Return gradient descent and momentum, tuned on training functions, and every momentum tried."""
+    momentum, tried = tune(Momentum, problems, n_steps=40, workers=workers, return_grid=True)
+    descent = tune(GradientDescent, problems, n_steps=40, workers=workers)
+    return {"gradient descent": descent, "momentum": momentum}, tried
+
+
+def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, workers: Any = 1, progress: bool = False,
+              say: Callable[[str], None] = print) -> Reproduction:
+    """Train, evaluate and write results.json, the figures and the policy.
+
+    Parameters
+    ----------
+    name : str
+        A name of `l2o.families.FAMILIES`.
+    out : path-like
+        Folder to write to; it is made.
+    quick : bool
+        Fewer functions and rounds: to see that everything works, not for its figures.
+    seed : int
+        Seed of everything.
+    workers : int, map-like callable or executor
+        Threads (-1 for all CPUs).
+    progress : bool
+        Show a progress bar.
+    say : callable
+        Where the lines of the report go.
+
+    Raises
+    ------
+    ValueError
+        If the family is unknown.
+    OSError
+        If the folder cannot be written.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"family is {name!r}; expected one of {', '.join(map(repr, FAMILIES))}")
+    folder = _writable_folder(out)
+    family, branches = FAMILIES[name](), streams(seed)
+    begun = time.perf_counter()
+    policy = train(family, rng=seed, workers=workers, progress=progress, **(QUICK if quick else {}))
+    training = family.sample(policy.card["training"]["n_functions"], streams(seed)["training"])
+    tuned, tried = tuned_baselines(training, workers)
+    test = evaluate(policy, family.sample(100, branches["test"]), tuned, workers)
+    fresh = evaluate(policy, family.sample(100 if quick else 500, branches["fresh"]), tuned, workers)
+    record = {
+        "family": name, "seed": seed, "quick": quick, "l2o": __version__, "policy": policy.card,
+        "test": test.to_dict(), "fresh": fresh.to_dict(timing=True),
+        "best_of_momentum_grid": plain({"n_settings": len(tried), "mean": best_of_grid(
+            tried, fresh.problems, STEPS, f_star=fresh.f_star, workers=workers)}),
+    }
+    _say_training(policy, say)
+    _say_evaluation(fresh, record, say)
+    real = _real_data(name, policy, tuned, quick, workers, record, say)
+    record["seconds"] = round(time.perf_counter() - begun, 1)
+    paths = _write(folder, name, policy, test, fresh, real, record)
+    say("\nwritten:\n" + "\n".join(f"  {path}" for path in paths))
+    return Reproduction(policy, test, fresh, real, record, paths)
+
+
+def _writable_folder(out: Any) -> str:
+    """Make the folder and see that it can be written to, before any work."""
+    folder = os.fspath(out)
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise NotADirectoryError(f"out is {folder}, which is a file; expected a folder")
+    os.makedirs(folder, exist_ok=True)
+    with arguments.written(os.path.join(folder, ".writable")) as _:
+        pass
+    os.remove(os.path.join(folder, ".writable"))
+    return folder
+
+
+def _say_training(policy: Policy, say: Callable[[str], None]) -> None:
+    run, quality = policy.card["run"], policy.card["quality"]
+    parts = ", ".join(f"{part} {seconds:.1f}" for part, seconds in run["parts"].items())
+    say(f"trained on {policy.card['training']['n_functions']} functions in {run['seconds']:.0f} s ({parts})")
+    say(f"validation, {quality['measure']}: learned {quality['policy']:.4f}, momentum {quality['momentum']:.4f}")
+
+
+def _say_evaluation(fresh: Comparison, record: dict[str, Any], say: Callable[[str], None]) -> None:
+    iteration, evaluation = fresh.curves("iteration"), fresh.curves("evaluation")
+    rows = {name: iteration[name].mean for name in ("learned", "gradient descent", "momentum")}
+    rows["best of momentum grid"] = np.array(record["best_of_momentum_grid"]["mean"])
+    rows |= {f"{name}, by evaluation": evaluation[name].mean for name in ("CG", "L-BFGS")}
+    say(f"\nmean f - f* on {len(fresh.problems)} unseen functions, after k steps (one evaluation each)")
+    say(_table(AT, rows))
+    paired = fresh.paired("learned", "momentum")
+    say(_line("momentum - learned", [f"{v:+.1e}" for v in paired.mean[list(AT)]]))
+    say(_line("  95 % interval from", [f"{v:+.1e}" for v in paired.low[list(AT)]]))
+    say(_line("  to", [f"{v:+.1e}" for v in paired.high[list(AT)]]))
+    learned = fresh.runs["learned"].fun
+    worse = int((~(learned[:, -1] <= learned[:, 0])).sum())
+    say(f"runs of the learned optimizer that are non-finite: {int((~np.isfinite(learned)).any(axis=1).sum())}; "
+        f"that end above their start: {worse}")
+
+
+def _real_data(name: str, policy: Policy, tuned: dict[str, Any], quick: bool, workers: Any, record: dict[str, Any],
+               say: Callable[[str], None]) -> Comparison | None:
+    if name != "logistic" or importlib.util.find_spec("sklearn") is None:
+        record["real_data"] = None
+        say("\nreal data: skipped, scikit-learn is not installed (pip install 'l2o[examples]')"
+            if name == "logistic" else "\nreal data: none for this family")
+        return None
+    problems = breast_cancer_triples(every=20 if quick else 1)
+    start = time.perf_counter()
+    batch = minimize_many(problems, method=policy, workers=workers, options={"maxiter": 40})
+    seconds = time.perf_counter() - start
+    real = compare(problems, {"learned": policy, "momentum": tuned["momentum"], "L-BFGS": "lbfgs"}, n_steps=40,
+                   workers=workers)
+    gap = batch.fun - real.f_star
+    record["real_data"] = {"comparison": real.to_dict(), "minimize_many": {
+        "seconds": seconds, "mean_gap": float(gap.mean()), "worst_gap": float(gap.max()),
+        "converged": float(batch.success.mean())}}
+    say(f"\nreal data: breast cancer, {len(problems):,} logistic regressions on triples of features, 569 rows each;"
+        f"\nmean f - f* after k evaluations, the policy unchanged")
+    curves = real.curves("evaluation")
+    say(_table(AT_REAL, {label: curve.mean for label, curve in curves.items()}))
+    say(f"minimize_many, 40 steps: {len(problems):,} problems in {seconds:.2f} s; "
+        f"mean f - f* {gap.mean():.1e}, largest {gap.max():.1e}")
+    return real
+
+
+def _table(at: tuple[int, ...], rows: dict[str, np.ndarray]) -> str:
+    lines = [_line("k", [str(k) for k in at])]
+    return "\n".join(lines + [_line(name, [f"{values[k]:.2g}" for k in at]) for name, values in rows.items()])
+
+
+def _line(head: str, cells: list[str]) -> str:
+    return f"{head:<24}" + "".join(f"{cell:>10}" for cell in cells)
+
+
+def _write(folder: str, name: str, policy: Policy, test: Comparison, fresh: Comparison, real: Comparison | None,
+           record: dict[str, Any]) -> list[str]:
+    paths = {key: os.path.join(folder, file) for key, file in (
+        ("policy", f"{name}.npz"), ("results", "results.json"), ("fresh", f"{name}-fresh.png"),
+        ("test", f"{name}-paper.png"), ("real", f"{name}-real-data.png"))}
+    policy.save(paths["policy"])
+    with arguments.written(paths["results"]) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(record, file, allow_nan=False, indent=1)
+    done = [paths["policy"], paths["results"]]
+    if importlib.util.find_spec("matplotlib") is None:
+        return done
+    from l2o.plotting import figure
+
+    titles = {"fresh": f"{name}: {len(fresh.problems)} unseen functions", "test": f"{name}: the paper's 100 functions",
+              "real": "breast cancer: logistic regressions on all triples of features"}
+    for key, comparison in (("fresh", fresh), ("test", test), ("real", real)):
+        if comparison is not None:
+            figure(comparison, paths[key], titles[key])
+            done.append(paths[key])
+    return done

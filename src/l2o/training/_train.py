@@ -1,0 +1,189 @@
+"""train: from a family to a policy with its card."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import scipy
+
+from l2o import _kernels, arguments
+from l2o.families import Family
+from l2o.parallel import resolve_workers
+from l2o.policies import MLP, Policy
+from l2o.problems import Problems
+from l2o.training.guided_policy_search import GuidedPolicySearch
+from l2o.training.trainer import Progress, Task, Trainer, Weights
+from l2o.version import __version__
+
+__all__ = ["STREAMS", "streams", "train"]
+
+STREAMS = ("training", "validation", "search", "test", "fresh")
+HORIZON = 40  # steps over which policies are compared on the validation functions
+HELD_OUT = 5  # of given problems without validation functions, every fifth is held out
+
+
+def streams(rng: Any) -> dict[str, np.random.Generator]:
+    """Return a generator for each purpose: branches of one seed that never meet it or each other.
+
+    Parameters
+    ----------
+    rng : None, int, SeedSequence or Generator
+        The seed.
+
+    Returns
+    -------
+    dict of Generator
+        "training", "validation" and "search" are used by `train`; "test" and "fresh" are for functions to
+        evaluate on.
+    """
+    return dict(zip(STREAMS, arguments.generator(rng).spawn(len(STREAMS))))
+
+
+def train(family: Family | Problems, n_functions: int = 90, n_validation: int = 100,
+          validation: Problems | None = None, rng: Any = None, policy: MLP | None = None,
+          trainer: Trainer | Sequence[Trainer] | None = None, init: Policy | None = None, workers: Any = 1,
+          checkpoint: None = None, progress: bool = False) -> Policy:
+    """Learn an optimizer for a family of objective functions.
+
+    Parameters
+    ----------
+    family : Family or Problems
+        What to draw training functions from, or the training functions.
+    n_functions : int
+        Training functions to draw.
+    n_validation : int
+        Validation functions to draw; the policy that does best on them is returned.
+    validation : Problems, optional
+        Validation functions. For given problems without them, every fifth problem is held out.
+    rng : None, int, SeedSequence or Generator, optional
+        Source of randomness. Training, validation and search use branches of it, so that no
+        ``family.sample(m, rng)`` returns a function that was trained on.
+    policy : MLP, optional
+        Shape of the network.
+    trainer : Trainer or sequence of Trainer, optional
+        How to train; several run one after the other.
+    init : Policy, optional
+        Policy to start from; its network is kept.
+    workers : int, map-like callable or executor
+        Threads (-1 for all CPUs); the result does not depend on it.
+    checkpoint : None
+        Not supported yet.
+    progress : bool
+        Show a progress bar (needs the extra ``plot``).
+
+    Returns
+    -------
+    Policy
+        The best on the validation functions of all that the trainers found. Its card says how it was
+        made and what it reached.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> family = l2o.families.Logistic(n_points=20)
+    >>> short = l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=10, epochs=1)
+    >>> policy = l2o.train(family, n_functions=6, n_validation=5, rng=0, trainer=short)
+    >>> policy.dim, policy.card["training"]["n_functions"]
+    (4, 6)
+    """
+    trainers = _trainers(trainer)
+    resolve_workers(workers)
+    if checkpoint is not None:
+        raise ValueError("checkpoint is not supported; expected None")
+    branches = streams(rng)
+    training, validation = _functions(family, n_functions, n_validation, validation, branches)
+    network = _network(policy, init, training.dim)
+    start = time.perf_counter()
+    task = Task.of(training, validation, network, HORIZON, workers)
+    found = Progress(task)
+    found.clock.seconds["tuning momentum"] = time.perf_counter() - start
+    weights: Weights | None = None
+    if init is not None:
+        weights = init.weights
+        found.offer(weights, round=0)
+    for each in trainers:
+        each.run(found, weights, branches["search"], progress)
+        weights = found.weights
+    card = _card(family, found, trainers, rng, init, time.perf_counter() - start)
+    return Policy(network, found.weights, card)
+
+
+def _trainers(trainer: Any) -> list[Trainer]:
+    trainers = [GuidedPolicySearch()] if trainer is None else [trainer] if isinstance(trainer, Trainer) else trainer
+    if not isinstance(trainers, (list, tuple)) or not trainers or not all(isinstance(t, Trainer) for t in trainers):
+        raise TypeError(f"trainer is {trainer!r}; expected a Trainer or a sequence of them")
+    return list(trainers)
+
+
+def _functions(family: Any, n_functions: int, n_validation: int, validation: Problems | None,
+               branches: dict[str, np.random.Generator]) -> tuple[Problems, Problems]:
+    if isinstance(family, Problems):
+        training = family
+        if len(training) < 2 + (validation is None):
+            raise ValueError(f"family holds {len(training)} problems; expected at least {2 + (validation is None)}")
+        if validation is None:
+            held_out = np.arange(len(family)) % HELD_OUT == HELD_OUT - 1
+            held_out[-1] |= not held_out.any()
+            training, validation = family[~held_out], family[held_out]
+    elif isinstance(family, Family):
+        training = family.sample(arguments.count("n_functions", n_functions, 2), branches["training"])
+        if validation is None:
+            validation = family.sample(arguments.count("n_validation", n_validation), branches["validation"])
+    else:
+        raise TypeError(f"family is {type(family).__name__}; expected a Family or Problems")
+    if not isinstance(validation, Problems) or validation.dim != training.dim or len(validation) == 0:
+        raise ValueError(f"validation is {validation!r}; expected Problems of dimension {training.dim}")
+    return training, validation
+
+
+def _network(policy: MLP | None, init: Policy | None, dim: int) -> MLP:
+    if policy is not None and not isinstance(policy, MLP):
+        raise TypeError(f"policy is {policy!r}; expected the shape of a network, such as l2o.policies.MLP()")
+    if init is None:
+        return policy or MLP()
+    if not isinstance(init, Policy):
+        raise TypeError(f"init is {init!r}; expected a Policy")
+    init.check_dim(dim)
+    if policy is not None and policy != init.network:
+        raise ValueError(f"policy is {policy}; init has another network, {init.network}")
+    return init.network
+
+
+def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init: Policy | None,
+          seconds: float) -> dict[str, Any]:
+    task = found.task
+    of_family = isinstance(family, Family)
+    name = f"{type(family).__module__.rpartition('.')[0]}.{type(family).__qualname__}" if of_family else None
+    momentum = task.validation.gaps(task.momentum, task.horizon, task.workers)[:, 1:].mean()
+    return {
+        "family": {"name": name or "given problems", "settings": asdict(family) if of_family else {}},  # type: ignore[call-overload]
+        "objective": {"name": task.training.problems.kernel.name},
+        "training": {
+            "n_functions": len(task.training.problems), "n_validation": len(task.validation.problems),
+            "trainers": [each.card() for each in trainers], "course": found.course, "l2o": __version__,
+            "seed": int(rng) if isinstance(rng, (int, np.integer)) else None,
+            "init": None if init is None else init.card.get("training"),
+        },
+        "quality": {
+            "measure": f"mean of f - f_star over k = 1..{task.horizon} and the validation functions",
+            "policy": found.score, "momentum": float(momentum), "momentum_settings": asdict(task.momentum),
+        },
+        "limits": {"horizon": task.horizon},
+        "run": {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 1),
+            "parts": {part: round(value, 2) for part, value in found.clock.seconds.items()},
+            "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
+            "machine": platform.machine(), "instruction_set": _kernels.CPU_LEVEL,
+        },
+    }

@@ -1,0 +1,74 @@
+"""The cost of a trajectory: a weighted sum of objective values, and how weights are judged by it.
+
+The paper's cost is the plain sum. On these families f - f_star falls a hundredfold in 40 steps, so that
+the plain sum hardly sees the late ones; part of the weight therefore goes as one over the gap that tuned
+momentum has left at that step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o.baselines import Momentum
+from l2o.methods import StepMethod
+from l2o.training.trainer import Task, Yardstick
+
+__all__ = ["Cost", "Merit", "best_momentum"]
+
+LEAST_GAP = 1e-3  # of the gap at the start: steps by which momentum has converged do not outweigh all others
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """Weights of f(x_t).
+
+    Attributes
+    ----------
+    momentum_gap : ndarray, shape (T'+1,)
+        Mean of f - f_star of tuned momentum on the training functions.
+    relative : float
+        Share of the weight that goes as one over that gap; the rest is the same for all steps.
+    first_step : float
+        Factor of the weight of the first step.
+    """
+
+    momentum_gap: np.ndarray
+    relative: float
+    first_step: float
+
+    def weights(self, n_steps: int) -> np.ndarray:
+        """Return the weights of t = 0..n_steps, (n_steps + 1,); that of the start is 0."""
+        gap = self.momentum_gap[: n_steps + 1]
+        per_gap = 1.0 / np.maximum(gap, LEAST_GAP * gap[0])
+        weights = self.relative * per_gap / per_gap[1:].mean() + (1.0 - self.relative)
+        weights[0] = 0.0
+        weights[1] *= self.first_step
+        return weights
+
+
+class Merit:
+    """Judge a policy by real, noise-free runs on the training functions, from several starting points each."""
+
+    def __init__(self, task: Task, cost: Cost, n_steps: int, n_starts: int = 4) -> None:
+        problems, m = task.training.problems, len(task.training.problems)
+        x0 = np.concatenate([np.roll(problems.x0, shift, axis=0) for shift in range(n_starts)])
+        self._yardstick = Yardstick(problems[np.tile(np.arange(m), n_starts)].with_starts(x0),
+                                    np.tile(task.training.f_star, n_starts))
+        self._weights, self._workers = cost.weights(n_steps), task.workers
+        self._reference = float(self._weights @ cost.momentum_gap[: n_steps + 1])
+
+    def __call__(self, method: StepMethod) -> float:
+        """Return the cost in units of tuned momentum's; lower is better."""
+        gaps = self._yardstick.gaps(method, len(self._weights) - 1, self._workers)
+        return float(self._weights[1:] @ gaps.mean(axis=0)[1:]) / self._reference
+
+
+def best_momentum(task: Task, horizon: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the step size and decay (m,) of least cost for each training function, on a grid round the tuned ones."""
+    grid = [(task.momentum.step_size * factor, decay)
+            for factor in np.geomspace(0.2, 5.0, 8) for decay in (0.0, 0.3, 0.5, 0.7, 0.8)]
+    costs = [task.training.gaps(Momentum(*setting), horizon, task.workers)[:, 1:] @ weights[1:] for setting in grid]
+    best = np.argmin(costs, axis=0)
+    return np.array(grid)[best, 0], np.array(grid)[best, 1]

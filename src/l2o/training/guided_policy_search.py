@@ -1,0 +1,248 @@
+"""Guided policy search: Levine and Abbeel (2014), as Li and Malik (2016), section 3, use it.
+
+One driver for two forms. The teachers' samples and trust region are those of the previous teachers
+(2016), or those of the policy itself (mirror descent: Montgomery and Levine, 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from l2o import arguments
+from l2o.parallel import shown
+from l2o.policies import Policy
+from l2o.training.controllers import Controllers, momentum_controllers
+from l2o.training.cost import Cost, Merit, best_momentum
+from l2o.training.examples import label
+from l2o.training.imitation import Regression, imitate
+from l2o.training.local_model import LocalModel, floored, from_hessians, from_samples
+from l2o.training.teacher import Reference, Teachers, TrustRegion, improve
+from l2o.training.trainer import Progress, Trainer, Weights
+from l2o.training.trajectories import Layout, Trajectories, simulate
+
+__all__ = ["GuidedPolicySearch"]
+
+QUIET = (1.0, 1.0, 0.2, 0.0)  # exploration of the samples by quarters: the late, small-gradient region is seen too
+BACKTRACKING = (1.0, 0.5, 0.25, 0.1)  # shares of the regression's change that are tried
+MERIT_STEPS = 100  # steps over which they are judged: beyond the horizon, for stability
+START_EPOCHS = 20  # of the imitation of the first teachers
+
+
+@dataclass(frozen=True)
+class GuidedPolicySearch(Trainer):
+    """Guided policy search.
+
+    Parameters
+    ----------
+    n_iterations : int
+        Rounds of sampling, improving the teachers and imitation.
+    n_samples : int
+        Trajectories sampled for each training function in a round.
+    horizon : int
+        Steps T of a trajectory.
+    samples : {"policy", "teacher"}
+        Where trajectories are sampled from.
+    trust_region : {"policy", "teacher"}
+        What the teachers stay near: the linearised policy, or the teachers of the round before.
+    local_model : {"samples", "hessian"}
+        Whether the derivative of the gradient is fitted to the samples, as in unknown dynamics, or the
+        family's own Hessian.
+    kl_bound : float
+        Wanted mean divergence of a whole trajectory, epsilon.
+    coupling : float
+        Weight nu of the divergence from the policy, where the trust region is round the teacher.
+    sigma : float
+        First standard deviation of the exploration.
+    least_sigma : float
+        Lower bound of it.
+    curvature_floor : float
+        Lower bound of the eigenvalues of the cost's curvature.
+    ridge : float
+        Pull of the fitted local model towards that of the round before, in samples.
+    neighbours : int
+        Steps before and after whose samples are pooled in the fit.
+    relative : float
+        Share of the weights of the cost that goes as one over momentum's gap, in [0, 1]; 0 is the paper's
+        plain sum.
+    first_step : float
+        Factor of the weight of the first step, at which a policy knows no more than a fixed step does.
+    rotations : float
+        Share of the imitated trajectories whose axes are turned at random, in [0, 1].
+    epochs, batch, rate : int, int, float
+        The regression: passes, rows a step, highest learning rate.
+
+    References
+    ----------
+    Li and Malik, *Learning to Optimize*, 2016, section 3. Montgomery and Levine, *Guided policy search
+    via approximate mirror descent*, 2016.
+    """
+
+    n_iterations: int = 14
+    n_samples: int = 20
+    horizon: int = 40
+    samples: str = "policy"
+    trust_region: str = "policy"
+    local_model: str = "samples"
+    kl_bound: float = 10.0
+    coupling: float = 0.1
+    sigma: float = 0.1
+    least_sigma: float = 0.04
+    curvature_floor: float = 1e-3
+    ridge: float = 0.1
+    neighbours: int = 1
+    relative: float = 0.5
+    first_step: float = 2.0
+    rotations: float = 0.4
+    epochs: int = 10
+    batch: int = 500
+    rate: float = 3e-3
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_iterations", 0), ("n_samples", 4), ("horizon", 1), ("neighbours", 0), ("epochs", 1),
+                            ("batch", 1)):
+            arguments.count(name, getattr(self, name), least)
+        for name in ("kl_bound", "sigma", "least_sigma", "curvature_floor", "ridge", "rate"):
+            arguments.number(name, getattr(self, name), exclusive=True)
+        for name in ("coupling", "relative", "first_step", "rotations"):
+            arguments.number(name, getattr(self, name))
+        for name in ("relative", "rotations"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected a number in [0, 1]")
+        for name, known in (("samples", ("policy", "teacher")), ("trust_region", ("policy", "teacher")),
+                            ("local_model", ("samples", "hessian"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(map(repr, known))}")
+
+    def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator, show: bool) -> None:
+        """Train, from random weights if `weights` is None."""
+        search = _Search(self, progress, rng)
+        weights = search.start(weights)
+        for _ in shown(range(self.n_iterations), show, self.n_iterations, "guided policy search"):
+            policy = Policy(progress.task.network, weights)
+            samples = search.sample(policy)
+            region = search.fit(policy, samples)
+            teachers = search.improve(region)
+            candidate = search.imitate(weights, samples, teachers)
+            weights = search.accept(weights, candidate)
+
+
+class _Search:
+    """The state of one search; its methods are the steps of the algorithm, in order."""
+
+    def __init__(self, settings: GuidedPolicySearch, progress: Progress, rng: np.random.Generator) -> None:
+        task = progress.task
+        self.settings, self.progress, self.task, self.rng = settings, progress, task, rng
+        self.problems, self.clock = task.training.problems, progress.clock
+        self.layout = Layout.of(task.network, task.dim)
+        gap = task.training.gaps(task.momentum, max(settings.horizon, MERIT_STEPS), task.workers).mean(axis=0)
+        cost = Cost(gap, settings.relative, settings.first_step)
+        self.cost_weights, self.merit = cost.weights(settings.horizon), Merit(task, cost, MERIT_STEPS)
+        self.covariance = settings.sigma**2 * np.eye(task.dim)
+        self.kl_bound, self.eta, self.round = settings.kl_bound, 1.0, 0
+        self.model: LocalModel | None = None
+        self.facts: dict[str, Any] = {}
+        self.teachers: Controllers
+
+    def start(self, weights: Weights | None) -> Weights:
+        """Make the first teachers, momentum with the best setting of each function, and imitate them."""
+        settings, network = self.settings, self.task.network
+        with self.clock("start"):
+            step_sizes, decays = best_momentum(self.task, settings.horizon, self.cost_weights)
+            self.teachers = momentum_controllers(step_sizes, decays, settings.horizon, settings.sigma, self.layout)
+            if weights is None:
+                weights = network.initial(self.task.dim, self.rng)
+                samples = self._draw(self.teachers.repeated(settings.n_samples), self.covariance[None, None])
+                features = network.features(samples.observations(self.layout))[0]
+                weights["deviation"] = np.maximum(features.std(axis=(0, 1)), 1e-3)
+                weights = self._regress(weights, samples, np.ones(len(self.problems), bool), START_EPOCHS)
+        self.progress.offer(weights, round=0)
+        return weights
+
+    def sample(self, policy: Policy) -> Trajectories:
+        """Draw noisy trajectories from the policy or from the teachers."""
+        with self.clock("sampling"):
+            if self.settings.samples == "policy":
+                return self._draw(policy, self.covariance[None, None])
+            return self._draw(self.teachers.repeated(self.settings.n_samples), np.linalg.inv(self.teachers.precision))
+
+    def _draw(self, source: Any, covariance: np.ndarray) -> Trajectories:
+        m, n, T, dim = len(self.problems), self.settings.n_samples, self.settings.horizon, self.task.dim
+        noise = self.rng.standard_normal((m, n, T, dim))
+        noise *= np.repeat(QUIET, -(-n // 4))[:n, None, None]
+        factor = np.broadcast_to(np.linalg.cholesky(covariance), (m, T, dim, dim))
+        noise = np.einsum("mtij,mntj->mnti", factor, noise).reshape(m * n, T, dim)
+        return simulate(source, self.problems[np.repeat(np.arange(m), n)], T, noise=noise, workers=self.task.workers)
+
+    def fit(self, policy: Policy, samples: Trajectories) -> TrustRegion:
+        """Fit the local model round the nominal trajectories: noise-free runs of the trust region's centre."""
+        settings, round_policy = self.settings, self.settings.trust_region == "policy"
+        with self.clock("sampling"):
+            centre = policy if round_policy else self.teachers
+            nominal = simulate(centre, self.problems, settings.horizon, workers=self.task.workers)
+        with self.clock("fitting"):
+            if settings.local_model == "hessian":
+                self.model = from_hessians(self.problems, nominal, settings.curvature_floor)
+            else:
+                self.model = from_samples(nominal, samples, self.model, settings.curvature_floor, ridge=settings.ridge,
+                                          neighbours=settings.neighbours)
+            linearised = self._linearise(policy, nominal)
+            previous = Reference(self.teachers.K, np.zeros_like(self.teachers.k), self.teachers.precision)
+        return TrustRegion(self.problems, nominal, self.model, self.cost_weights,
+                           linearised if round_policy else previous, None if round_policy else linearised,
+                           0.0 if round_policy else settings.coupling, self.layout, self.task.workers)
+
+    def _linearise(self, policy: Policy, nominal: Trajectories) -> Reference:
+        """The policy as a linear-Gaussian controller: its Jacobian at the nominal states."""
+        m, T, dim = nominal.actions.shape
+        observations = nominal.observations(self.layout).reshape(m * T, -1)
+        K = np.zeros((m * T, dim, self.layout.size))
+        K[:, :, self.layout.observed] = policy.network.jacobian(policy.weights, observations)
+        k = policy.actions(observations).reshape(m, T, dim) - nominal.actions
+        precision = np.broadcast_to(np.linalg.inv(self.covariance), (m, T, dim, dim))
+        return Reference(K.reshape(m, T, dim, -1), k, precision)
+
+    def improve(self, region: TrustRegion) -> Teachers:
+        """Improve the teachers inside the trust region; where that fails the old ones stay."""
+        with self.clock("Riccati"):
+            m = len(self.problems)
+            trial_rows = np.arange(self.round % 3, m, 3) if m > 2 else np.arange(m)  # a third is enough to find eta
+            teachers = improve(region, self.kl_bound, self.eta, trial_rows)
+        self.eta = teachers.eta
+        self.teachers = self.teachers.replaced(teachers.accepted, teachers.controllers)
+        self.facts = {"eta": teachers.eta, "kl": teachers.kl, "accepted": float(teachers.accepted.mean())}
+        return teachers
+
+    def imitate(self, weights: Weights, samples: Trajectories, teachers: Teachers) -> Weights:
+        """Fit the policy to the teachers' steps at the sampled states, and its covariance in closed form."""
+        round_policy = self.settings.trust_region == "policy"  # else a teacher that stays is a teacher all the same
+        used = teachers.accepted if round_policy else np.ones(len(self.problems), bool)
+        if not used.any():
+            return weights
+        with self.clock("regression"):
+            candidate = self._regress(weights, samples, used, self.settings.epochs)
+        precision = self.teachers.precision[used].mean(axis=(0, 1))
+        self.covariance = floored(np.linalg.inv(precision), self.settings.least_sigma**2)
+        return candidate
+
+    def _regress(self, weights: Weights, samples: Trajectories, used: np.ndarray, epochs: int) -> Weights:
+        network, settings = self.task.network, self.settings
+        examples = label(samples, self.teachers, used, network, weights["deviation"], settings.rotations, self.rng)
+        return imitate(network, weights, examples, Regression(epochs, settings.batch, settings.rate), self.rng)
+
+    def accept(self, old: Weights, new: Weights) -> Weights:
+        """Go from the old weights towards the new ones as far as real runs get better."""
+        network, start = self.task.network, self.settings.kl_bound
+        with self.clock("backtracking"):
+            trials = [(self.merit(Policy(network, old)), 0.0, old)]
+            for share in BACKTRACKING:
+                mixed = network.at_rest({name: old[name] + share * (new[name] - old[name]) for name in old})
+                trials.append((self.merit(Policy(network, mixed)), share, mixed))
+            merit, share, weights = min(trials, key=lambda trial: trial[0])
+        change = 1.3 if share >= 0.5 else 0.6 if share < 0.25 else 1.0
+        self.kl_bound = float(np.clip(self.kl_bound * change, 0.05 * start, 3.0 * start))
+        self.round += 1
+        self.progress.offer(weights, round=self.round, merit=merit, share=share, **self.facts)
+        return weights

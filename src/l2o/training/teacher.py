@@ -1,0 +1,231 @@
+"""Improve the teachers: minimise expected cost inside a trust region round a reference distribution.
+
+The reference is a linear-Gaussian controller in deviations from a nominal trajectory: the policy,
+linearised (mirror descent), or the previous teacher (Li and Malik, 2016). With multiplier eta,
+
+    psi = argmin  E[cost] + eta KL(psi || reference) + nu KL(psi || policy)
+
+is one backward Riccati pass. One eta serves all functions, so that those with most to gain move most;
+it is found by bisection on the KL divergence of real, noise-free rollouts of the candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from l2o.parallel import map_rows
+from l2o.problems import Problems
+from l2o.training.controllers import Controllers
+from l2o.training.local_model import LocalModel
+from l2o.training.trajectories import Layout, Trajectories, simulate
+
+__all__ = ["Reference", "Teachers", "TrustRegion", "improve"]
+
+FLOOR = 1e-10  # of the eigenvalues of Q_aa
+SHORTER = (1.0, 4.0, 16.0, 64.0)  # multiples of eta tried for functions whose teacher is worse in a real run
+LARGEST_KL = 20.0  # a function counts at most that many times the bound
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Linear-Gaussian controllers of m functions, in deviations from their nominal trajectories.
+
+    Attributes
+    ----------
+    K : ndarray, shape (m, T, d, S)
+        Gains.
+    k : ndarray, shape (m, T, d)
+        Mean step minus nominal step, at the nominal state.
+    precision : ndarray, shape (m, T, d, d)
+        Inverse covariances.
+    """
+
+    K: np.ndarray
+    k: np.ndarray
+    precision: np.ndarray
+
+    def __getitem__(self, rows: Any) -> Reference:
+        return Reference(self.K[rows], self.k[rows], self.precision[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class TrustRegion:
+    """What the teachers are improved in.
+
+    Attributes
+    ----------
+    problems : Problems
+        The m training functions.
+    nominal : Trajectories
+        A noise-free run of each.
+    model : LocalModel
+        Cost and dynamics around it.
+    cost_weights : ndarray, shape (T+1,)
+        Weight of f(x_t) in the cost.
+    reference : Reference
+        Centre of the trust region.
+    policy : Reference or None
+        The linearised policy, if the teachers are coupled to it.
+    coupling : float
+        Weight nu of KL(psi || policy).
+    layout : Layout
+        Layout of the states.
+    workers : int, map-like callable or executor
+        Threads.
+    """
+
+    problems: Problems
+    nominal: Trajectories
+    model: LocalModel
+    cost_weights: np.ndarray
+    reference: Reference
+    policy: Reference | None
+    coupling: float
+    layout: Layout
+    workers: Any = 1
+
+    def solve(self, eta: float, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return K, k, Q_aa of the best controllers of some functions, and whether each exists."""
+        return map_rows(_Backward(self, eta, rows), len(rows), self.workers)
+
+    def cost(self, trajectories: Trajectories) -> np.ndarray:
+        """Return the weighted sum of objective values of each run, (runs,)."""
+        return np.where(np.isfinite(trajectories.fun), trajectories.fun, np.inf) @ self.cost_weights
+
+    def divergence(self, runs: Trajectories, K: np.ndarray, k: np.ndarray, precision: np.ndarray,
+                   rows: np.ndarray) -> np.ndarray:
+        """Return KL(psi || reference) of whole trajectories, at the states of noise-free runs of psi."""
+        reference = self.reference[rows]
+        deviation = runs.states(self.layout) - Trajectories(*(part[rows] for part in _parts(self.nominal))).states(
+            self.layout)
+        apart = np.einsum("mtds,mts->mtd", K - reference.K, deviation) + k - reference.k
+        ratio = reference.precision @ np.linalg.inv(precision)
+        spread = np.trace(ratio, axis1=-2, axis2=-1) - ratio.shape[-1] - np.linalg.slogdet(ratio)[1]
+        moved = np.einsum("mtd,mtde,mte->mt", apart, reference.precision, apart)
+        return 0.5 * (spread + moved).sum(axis=1)
+
+
+def _parts(trajectories: Trajectories) -> tuple[np.ndarray, ...]:
+    return trajectories.x, trajectories.fun, trajectories.jac
+
+
+@dataclass(frozen=True)
+class _Backward:
+    region: TrustRegion
+    eta: float
+    rows: np.ndarray
+
+    def __call__(self, part: slice) -> tuple[np.ndarray, ...]:
+        from l2o._kernels.riccati import backward_many
+
+        region, rows = self.region, self.rows[part]
+        weights, model = region.cost_weights, region.model
+        references = [(self.eta, region.reference[rows])]
+        if region.policy is not None and region.coupling > 0:
+            references.append((region.coupling, region.policy[rows]))
+        K = np.stack([reference.K for _, reference in references], axis=1)
+        k = np.stack([reference.k for _, reference in references], axis=1)
+        P = np.stack([weight * reference.precision for weight, reference in references], axis=1)
+        K_new, k_new, Q = np.zeros(K[:, 0].shape), np.zeros(k[:, 0].shape), np.zeros(P[:, 0].shape)
+        ok = np.zeros(len(rows), bool)
+        backward_many(weights[:, None, None] * model.convex[rows], weights[:, None] * model.gradient[rows],
+                      model.curvature[rows], model.gradient[rows], region.layout.history, K, k, P, FLOOR,
+                      K_new, k_new, Q, ok)
+        return K_new, k_new, Q, ok
+
+
+@dataclass(frozen=True, eq=False)
+class Teachers:
+    """Improved controllers and how they were found.
+
+    Attributes
+    ----------
+    controllers : Controllers
+        One a function.
+    accepted : ndarray of bool, shape (m,)
+        Whether the real noise-free run of the teacher is at least as good as the nominal one.
+    eta : float
+        Multiplier of the trust region.
+    kl : float
+        Mean divergence of the accepted teachers from the reference, whole trajectories.
+    """
+
+    controllers: Controllers
+    accepted: np.ndarray
+    eta: float
+    kl: float
+
+
+def improve(region: TrustRegion, kl_bound: float, eta: float, trial_rows: np.ndarray, *,
+            n_trials: int = 7) -> Teachers:
+    """Find the multiplier on some functions, then the teachers of all.
+
+    Parameters
+    ----------
+    region : TrustRegion
+        Problems, model and reference.
+    kl_bound : float
+        Wanted mean of the KL divergence of a whole trajectory.
+    eta : float
+        Multiplier to start from.
+    trial_rows : ndarray of int
+        The functions that the search is made on.
+    n_trials : int
+        Most backward passes of the search.
+    """
+    eta = _search(region, kl_bound, eta, trial_rows, n_trials)
+    nominal_cost = region.cost(region.nominal)
+    K, k, precision = (np.array(part) for part in (region.reference.K, region.reference.k, region.reference.precision))
+    accepted, kl = np.zeros(len(nominal_cost), bool), np.zeros(len(nominal_cost))
+    for factor in SHORTER:
+        rows = np.flatnonzero(~accepted)
+        if len(rows) == 0:
+            break
+        K_new, k_new, precision_new, ok, runs = _candidates(region, factor * eta, rows)
+        better = ok & (region.cost(runs) <= nominal_cost[rows])
+        divergence = region.divergence(runs, K_new, k_new, precision_new, rows)
+        now = rows[better]
+        accepted[now] = True
+        K[now], k[now], precision[now] = K_new[better], k_new[better], precision_new[better]
+        kl[now] = divergence[better]
+    controllers = Controllers.around(region.nominal, K, k, precision, region.layout)
+    return Teachers(controllers, accepted, eta, float(kl[accepted].mean()) if accepted.any() else 0.0)
+
+
+def _candidates(region: TrustRegion, eta: float, rows: np.ndarray) -> tuple[Any, ...]:
+    """Return K, k, precision, existence and noise-free runs of the teachers for one eta."""
+    K, k, Q, ok = region.solve(eta, rows)
+    Q[~ok] = region.reference.precision[rows[~ok]] * (eta + region.coupling)
+    K[~ok], k[~ok] = region.reference.K[rows[~ok]], region.reference.k[rows[~ok]]
+    precision = Q / (eta + region.coupling)
+    nominal = Trajectories(*(part[rows] for part in _parts(region.nominal)))
+    controllers = Controllers.around(nominal, K, k, precision, region.layout)
+    runs = simulate(controllers, region.problems[rows], K.shape[1], workers=region.workers)
+    return K, k, precision, ok, runs
+
+
+def _search(region: TrustRegion, kl_bound: float, eta: float, rows: np.ndarray, n_trials: int) -> float:
+    """Bracket by factors of 4, then bisect geometrically, until the mean KL is within .6 to 1.3 of the bound."""
+    low, high = 0.0, np.inf
+    for _ in range(n_trials):
+        K, k, precision, ok, runs = _candidates(region, eta, rows)
+        kl = region.divergence(runs, K, k, precision, rows)
+        kl = np.where(np.isfinite(kl), np.minimum(kl, LARGEST_KL * kl_bound), LARGEST_KL * kl_bound).mean()
+        if ok.all() and 0.6 * kl_bound <= kl <= 1.3 * kl_bound:
+            return eta
+        if not ok.all() or kl > kl_bound:
+            low = eta
+        else:
+            high = eta
+        if np.isinf(high):
+            eta *= 4.0
+        elif low == 0.0:
+            eta /= 4.0
+        else:
+            eta = float(np.sqrt(low * high))
+        if not 1e-8 <= eta <= 1e16:
+            return float(np.clip(eta, 1e-8, 1e16))
+    return eta if np.isinf(high) else high
