@@ -1,0 +1,82 @@
+"""Plain NumPy statement of each kernel, written for reading: one short function a formula."""
+
+import numpy as np
+
+
+def logistic(x, X, y, l2):
+    """Return f = mean log(1 + exp(-m)) + l2/2 |w|^2 and its gradient; m = y (X w + b), y = -1, 1 for labels 0, 1."""
+    w, b, sign = x[:-1], x[-1], 2 * y - 1
+    margin = sign * (X @ w + b)
+    slope = -sign * np.exp(-np.logaddexp(0, margin)) / len(y)  # d mean loss / d (X w + b)
+    return np.logaddexp(0, -margin).mean() + l2 / 2 * w @ w, np.append(X.T @ slope + l2 * w, slope.sum())
+
+
+def logistic_hessian(x, X, y, l2):
+    """Return X' diag(s (1 - s)) X / n + l2 I; the bias is a column of ones in X and is not regularised."""
+    score = X @ x[:-1] + x[-1]
+    weight = np.exp(-np.logaddexp(0, score) - np.logaddexp(0, -score)) / len(y)
+    columns = np.column_stack([X, np.ones(len(y))])
+    return columns.T @ (weight[:, None] * columns) + l2 * np.diag(np.append(np.ones(X.shape[1]), 0))
+
+
+def observation(f, g, t, history, newest_gradient=True):
+    """Return [f_t - f_{t-i}, i = 1..H; H gradients, newest first], zero for steps that have not happened."""
+    changes, gradients = np.zeros(history), np.zeros((history, g.shape[1]))
+    for i in range(1, min(t, history) + 1):
+        changes[i - 1] = f[t] - f[t - i]
+    newest = t if newest_gradient else t - 1
+    for i in range(min(newest + 1, history)):
+        gradients[i] = g[newest - i]
+    return np.concatenate([changes, gradients.ravel()])
+
+
+def gradient_scale(observation, history, floor):
+    """Return r = sqrt(floor^2 + s^2), s the largest of the three newest gradient norms seen."""
+    newest = observation[history:].reshape(history, -1)[:3]
+    return np.sqrt(floor**2 + max(g @ g for g in newest))
+
+
+def mlp(weights, network, observation):
+    """Return r (W2 softplus(W1 z + b1) + b2), z = phi([changes / r^2, gradients / r]) / deviation, at most max_step."""
+    H = network.history
+    r = 1.0 if network.inputs == "raw" else gradient_scale(observation, H, network.scale_floor)
+    z = np.concatenate([observation[:H] / r**2, observation[H:] / r])
+    if network.inputs == "scaled":
+        z = np.sign(z) * np.log1p(np.abs(z))
+    hidden = np.logaddexp(0, weights["W1"] @ (z / weights["deviation"]) + weights["b1"])
+    action = r * (weights["W2"] @ hidden + weights["b2"])
+    length = np.linalg.norm(action)
+    return action if length <= network.max_step else action * (network.max_step / length)
+
+
+def momentum(gradients, step_size, decay):
+    """Return the steps v_t = decay v_{t-1} - step_size g_t, v_{-1} = 0."""
+    steps, v = [], 0.0
+    for g in gradients:
+        v = decay * v - step_size * g
+        steps.append(v)
+    return np.array(steps)
+
+
+def controller(K, k, x, f, g, t, changes, kept):
+    """Return K_t s + k_t, s = [x_t, objective changes, gradients], newest first."""
+    seen = observation(f, g, t, max(changes, kept))
+    rest = [seen[:changes], seen[max(changes, kept) :][: kept * len(x)]]
+    return K[t] @ np.concatenate([x, *rest]) + k[t]
+
+
+def rollout(value_and_grad, action, x0, n_steps):
+    """Return x (T+1, d), f (T+1,), g (T+1, d) of x <- x + action(x, f, g, t)."""
+    x, (f, g) = [x0], ([part] for part in value_and_grad(x0))
+    for t in range(n_steps):
+        x.append(x[t] + action(x[t], np.array(f), np.array(g), t))
+        value, gradient = value_and_grad(x[-1])
+        f.append(value)
+        g.append(gradient)
+    return np.array(x), np.array(f), np.array(g)
+
+
+def slope(function, x, step=1e-6):
+    """Return the derivative of function (d,) -> (...) by central differences, (..., d)."""
+    moves = step * np.eye(len(x))
+    return np.stack([(function(x + h) - function(x - h)) / (2 * step) for h in moves], axis=-1)
