@@ -26,6 +26,7 @@ __all__ = ["Reference", "Teachers", "TrustRegion", "improve"]
 
 FLOOR = 1e-10  # of the eigenvalues of Q_aa
 SHORTER = (1.0, 4.0, 16.0, 64.0)  # multiples of eta tried for functions whose teacher is worse in a real run
+LEAST_ETA, LARGEST_ETA = 1e-8, 1e16
 LARGEST_KL = 20.0  # a function counts at most that many times the bound
 
 
@@ -91,25 +92,22 @@ class TrustRegion:
         """Return K, k, Q_aa of the best controllers of some functions, and whether each exists."""
         return map_rows(_Backward(self, eta, rows), len(rows), self.workers)
 
-    def cost(self, trajectories: Trajectories) -> np.ndarray:
-        """Return the weighted sum of objective values of each run, (runs,)."""
-        return np.where(np.isfinite(trajectories.fun), trajectories.fun, np.inf) @ self.cost_weights
+    def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
+        """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""
+        cost = np.where(np.isfinite(runs.fun), runs.fun, np.inf) @ self.cost_weights
+        if self.policy is not None and self.coupling > 0:
+            cost = cost + self.coupling * self.divergence(runs, psi, self.policy, rows)
+        return cost
 
-    def divergence(self, runs: Trajectories, K: np.ndarray, k: np.ndarray, precision: np.ndarray,
-                   rows: np.ndarray) -> np.ndarray:
-        """Return KL(psi || reference) of whole trajectories, at the states of noise-free runs of psi."""
-        reference = self.reference[rows]
-        deviation = runs.states(self.layout) - Trajectories(*(part[rows] for part in _parts(self.nominal))).states(
-            self.layout)
-        apart = np.einsum("mtds,mts->mtd", K - reference.K, deviation) + k - reference.k
-        ratio = reference.precision @ np.linalg.inv(precision)
+    def divergence(self, runs: Trajectories, psi: Reference, other: Reference, rows: np.ndarray) -> np.ndarray:
+        """Return KL(psi || other) of whole trajectories, at the states of noise-free runs of psi, (rows,)."""
+        other = other[rows]
+        deviation = runs.states(self.layout) - self.nominal[rows].states(self.layout)
+        apart = np.einsum("mtds,mts->mtd", psi.K - other.K, deviation) + psi.k - other.k
+        ratio = other.precision @ np.linalg.inv(psi.precision)
         spread = np.trace(ratio, axis1=-2, axis2=-1) - ratio.shape[-1] - np.linalg.slogdet(ratio)[1]
-        moved = np.einsum("mtd,mtde,mte->mt", apart, reference.precision, apart)
+        moved = np.einsum("mtd,mtde,mte->mt", apart, other.precision, apart)
         return 0.5 * (spread + moved).sum(axis=1)
-
-
-def _parts(trajectories: Trajectories) -> tuple[np.ndarray, ...]:
-    return trajectories.x, trajectories.fun, trajectories.jac
 
 
 @dataclass(frozen=True)
@@ -177,42 +175,41 @@ def improve(region: TrustRegion, kl_bound: float, eta: float, trial_rows: np.nda
         Most backward passes of the search.
     """
     eta = _search(region, kl_bound, eta, trial_rows, n_trials)
-    nominal_cost = region.cost(region.nominal)
+    rows = np.arange(len(region.problems))
+    bound = region.cost(region.nominal, region.reference, rows)
     K, k, precision = (np.array(part) for part in (region.reference.K, region.reference.k, region.reference.precision))
-    accepted, kl = np.zeros(len(nominal_cost), bool), np.zeros(len(nominal_cost))
+    accepted, kl = np.zeros(len(rows), bool), np.zeros(len(rows))
     for factor in SHORTER:
         rows = np.flatnonzero(~accepted)
         if len(rows) == 0:
             break
-        K_new, k_new, precision_new, ok, runs = _candidates(region, factor * eta, rows)
-        better = ok & (region.cost(runs) <= nominal_cost[rows])
-        divergence = region.divergence(runs, K_new, k_new, precision_new, rows)
+        psi, ok, runs = _candidates(region, factor * eta, rows)
+        better = ok & (region.cost(runs, psi, rows) <= bound[rows])
+        divergence = region.divergence(runs, psi, region.reference, rows)
         now = rows[better]
-        accepted[now] = True
-        K[now], k[now], precision[now] = K_new[better], k_new[better], precision_new[better]
-        kl[now] = divergence[better]
+        accepted[now], kl[now] = True, divergence[better]
+        K[now], k[now], precision[now] = psi.K[better], psi.k[better], psi.precision[better]
     controllers = Controllers.around(region.nominal, K, k, precision, region.layout)
     return Teachers(controllers, accepted, eta, float(kl[accepted].mean()) if accepted.any() else 0.0)
 
 
-def _candidates(region: TrustRegion, eta: float, rows: np.ndarray) -> tuple[Any, ...]:
-    """Return K, k, precision, existence and noise-free runs of the teachers for one eta."""
+def _candidates(region: TrustRegion, eta: float, rows: np.ndarray) -> tuple[Reference, np.ndarray, Trajectories]:
+    """Return the teachers for one eta, whether each exists, and their noise-free runs."""
     K, k, Q, ok = region.solve(eta, rows)
-    Q[~ok] = region.reference.precision[rows[~ok]] * (eta + region.coupling)
-    K[~ok], k[~ok] = region.reference.K[rows[~ok]], region.reference.k[rows[~ok]]
-    precision = Q / (eta + region.coupling)
-    nominal = Trajectories(*(part[rows] for part in _parts(region.nominal)))
-    controllers = Controllers.around(nominal, K, k, precision, region.layout)
+    old = region.reference[rows]
+    K, k = np.where(ok[:, None, None, None], K, old.K), np.where(ok[:, None, None], k, old.k)
+    precision = np.where(ok[:, None, None, None], Q / (eta + region.coupling), old.precision)
+    controllers = Controllers.around(region.nominal[rows], K, k, precision, region.layout)
     runs = simulate(controllers, region.problems[rows], K.shape[1], workers=region.workers)
-    return K, k, precision, ok, runs
+    return Reference(K, k, precision), ok, runs
 
 
 def _search(region: TrustRegion, kl_bound: float, eta: float, rows: np.ndarray, n_trials: int) -> float:
     """Bracket by factors of 4, then bisect geometrically, until the mean KL is within .6 to 1.3 of the bound."""
     low, high = 0.0, np.inf
     for _ in range(n_trials):
-        K, k, precision, ok, runs = _candidates(region, eta, rows)
-        kl = region.divergence(runs, K, k, precision, rows)
+        psi, ok, runs = _candidates(region, eta, rows)
+        kl = region.divergence(runs, psi, region.reference, rows)
         kl = np.where(np.isfinite(kl), np.minimum(kl, LARGEST_KL * kl_bound), LARGEST_KL * kl_bound).mean()
         if ok.all() and 0.6 * kl_bound <= kl <= 1.3 * kl_bound:
             return eta
@@ -220,12 +217,7 @@ def _search(region: TrustRegion, kl_bound: float, eta: float, rows: np.ndarray, 
             low = eta
         else:
             high = eta
-        if np.isinf(high):
-            eta *= 4.0
-        elif low == 0.0:
-            eta /= 4.0
-        else:
-            eta = float(np.sqrt(low * high))
-        if not 1e-8 <= eta <= 1e16:
-            return float(np.clip(eta, 1e-8, 1e16))
+        eta = eta * 4.0 if np.isinf(high) else eta / 4.0 if low == 0.0 else float(np.sqrt(low * high))
+        if not LEAST_ETA <= eta <= LARGEST_ETA:
+            return float(np.clip(eta, LEAST_ETA, LARGEST_ETA))
     return eta if np.isinf(high) else high

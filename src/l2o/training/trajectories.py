@@ -73,6 +73,9 @@ class Trajectories:
     fun: np.ndarray
     jac: np.ndarray
 
+    def __getitem__(self, rows: Any) -> Trajectories:
+        return Trajectories(self.x[rows], self.fun[rows], self.jac[rows])
+
     @property
     def actions(self) -> np.ndarray:
         """Steps taken, (runs, T, d)."""
@@ -88,7 +91,8 @@ class Trajectories:
         past[:, history:] = self.fun[:, :-1]
         older = sliding_window_view(past, history + 1, axis=1)[:, :, -2::-1]  # f_{t-1}, ..., f_{t-H}
         exists = np.arange(1, history + 1) <= np.arange(T)[:, None]
-        states[:, :, dim : dim + history] = np.where(exists, self.fun[:, :-1, None] - older, 0.0)
+        with np.errstate(invalid="ignore"):  # inf - inf, in a run that left the domain
+            states[:, :, dim : dim + history] = np.where(exists, self.fun[:, :-1, None] - older, 0.0)
         past = np.zeros((runs, T + layout.kept - 1, dim))
         past[:, layout.kept - 1 :] = self.jac[:, :-1]
         window = sliding_window_view(past, layout.kept, axis=1)[..., ::-1]  # (runs, T, d, kept)
