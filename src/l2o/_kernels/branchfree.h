@@ -34,34 +34,47 @@ L2O_INLINE double l2o_by_sign(double sign, double positive, double negative)
     return h * positive + (1.0 - h) * negative;
 }
 
-/* 2^-|a|; 0 below 2^-1020 */
-L2O_INLINE double l2o_exp2_negabs(double a)
+/* 2^-|a| as a sum e + *rest, with e rounded; 0 below 2^-1020. NaN stays NaN. */
+L2O_INLINE double l2o_exp2_parts(double a, double *rest)
 {
     double magnitude = fabs(a);
     double rounded = L2O_ROUND - magnitude;
     double k = rounded - L2O_ROUND;
     double r = -magnitude - k; /* exact, in [-1/2, 1/2] */
     double r2 = r * r;
-    double even = 0x1.0000000000000p+0 + r2 * (0x1.ebfbdff82c5adp-3 + r2 * (0x1.3b2ab6fb9f413p-7
-                + r2 * (0x1.43091310bf6bap-13 + r2 * (0x1.62bfc3c1c5de7p-20 + r2 * 0x1.e620fb7c08893p-28))));
     double odd = 0x1.62e42fefa39efp-1 + r2 * (0x1.c6b08d7049fd1p-5 + r2 * (0x1.5d87fe78cf26fp-10
                + r2 * (0x1.ffcbfba7b8257p-17 + r2 * (0x1.b526788be5649p-24 + r2 * 0x1.e7aa0eb021747p-32))));
-    uint64_t scaled = l2o_bits(even + r * odd) + (l2o_bits(rounded) << 52);
+    double even = 0x1.ebfbdff82c5adp-3 + r2 * (0x1.3b2ab6fb9f413p-7
+                + r2 * (0x1.43091310bf6bap-13 + r2 * (0x1.62bfc3c1c5de7p-20 + r2 * 0x1.e620fb7c08893p-28)));
+    double small = r * odd + r2 * even, power = 1.0 + small; /* 1 last: the rounding of a small sum is small */
     uint64_t in_range = (l2o_bits(1020.0 - magnitude) >> 63) - 1; /* all ones; NaN keeps its sign bit clear */
-    return l2o_double(scaled & in_range);
+    uint64_t exponent = l2o_bits(rounded) << 52;
+    double scale = l2o_double(0x3ff0000000000000ULL + exponent);
+    *rest = l2o_double(l2o_bits((small - (power - 1.0)) * scale) & in_range);
+    return l2o_double((l2o_bits(power) + exponent) & in_range);
 }
 
-/* log2(1 + e), 0 <= e <= 1, with full relative accuracy: atanh series in s = e / (2 + e) */
-L2O_INLINE double l2o_log2_1p(double e)
+L2O_INLINE double l2o_exp2_negabs(double a) { double rest; return l2o_exp2_parts(a, &rest); }
+
+/* log2(1 + e + rest), 0 <= e <= 1, rest a rounding error of e: by the atanh series in s = e / (2 + e), v = s^2. As 2 s = e - s e, the sum
+ * 2 s log2(e) + s v R(v) is e plus smaller terms: all roundings but the last are of those. */
+L2O_INLINE double l2o_log2_1p_parts(double e, double rest)
 {
-    double s = e / (2.0 + e), v = s * s, v2 = v * v, v4 = v2 * v2;
-    double low = (0x1.71547652b82fep+1 + v * 0x1.ec709dc3a0c4cp-1) + v2 * (0x1.2776c50e60bfdp-1 + v * 0x1.a61763301c433p-2);
-    double high = (0x1.484af5054566ep-2 + v * 0x1.0c9e8109fd424p-2) + v2 * (0x1.c5ef86a83bc4ep-3 + v * 0x1.919fb8e40e06ep-3);
-    return s * (low + v4 * (high + v4 * (0x1.23b3bc2b56e9ep-3 + v * 0x1.06eb2c89e514fp-2)));
+    double s = e / (2.0 + e), v = s * s, v2 = v * v, v4 = v2 * v2, part = (L2O_LOG2E - 1.0) * e;
+    double low = (0x1.ec709dc3a0996p-1 + v * 0x1.2776c50e7c6d1p-1) + v2 * (0x1.a617632046d06p-2 + v * 0x1.484af7755300dp-2);
+    double high = (0x1.0c9e48cafc240p-2 + v * 0x1.c5f5a446a421dp-3) + v2 * (0x1.916d342881c1ep-3 + v * 0x1.2497c0a2f69fbp-3);
+    double bend = s * (e + (part - v * (low + v4 * (high + v4 * 0x1.0612a3999995ap-2))));
+    return e + (part - bend + L2O_LOG2E * rest);
 }
+
+L2O_INLINE double l2o_log2_1p(double e) { return l2o_log2_1p_parts(e, 0.0); }
 
 /* log2(1 + 2^z), the softplus of base 2 */
-L2O_INLINE double l2o_softplus2(double z) { return l2o_positive_part(z) + l2o_log2_1p(l2o_exp2_negabs(z)); }
+L2O_INLINE double l2o_softplus2(double z)
+{
+    double rest, e = l2o_exp2_parts(z, &rest);
+    return l2o_positive_part(z) + l2o_log2_1p_parts(e, rest);
+}
 
 /* log2(u), u >= 1: exponent by bits, mantissa in [sqrt(1/2), sqrt(2)] by the same series */
 L2O_INLINE double l2o_log2_ge1(double u)
@@ -69,11 +82,11 @@ L2O_INLINE double l2o_log2_ge1(double u)
     uint64_t bits = l2o_bits(u);
     uint64_t k = (bits - 0x3fe6a09e667f3bcdULL) >> 52;
     double exponent = l2o_double(0x4330000000000000ULL | k) - 4503599627370496.0; /* 2^52: integer to double */
-    double m = l2o_double(bits - (k << 52));
-    double s = (m - 1.0) / (m + 1.0), v = s * s, v2 = v * v;
-    double p = (0x1.71547652b82fep+1 + v * 0x1.ec709dc3a047dp-1) + v2 * (0x1.2776c50ee381bp-1 + v * 0x1.a61762d6c04d9p-2)
-             + v2 * v2 * ((0x1.484afb696e976p-2 + v * 0x1.0ca163b0a71d9p-2) + v2 * (0x1.c46d70d6dfb68p-3 + v * 0x1.b599068fc27c0p-3));
-    return exponent + s * p;
+    double e = l2o_double(bits - (k << 52)) - 1.0;
+    double s = e / (2.0 + e), v = s * s, v2 = v * v, part = (L2O_LOG2E - 1.0) * e;
+    double R = (0x1.ec709dc3a0455p-1 + v * 0x1.2776c50ee73bep-1) + v2 * ((0x1.a61762d1f5b5ap-2 + v * 0x1.484afcfb983a6p-2)
+             + v2 * ((0x1.0ca11d4fbb5edp-2 + v * 0x1.c479f5cd845fcp-3) + v2 * 0x1.b52725e2cc473p-3));
+    return exponent + (e + (part - s * (e + (part - v * R))));
 }
 
 /* sign(a) * log(1 + |a|): the second term restores the bits of a small |a| that 1 + |a| drops */
