@@ -353,3 +353,13 @@ def test_logistic_samples_follow_the_stated_law():
     np.testing.assert_allclose(gradient[:, :3].mean(axis=0), 0, atol=0.03)
     np.testing.assert_allclose(gradient[:, :3].var(axis=0), 2 * (1 + 3 / 50) / 16, rtol=0.1)
     np.testing.assert_allclose(np.cov(problems.x0.T), np.eye(4), atol=0.12)
+
+
+def test_problems_keep_their_starts_when_those_given_change():
+    rng = np.random.default_rng(0)
+    X, y, x0 = rng.standard_normal((2, 5, 3)), np.zeros((2, 5)), np.ones((2, 4))
+    problems = Logistic().from_data(X, y, x0)
+    moved = problems.with_starts(x0)
+    x0[:] = 9
+    assert (problems.x0 == 1).all()
+    assert (moved.x0 == 1).all()

@@ -306,3 +306,32 @@ def test_unknown_level_is_an_import_error_that_lists_the_levels():
     assert done.returncode == 1
     assert "ImportError" in done.stderr.splitlines()[-1]
     assert all(word in done.stderr.splitlines()[-1] for word in ("mmx", *_kernels.CPU_LEVELS))
+
+
+@pytest.mark.parametrize("inputs", ["linear", "scaled"])
+@pytest.mark.parametrize("history", [1, 2])
+def test_mlp_of_a_short_history_equals_the_formula(history, inputs, random_policy):
+    policy = random_policy(dim=2, history=history, inputs=inputs)
+    f, g = seen(12, 2)
+    taken, rounding = steps(policy, f, g)
+    for t in range(len(taken)):
+        expected = oracles.mlp(policy.weights, policy.network, oracles.observation(f, g, t, history))
+        np.testing.assert_allclose(taken[t], expected, rtol=1e-12, atol=1e-12 + rounding)
+
+
+def test_logistic_without_regulariser_holds_far_out():
+    f, g = Logistic(1, l2=0.0).from_data([[[-1.0], [1.0]]], [[0, 1]]).value_and_grad([[1e200, 0.0]])
+    assert f.tolist() == [0.0]
+    assert not g.any()
+
+
+def test_objective_that_reports_an_error_gives_no_value():
+    def fail(x, f, g, n, user):
+        f[0] = g[0] = g[1] = 5.0
+        return -1
+
+    problems, _kept = foreign(fail)
+    assert not np.isfinite(problems.value_and_grad(problems.x0)[0]).any()
+    runs = l2o.rollout(problems, method="momentum", n_steps=2)
+    assert runs.status.tolist() == [4] * 3
+    assert not np.isfinite(runs.fun).any()

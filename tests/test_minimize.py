@@ -130,13 +130,16 @@ def test_differences_are_counted_point_by_point():
 
 def test_minimize_of_an_objective_equals_minimize_of_its_function(problems, method_of):
     for name in STEPWISE:
-        same = {"method": method_of(name, 4), "options": {"maxiter": 30}}
+        points = []
+        same = {"method": method_of(name, 4), "options": {"maxiter": 30}, "callback": points.append}
         one = l2o.minimize(problems[3], **same)
         two = l2o.minimize(problems[3].value_and_grad, problems.x0[3], **same)
         three = l2o.minimize(problems[3], problems.x0[3], **same)
         for other in (two, three):
             assert dict(one).keys() == dict(other).keys()
             assert all(np.array_equal(one[key], other[key]) for key in one)
+        assert len(points) == 3 * one.nit
+        np.testing.assert_array_equal(points[: one.nit], points[one.nit : 2 * one.nit])
 
 
 def test_minimize_passes_args_on(method):
@@ -183,6 +186,13 @@ def test_best_point_is_returned_and_jac_belongs_to_it(name, random_policy):
         np.testing.assert_array_equal(result.jac, rosenbrock(result.x)[1])
 
 
+@pytest.mark.parametrize("name", STEPWISE)
+def test_equal_values_are_told_apart_by_the_gradient(name, method_of):
+    result = l2o.minimize(lambda x: (1e16 + Bowl().fun(x), Bowl().jac(x)), START, method=method_of(name))
+    assert result.success
+    np.testing.assert_allclose(result.x, MINIMUM, atol=1e-4)
+
+
 def test_success_means_finite_and_within_gtol(problems, random_policy):
     x = np.concatenate([problems.x0, 1e200 * problems.x0])
     twice = problems[[*range(12), *range(12)]]
@@ -224,14 +234,20 @@ def test_callback_cannot_disturb_the_run(method):
     np.testing.assert_array_equal(l2o.minimize(Bowl().both, START, method=method, callback=meddle).x, plain.x)
 
 
-def test_function_cannot_disturb_the_run(method):
-    def meddle(x):
-        result = Bowl().both(x)
-        x[:] = 1e6
-        return result
+@pytest.mark.parametrize("jac", [True, "callable", None])
+def test_function_cannot_disturb_the_run(jac, method):
+    def meddling(function):
+        def meddle(x):
+            result = function(x)
+            x[:] = 1e6
+            return result
 
-    plain = l2o.minimize(Bowl().both, START, method=method)
-    np.testing.assert_array_equal(l2o.minimize(meddle, START, method=method).x, plain.x)
+        return meddle
+
+    fun, slope = Bowl().form(jac)
+    plain = l2o.minimize(fun, START, method=method, jac=slope)
+    slope = meddling(slope) if callable(slope) else slope
+    np.testing.assert_array_equal(l2o.minimize(meddling(fun), START, method=method, jac=slope).x, plain.x)
 
 
 @pytest.mark.parametrize("form", ["x", "result"])
@@ -389,6 +405,19 @@ def test_gtol_is_the_maximum_norm_and_1e5_by_default(method_of):
                               callback=lambda x, norms=norms: norms.append(np.abs(Bowl().jac(x)).max()))
         assert norms[-1] <= 1e-5 < min(norms[:-1])
         assert np.abs(result.jac).max() == norms[-1]
+
+
+def test_gradient_of_just_gtol_is_within_it(method):
+    near = MINIMUM + np.array([0.5, 0, 0])
+    assert l2o.minimize(Bowl().both, near, method=method, tol=0.5).nit == 0
+    assert l2o.minimize(Bowl().both, near, method=method, tol=np.nextafter(0.5, 0)).nit > 0
+
+
+def test_gtol_is_the_only_tolerance(problems):
+    for method in ("cg", "lbfgs", Momentum(0.5, 0.8)):
+        batch = l2o.minimize_many(problems, method=method, options={"gtol": 1e-7, "maxiter": 20000, "maxfun": 50000})
+        assert batch.success.all()
+        assert np.abs(batch.jac).max() <= 1e-7
 
 
 @pytest.mark.parametrize("maxiter", [1, 2, 3])
@@ -770,9 +799,12 @@ def test_step_method_evaluates_once_a_step(name, problems, method_of):
     np.testing.assert_array_equal(runs.evaluations, runs.fun)
 
 
-@pytest.mark.parametrize(("method", "scipy_name"), [(ConjugateGradient(), "CG"), (LBFGS(), "L-BFGS-B")])
-def test_scipy_method_takes_scipys_steps(method, scipy_name, problems):
-    runs = l2o.rollout(problems, method=method, n_steps=5)
+@pytest.mark.parametrize(("method", "scipy_name", "options"), [
+    (ConjugateGradient(), "CG", {"gtol": 0.0}), (LBFGS(), "L-BFGS-B", {"gtol": 0.0, "ftol": 0.0}),
+    (LBFGS(1), "L-BFGS-B", {"gtol": 0.0, "ftol": 0.0, "maxcor": 1}),
+], ids=str)
+def test_scipy_method_takes_scipys_steps_without_tolerances(method, scipy_name, options, problems):
+    runs = l2o.rollout(problems, method=method, n_steps=50)
     for i in range(12):
         points, evaluated = [problems.x0[i]], []
 
@@ -780,13 +812,13 @@ def test_scipy_method_takes_scipys_steps(method, scipy_name, problems):
             evaluated.append(problems[i].fun(x))
             return problems[i].value_and_grad(x)
 
-        options = {"maxiter": 5, "gtol": 0.0} | ({"ftol": 0.0} if scipy_name == "L-BFGS-B" else {})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            scipy.optimize.minimize(fun, problems.x0[i], jac=True, method=scipy_name, options=options,
-                                    callback=lambda x, points=points: points.append(x))
-        np.testing.assert_array_equal(runs.x[i], points)
+            scipy.optimize.minimize(fun, problems.x0[i], jac=True, method=scipy_name, callback=points.append,
+                                    options={**options, "maxiter": 50})
+        np.testing.assert_array_equal(runs.x[i, : len(points)], points)
         np.testing.assert_array_equal(runs.evaluations[i, : len(evaluated)], evaluated)
+        assert np.isnan(runs.evaluations[i, len(evaluated) :]).all()
 
 
 @pytest.mark.parametrize("name", ["cg", "lbfgs"])
@@ -820,16 +852,18 @@ def test_run_that_diverges_repeats_its_last_row_with_status_3(method, problems):
         assert np.isnan(runs.evaluations[i, last + 1 :]).all()
 
 
+@pytest.mark.parametrize("start", [1e300, 1.7e308 * np.array([1, -1, 1, -1])], ids=["inf", "nan"])
 @pytest.mark.parametrize("name", [*STEPWISE, "lbfgs"])
-def test_run_that_cannot_start_repeats_its_start_with_status_3(name, problems, method_of):
+def test_run_that_cannot_start_repeats_its_start_with_status_3(name, start, problems, method_of):
     x0 = problems.x0.copy()
-    x0[4] = 1e300
+    x0[4] = start
     runs = l2o.rollout(problems, x0, method=method_of(name, 4), n_steps=5)
     assert np.flatnonzero(runs.status != 1).tolist() == [4]
     assert runs.status[4] == 3
-    assert (runs.x[4] == 1e300).all()
+    assert (runs.x[4] == start).all()
     assert runs.nfev[4].tolist() == [1] * 6
     assert runs.evaluations[4, 0] == np.inf
+    assert not np.isfinite(runs.fun[4]).any()
     kept = l2o.rollout(problems, method=method_of(name, 4), n_steps=5)
     np.testing.assert_array_equal(runs.x[5], kept.x[5])
 
@@ -867,3 +901,111 @@ def test_steps_that_do_not_fit_are_an_error_that_names_them(n_steps, error, prob
 def test_rollout_of_a_policy_has_no_safeguard(problems, random_policy):
     runs = l2o.rollout(problems, method=random_policy(seed=4), n_steps=30)
     assert (np.diff(runs.fun, axis=1) > 0).any()
+
+
+@pytest.mark.parametrize("method", ["gradient-descent", "momentum"])
+def test_gradient_may_be_read_only(method):
+    def fun(x):
+        gradient = Bowl().jac(x)
+        gradient.flags.writeable = False
+        return Bowl().fun(x), gradient
+
+    np.testing.assert_allclose(l2o.minimize(fun, START, method=method).x, [1.0, -2.0, 0.5], atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["cg", "lbfgs"])
+def test_threads_leave_the_warning_filters_as_they_are(method):
+    problems = Logistic().sample(64, rng=0)
+    before = list(warnings.filters)
+    for _ in range(10):
+        l2o.minimize_many(problems, method=method, workers=2)
+        assert warnings.filters == before
+
+
+@pytest.mark.parametrize("name", ["cg", "lbfgs"])
+def test_solver_of_scipy_has_success_where_scipy_met_gtol(name):
+    problems = Logistic().sample(100, rng=0)
+    batch = l2o.minimize_many(problems, method=name, options={"gtol": 1e-9})
+    options = {"gtol": 1e-9, "maxiter": 800} | ({"ftol": 0.0, "maxfun": 15000} if name == "lbfgs" else {})
+    for i in range(100):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = scipy.optimize.minimize(problems[i].value_and_grad, problems.x0[i], jac=True, options=options,
+                                             method={"cg": "CG", "lbfgs": "L-BFGS-B"}[name])
+        assert batch.success[i] or np.abs(theirs.jac).max() > 1e-9, f"problem {i}: {batch.message(i)}"
+
+
+def test_solver_of_scipy_has_success_on_a_high_level():
+    def high(x):
+        return 1e6 + (x - 1) ** 2 @ [1, 30], 2 * (x - 1) * [1, 30]
+
+    assert l2o.minimize(high, [3.0, 2.0], method="lbfgs").success  # SciPy ends at |g| = 1e-7
+
+
+def test_step_method_has_success_once_the_gradient_is_within_gtol():
+    problems = Logistic().sample(200, rng=0)[[143, 162, 184]]
+    method, gtol = Momentum(0.5, 0.9), 1e-9
+    assert (np.abs(l2o.rollout(problems, method=method, n_steps=5000).jac[:, -1]).max(axis=1) <= gtol).all()
+    assert l2o.minimize_many(problems, method=method, options={"gtol": gtol, "maxiter": 5000}).success.all()
+
+
+def test_complex_array_is_a_type_error():
+    with pytest.raises(TypeError, match="x0 cannot be read as an array of real numbers"):
+        l2o.minimize(Bowl().both, START + 1j, method="momentum")
+    with pytest.raises(TypeError, match="X cannot be read as an array of real numbers"):
+        Logistic().from_data(np.ones((1, 2, 3)) + 1j, [[0, 1]])
+
+
+def test_maxfun_limits_every_evaluation():
+    many = l2o.minimize(Bowl().fun, START, method=GradientDescent(0.01), jac=None, options={"maxfun": 20})
+    assert many.nfev <= 20 + 4  # at most one gradient by differences more; now 80
+    batch = l2o.minimize_many(Logistic().sample(5, rng=0), method="cg", options={"maxfun": 3})
+    assert (batch.nfev <= 3 + 20).all()  # one line search more; now up to 65
+    assert (batch.status == 1).all()
+
+
+def test_warning_of_an_unknown_option_points_at_the_caller(problems):
+    for call in (lambda: l2o.minimize(Bowl().both, START, method="momentum", options={"momentous": 1}),
+                 lambda: l2o.minimize_many(problems, method="momentum", options={"momentous": 1})):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            code = call.__code__
+            call()
+        assert (caught[0].filename, caught[0].lineno) == (code.co_filename, code.co_firstlineno)
+
+
+@pytest.mark.parametrize("name", METHODS[:-1])
+def test_maxiter_of_zero_takes_no_step(name):
+    result = l2o.minimize(Bowl().both, START, method=name, options={"maxiter": 0})
+    assert (result.nit, result.status) == (0, 1)
+    np.testing.assert_array_equal(result.x, START)
+
+
+def test_gradients_by_differences_are_counted_in_njev():
+    result = l2o.minimize(Bowl().fun, START, method=GradientDescent(0.5), jac=None, options={"maxiter": 3})
+    assert (result.nfev, result.njev) == (16, 4)
+
+
+def test_run_of_cg_that_is_never_finite_has_status_3(problems):
+    runs = l2o.rollout(problems[:1], np.full((1, 4), 1e300), method="cg", n_steps=5)
+    assert runs.status.tolist() == [3]
+
+
+def test_pair_may_be_a_list():
+    np.testing.assert_allclose(l2o.minimize(lambda x: [Bowl().fun(x), Bowl().jac(x)], START, method="lbfgs").x,
+                               [1.0, -2.0, 0.5], atol=1e-4)
+
+
+def test_gradient_array_may_be_used_again():
+    buffer = np.empty(3)
+
+    def fun(x):
+        buffer[:] = Bowl().jac(x)
+        return Bowl().fun(x), buffer
+
+    for name in METHODS[:-1]:
+        for maxiter in range(1, 8):
+            result = l2o.minimize(fun, START, method=name, options={"maxiter": maxiter})
+            np.testing.assert_array_equal(result.jac, Bowl().jac(result.x))
+            plain = l2o.minimize(Bowl().both, START, method=name, options={"maxiter": maxiter})
+            np.testing.assert_array_equal(result.x, plain.x)

@@ -1,6 +1,7 @@
 """Contract of policies: the network as a function, its derivative, the file, and what the two agree on."""
 
 import dataclasses
+import gc
 import itertools
 import json
 import pickle
@@ -402,3 +403,66 @@ def test_file_of_format_1_still_gives_its_actions(problems):
     taken = steps(policy, np.array(stored["fun"]), np.array(stored["jac"]))
     np.testing.assert_allclose(taken, stored["steps"], rtol=1e-11, atol=1e-14)
     assert zipfile.is_zipfile(DATA / "policy_format_1.npz")
+
+
+def test_policy_keeps_its_weights_and_card_when_those_given_change(random_policy):
+    network = MLP(history=2, width=3)
+    weights, card = network.initial(2, np.random.default_rng(0)), {"family": {"name": "a"}}
+    policy = Policy(network, weights, card)
+    weights["b2"][:], card["family"]["name"] = 7.0, "b"
+    assert (policy.weights["b2"] == 0).all()
+    assert policy.card["family"] == {"name": "a"}
+
+
+def test_settings_may_be_numpy_numbers(tmp_path):
+    network = MLP(history=np.int64(2), width=np.int32(3), newest_gradient=np.True_, max_step=np.float32(2))
+    policy = Policy(network, network.initial(2, np.random.default_rng(0)))
+    policy.save(tmp_path / "p.npz")
+    assert l2o.load(tmp_path / "p.npz").network == network
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04"], ids=repr)
+def test_file_of_another_kind_is_closed(content, tmp_path):
+    (tmp_path / "other.npz").write_bytes(content)
+    with pytest.raises(PolicyFileError, match=r"other\.npz"):
+        l2o.load(tmp_path / "other.npz")
+    gc.collect()
+
+
+def test_file_that_is_cut_short_is_a_policy_file_error(random_policy, tmp_path):
+    path = tmp_path / "short.npz"
+    random_policy(dim=2).save(path)
+    whole = path.read_bytes()
+    for n in range(0, len(whole), 7):
+        path.write_bytes(whole[:n])
+        with pytest.raises(PolicyFileError, match=r"short\.npz"):
+            l2o.load(path)
+    gc.collect()
+
+
+@pytest.mark.parametrize("offset", [6, 8, 10])  # in the central directory: version needed, flags, compression
+def test_file_with_a_damaged_directory_is_a_policy_file_error(offset, random_policy, tmp_path):
+    path = tmp_path / "p.npz"
+    random_policy(dim=2).save(path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\x01\x02") + offset] ^= 0x61
+    path.write_bytes(whole)
+    with pytest.raises(PolicyFileError, match=r"p\.npz"):
+        l2o.load(path)
+
+
+def test_policy_with_a_family_by_name_can_be_shown(random_policy):
+    assert "logistic" in repr(random_policy(card={"family": "logistic"}))
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0])
+def test_deviation_is_above_zero(bad, random_policy):
+    policy = random_policy(dim=2)
+    with pytest.raises(ValueError, match="deviation"):
+        Policy(policy.network, {**policy.weights, "deviation": bad * policy.weights["deviation"]})
+
+
+@pytest.mark.parametrize("bad", ["no", 2, None])
+def test_newest_gradient_is_true_or_false(bad):
+    with pytest.raises(TypeError, match="newest_gradient is"):
+        MLP(newest_gradient=bad)

@@ -43,6 +43,8 @@ def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) 
 def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", *, finite: bool = True) -> np.ndarray:
     """Return `value` as a C-contiguous float64 array of that shape; None stands for any length."""
     try:
+        if np.iscomplexobj(value):
+            raise TypeError
         result = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} cannot be read as an array of real numbers: {type(value).__name__}") from None
@@ -58,8 +60,8 @@ def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", 
 
 
 def starts(x0: Any, m: int, dim: int) -> np.ndarray:
-    """Return starting points (m, dim)."""
-    return array("x0", x0, (m, dim), f"one starting point of dimension {dim} for each of {m} problems")
+    """Return starting points (m, dim), a copy."""
+    return array("x0", x0, (m, dim), f"one starting point of dimension {dim} for each of {m} problems").copy()
 
 
 def generator(rng: Any) -> np.random.Generator:

@@ -78,6 +78,10 @@ class Method(ABC):
     def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
         """Minimise each problem; the best point seen is what is returned."""
 
+    def workers(self, workers: Any) -> Any:
+        """Return the workers that a batch may be spread over."""
+        return workers
+
     def check_dim(self, dim: int) -> None:  # noqa: B027 (most methods take any dimension)
         """Raise ValueError if problems of that dimension are not for this method."""
 

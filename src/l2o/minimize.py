@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -81,13 +81,16 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     target = _target(fun, x0, args, jac)
     chosen.check_dim(target.dim)
     stopping = _stopping(target.dim, tol, options)
+    if isinstance(target, PythonObjective):
+        stopping = replace(stopping, maxfun=max(1, stopping.maxfun // target.calls_per_point))
     report = _Callback(callback) if callback is not None else None
-    x, value, gradient, nit, nfev, status = (part[0] for part in chosen.solve(target, stopping, report))
+    x, value, gradient, nit, njev, status = (part[0] for part in chosen.solve(target, stopping, report))
+    nfev = njev
     if isinstance(target, PythonObjective):
         if target.error is not None:
             raise target.error
         nfev = target.n_calls
-    return OptimizeResult(x=x, fun=float(value), jac=gradient, nit=int(nit), nfev=int(nfev), njev=int(nfev),
+    return OptimizeResult(x=x, fun=float(value), jac=gradient, nit=int(nit), nfev=int(nfev), njev=int(njev),
                           status=int(status), success=bool(status == CONVERGED), message=status_message(status))
 
 
@@ -179,7 +182,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     _unsupported(bounds, fixed)
     chosen.check_dim(problems.dim)
     task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options))
-    parts = map_rows(task, len(problems), workers, progress)
+    parts = map_rows(task, len(problems), chosen.workers(workers), progress)
     result = BatchResult(*parts)
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
     if raise_on_error and len(failed):
@@ -240,7 +243,7 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None) -> St
     if given:
         from scipy.optimize import OptimizeWarning
 
-        warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=4)
+        warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=3)
     return Stopping(
         arguments.number("tol" if tol is not None else "gtol", gtol),
         200 * dim if maxiter is None else arguments.count("maxiter", maxiter, 0),
@@ -259,7 +262,8 @@ def _target(fun: Any, x0: Any, args: Any, jac: Any) -> Any:
     if x0.size == 0:
         raise ValueError("x0 is empty; expected at least one variable")
     args = args if isinstance(args, tuple) else (args,)
-    return PythonObjective(*_value_and_grad(fun, args, jac), x0)
+    differences = jac is None or jac is False
+    return PythonObjective(*_value_and_grad(fun, args, jac), x0, 1 + differences * len(x0))
 
 
 def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable[..., Any], Callable[[], int]]:
@@ -273,7 +277,7 @@ def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable
 
     def together(x: np.ndarray) -> Any:
         result = counted(x)
-        if not isinstance(result, tuple) or len(result) != 2:
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise ValueError("fun returned no pair of value and gradient; with jac=True it must return (f, g), "
                              "else pass jac=None (2-point differences) or a callable")
         return result

@@ -217,12 +217,15 @@ class PythonObjective:
         () -> number of calls of the user's function so far.
     x0 : ndarray, shape (d,)
         Starting point.
+    calls_per_point : int
+        Calls that a value with its gradient takes.
     """
 
     def __init__(self, function: Callable[[np.ndarray], tuple[Any, Any]], calls: Callable[[], int],
-                 x0: np.ndarray) -> None:
+                 x0: np.ndarray, calls_per_point: int = 1) -> None:
         self._function = function
         self._calls = calls
+        self.calls_per_point = calls_per_point
         self.x0 = x0[None]
         self.error: BaseException | None = None
 
@@ -254,7 +257,8 @@ class PythonObjective:
     def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
         """Return value and gradient at x (d,), checked."""
         fun, jac = self._function(np.array(x, np.float64))
-        value = np.asarray(fun, np.float64)
+        value = arguments.array("the value of fun", fun, np.shape(fun), finite=False)
         if value.size != 1:
             raise ValueError(f"fun returned a value of shape {value.shape}; expected a number")
-        return float(value.reshape(())), arguments.array("the gradient", jac, (self.dim,), finite=False)
+        gradient = arguments.array("the gradient", jac, (self.dim,), finite=False)
+        return float(value.reshape(())), gradient.copy()  # the user may write the next one to the same array

@@ -34,14 +34,14 @@ cdef inline void add_columns(double* out, const double* columns, intptr_t stride
 
 cdef inline double dot(const double* a, const double* b, intptr_t n) noexcept nogil:
     """sum_i a[i] b[i] in eight lanes, added in a fixed order."""
-    cdef double lane[8]
-    cdef intptr_t i, l
+    cdef double total[8]
+    cdef intptr_t i, lane
     n &= -8
-    for l in range(8):
-        lane[l] = 0.0
+    for lane in range(8):
+        total[lane] = 0.0
     i = 0
     while i < n:
-        for l in range(8):
-            lane[l] += a[i + l] * b[i + l]
+        for lane in range(8):
+            total[lane] += a[i + lane] * b[i + lane]
         i += 8
-    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]))
+    return ((total[0] + total[4]) + (total[2] + total[6])) + ((total[1] + total[5]) + (total[3] + total[7]))

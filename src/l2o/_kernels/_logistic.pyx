@@ -31,31 +31,32 @@ cdef inline void margins(double* margin, const double* x, const double* columns,
 cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
     cdef const double* block = <const double*> user
     cdef const double* columns = block + HEADER
-    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, l
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, lane
     cdef double margin[CHUNK]
     cdef double slope[CHUNK]
     cdef double factor[8]
     cdef double hinge[8]
-    cdef double loss = 0.0, e, product, norm2 = 0.0, m, u
+    cdef double loss = 0.0, e, product, penalty = 0.0, m, u
     for j in range(n):
         g[j] = 0.0
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         margins(margin, x, columns, padded, start, size, n)
-        for l in range(8):
-            factor[l] = 1.0
-            hinge[l] = 0.0
+        for lane in range(8):
+            factor[lane] = 1.0
+            hinge[lane] = 0.0
         i = 0
         while i < size:
-            for l in range(8):
-                m = margin[i + l]
+            for lane in range(8):
+                m = margin[i + lane]
                 e = exp2_negabs(m)
                 u = 1.0 + e
-                slope[i + l] = by_sign(m, e, 1.0) / u          # 1 / (1 + 2^m)
-                factor[l] *= u
-                hinge[l] += positive_part(-m)
+                slope[i + lane] = by_sign(m, e, 1.0) / u          # 1 / (1 + 2^m)
+                factor[lane] *= u
+                hinge[lane] += positive_part(-m)
             i += 8
-        product = ((factor[0] * factor[4]) * (factor[2] * factor[6])) * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
+        product = ((factor[0] * factor[4]) * (factor[2] * factor[6])) \
+            * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
         loss += log2_ge1(product) + (((hinge[0] + hinge[4]) + (hinge[2] + hinge[6]))
                                      + ((hinge[1] + hinge[5]) + (hinge[3] + hinge[7])))
         for j in range(n):
@@ -64,9 +65,9 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
     for j in range(n):
         g[j] *= -LN2 / block[N_POINTS]
     for j in range(n - 1):                                     # the bias is not regularised
-        norm2 += x[j] * x[j]
+        penalty += 0.5 * (block[L2] * x[j]) * x[j]             # in this order 0 times a huge x is 0
         g[j] += block[L2] * x[j]
-    f[0] = loss * LN2 / block[N_POINTS] + 0.5 * block[L2] * norm2
+    f[0] = loss * LN2 / block[N_POINTS] + penalty
     return 0
 
 

@@ -27,7 +27,7 @@ cdef inline double gradient_scale(const l2o_history* h, const double* block) noe
     """r = sqrt(floor^2 + s^2), s the largest of the three newest gradient norms seen."""
     cdef intptr_t first = <intptr_t> block[FIRST], i, j
     cdef double largest = 0.0, norm2
-    for i in range(first, min(h.count, first + 3)):
+    for i in range(first, min(h.count, first + min(<intptr_t> 3, <intptr_t> block[HISTORY]))):
         norm2 = 0.0
         for j in range(h.dim):
             norm2 += h.g[i * h.dim + j] * h.g[i * h.dim + j]

@@ -8,7 +8,7 @@ from l2o._kernels._abi cimport l2o_objective_fn
 cdef int call(const double* x, double* f, double* g, intptr_t n, void* user) noexcept with gil:
     cdef object target = <object> <PyObject*> user
     cdef intptr_t j
-    cdef double[::1] gradient
+    cdef const double[::1] gradient
     try:
         value, gradient = target.value_and_grad([x[j] for j in range(n)])
         f[0] = value

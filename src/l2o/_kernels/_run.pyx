@@ -27,6 +27,9 @@ cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f,
     f[0] = NAN
     code = objective(x, f, g, n, data)
     if code < 0:
+        f[0] = NAN
+        for j in range(n):
+            g[j] = NAN
         return OBJECTIVE_FAILED
     if code > 0:
         f[0] = INFINITY
@@ -93,12 +96,20 @@ cdef inline double largest(const double* g, intptr_t n) noexcept nogil:
     return most
 
 
+cdef inline double rounding(double f) noexcept nogil:
+    """What two values of f may differ by and still be equal for all that is known."""
+    return 8.0 * 2.220446049250313e-16 * fabs(f)
+
+
 cdef int minimize_one(l2o_objective_fn objective, void* data, l2o_policy_fn policy, const void* weights,
                       l2o_history* h, double* work, intptr_t n, double gtol, intptr_t maxiter, intptr_t maxfun,
                       object callback, double* x, double* f, double* g, intptr_t* nit, intptr_t* nfev):
-    """Run from x until the best point has a gradient within gtol; x, f, g become the best point seen."""
+    """Run from x until the best point has a gradient within gtol; x, f, g become the best point seen.
+
+    Best is the lowest value; of values equal but for rounding, none above the first, the smallest gradient.
+    """
     cdef double* state = work + 3 * n
-    cdef double value
+    cdef double value, first, lowest
     cdef intptr_t j
     cdef int status
     cdef bint stop
@@ -106,7 +117,7 @@ cdef int minimize_one(l2o_objective_fn objective, void* data, l2o_policy_fn poli
     memcpy(work, x, n * sizeof(double))
     with nogil:
         status = evaluate(objective, work, &value, work + n, n, data)
-        f[0] = value
+        f[0], first, lowest = value, value, value
         memcpy(g, work + n, n * sizeof(double))
         while status == LIMIT:
             if largest(g, n) <= gtol:
@@ -123,7 +134,9 @@ cdef int minimize_one(l2o_objective_fn objective, void* data, l2o_policy_fn poli
             if status != LIMIT:
                 break
             nit[0] += 1
-            if value < f[0] or (value == f[0] and largest(work + n, n) < largest(g, n)):
+            lowest = min(lowest, value)
+            if value + rounding(value) < f[0] or (value <= first and value <= lowest + rounding(lowest)
+                                                  and largest(work + n, n) < largest(g, n)):
                 memcpy(x, work, n * sizeof(double))
                 memcpy(g, work + n, n * sizeof(double))
                 f[0] = value

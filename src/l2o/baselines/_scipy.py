@@ -6,7 +6,6 @@ seen by a wrapper. For a record the methods run without their own tolerances.
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any
 
@@ -24,25 +23,42 @@ from l2o.methods import (
     Solution,
     Stopping,
 )
+from l2o.parallel import resolve_workers
 
 __all__ = ["ScipyMethod"]
 
+ROUNDING = 8 * np.finfo(float).eps  # values that differ by less, relatively, are equal for all that is known
+
+
+class _Exhausted(Exception):
+    """The limit of evaluations is reached."""
+
 
 class _Wrapper:
-    """A function under observation: every evaluated point, and the one evaluated last."""
+    """A function under observation: every evaluated point."""
 
-    def __init__(self, objective: Any) -> None:
-        self.objective = objective
+    def __init__(self, objective: Any, limit: float = np.inf) -> None:
+        self.objective, self.limit = objective, limit
         self.points: list[np.ndarray] = []
         self.values: list[float] = []
         self.gradients: list[np.ndarray] = []
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        if len(self.values) >= self.limit:
+            raise _Exhausted
         fun, jac = self.objective.value_and_grad(x)
         self.points.append(np.array(x))
         self.values.append(fun)
         self.gradients.append(jac)
         return fun, jac
+
+    def best(self) -> int:
+        """Return which evaluation is best: of values equal to the lowest but for rounding the smallest gradient."""
+        values = np.where(np.isfinite(self.values), self.values, np.inf)
+        if np.isinf(values.min()):
+            return 0
+        equal = np.flatnonzero((values <= values.min() + ROUNDING * abs(values.min())) & (values <= values[0]))
+        return int(equal[np.argmin([np.abs(self.gradients[i]).max() for i in equal])])
 
     def row(self, x: np.ndarray) -> int:
         """Return which evaluation was made at x, newest first."""
@@ -92,43 +108,62 @@ class ScipyMethod(Method):
                 raise StopIteration
 
         result = self._run(wrapper, x0, self.options(None) | {"maxiter": n_steps}, after_step)
-        if len(rows) > n_steps:
-            return wrapper, rows, LIMIT
-        return wrapper, rows, _status(result, wrapper.gradients[rows[-1][0]], 0.0)
+        last = rows[-1][0]
+        status = _status(result, wrapper.values[last], wrapper.gradients[last], 0.0)
+        return wrapper, rows, LIMIT if len(rows) > n_steps and status != NON_FINITE else status
 
     def _run(self, fun: Any, x0: np.ndarray, options: dict[str, Any], callback: Any) -> Any:
-        from scipy.optimize import OptimizeWarning, minimize  # half a second to import: only where it is used
+        from scipy.optimize import minimize  # half a second to import: only where it is used
 
-        with warnings.catch_warnings(), np.errstate(all="ignore"):  # numerical trouble is a status, not a warning
-            warnings.simplefilter("ignore", (OptimizeWarning, RuntimeWarning))
+        with np.errstate(all="ignore"):  # numerical trouble is a status, not a warning
             return minimize(fun, x0, jac=True, method=self.scipy_name, options=options, callback=callback)
+
+    def workers(self, workers: Any) -> Any:
+        """Return one worker for any number of threads: SciPy holds the GIL, and CG changes the warning filters."""
+        return 1 if isinstance(resolve_workers(workers), int) else workers
 
     def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
         m = len(problems)
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
         nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
         for i in range(m):
-            wrapper = _Wrapper(problems[i])
-            stopped = False
-
-            def after_step(xk: np.ndarray, wrapper: _Wrapper = wrapper) -> None:
-                nonlocal stopped
-                if callback is not None and callback(list(xk), wrapper.values[wrapper.row(xk)]):
-                    stopped = True
-                    raise StopIteration
-
-            result = self._run(wrapper, problems.x0[i], self.options(stopping), after_step)
-            values = np.where(np.isfinite(wrapper.values), wrapper.values, np.inf)
-            best = int(values.argmin())
+            wrapper = _Wrapper(problems[i], stopping.maxfun)
+            nit[i], status[i] = self._solve_one(wrapper, problems.x0[i], stopping, callback)
+            best = wrapper.best()
             x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
-            nit[i], nfev[i] = result.nit, len(wrapper.values)
-            status[i] = STOPPED if stopped else _status(result, jac[i], stopping.gtol)
+            nfev[i] = len(wrapper.values)
+            if status[i] != STOPPED and np.isfinite(fun[i]) and np.abs(jac[i]).max() <= stopping.gtol:
+                status[i] = CONVERGED
         return x, fun, jac, nit, nfev, status
 
+    def _solve_one(self, wrapper: _Wrapper, x0: np.ndarray, stopping: Stopping,
+                   callback: Callback | None) -> tuple[int, int]:
+        """Return the number of iterations and the status."""
+        n_steps, stopped = 0, False
 
-def _status(result: Any, jac: np.ndarray, gtol: float) -> int:
-    """Translate the end of a SciPy run."""
-    if not np.isfinite(jac).all() or not np.isfinite(result.fun):
+        def after_step(xk: np.ndarray) -> None:
+            nonlocal n_steps, stopped
+            n_steps += 1
+            if callback is not None and callback(list(xk), wrapper.values[wrapper.row(xk)]):
+                stopped = True
+                raise StopIteration
+
+        if stopping.maxiter == 0:  # SciPy's L-BFGS-B takes a step all the same
+            wrapper(x0)
+            return 0, LIMIT if np.isfinite(wrapper.values[0]) else NON_FINITE
+        try:
+            result = self._run(wrapper, x0, self.options(stopping), after_step)
+        except _Exhausted:
+            return n_steps, LIMIT
+        if stopped:
+            return n_steps, STOPPED
+        last = wrapper.best()
+        return n_steps, _status(result, wrapper.values[last], wrapper.gradients[last], stopping.gtol)
+
+
+def _status(result: Any, fun: float, jac: np.ndarray, gtol: float) -> int:
+    """Translate the end of a SciPy run; fun and jac are those of the point that is returned."""
+    if not np.isfinite(jac).all() or not np.isfinite(fun):
         return NON_FINITE
     if np.abs(jac).max(initial=0.0) <= gtol:
         return CONVERGED

@@ -61,15 +61,19 @@ class MLP:
     scale_floor: float = 0.05
 
     def __post_init__(self) -> None:
-        arguments.count("history", self.history)
-        arguments.count("width", self.width)
+        if not isinstance(self.newest_gradient, (bool, np.bool_)):
+            raise TypeError(f"newest_gradient is {self.newest_gradient!r}; expected True or False")
+        for name, value in (("history", arguments.count("history", self.history)),
+                            ("width", arguments.count("width", self.width)),
+                            ("newest_gradient", bool(self.newest_gradient)), ("max_step", float(self.max_step)),
+                            ("scale_floor", arguments.number("scale_floor", self.scale_floor))):
+            object.__setattr__(self, name, value)  # Python's own numbers, which JSON holds
         if self.activation != "softplus":
             raise ValueError(f"activation is {self.activation!r}; expected 'softplus'")
         if self.inputs not in INPUTS:
             raise ValueError(f"inputs is {self.inputs!r}; expected one of {', '.join(map(repr, INPUTS))}")
-        if not self.max_step > 0:
+        if not self.max_step > 0:  # also NaN
             raise ValueError(f"max_step is {self.max_step}; expected a number above 0 (inf for no bound)")
-        arguments.number("scale_floor", self.scale_floor)
 
     # -- sizes ---------------------------------------------------------------------------------------
 
@@ -97,6 +101,11 @@ class MLP:
     def at_rest(self, weights: Weights) -> Weights:
         """Return the weights with the output bias that makes the step zero where all that is seen is zero."""
         return {**weights, "b2": -weights["W2"] @ np.logaddexp(0.0, weights["b1"])}
+
+    def check(self, weights: Weights) -> None:
+        """Raise ValueError if the weights make no network."""
+        if not (weights["deviation"] > 0).all():
+            raise ValueError(f"weights['deviation'] holds {weights['deviation'].min()}; expected numbers above 0")
 
     # -- the kernel's view ----------------------------------------------------------------------------
 

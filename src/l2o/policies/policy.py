@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
-import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,15 @@ class Policy(StepMethod):
     def __init__(self, network: MLP, weights: dict[str, np.ndarray], card: dict[str, Any] | None = None) -> None:
         dim = len(weights["b2"])
         self._network = network
-        self._weights = {name: arguments.array(f"weights[{name!r}]", weights[name], shape)
+        self._weights = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).copy()
                          for name, shape in network.shapes(dim).items()}
-        self._card = {**(card or {}), "format": FORMAT, "dim": dim, "network": network.card()}
+        network.check(self._weights)
+        self._card = {**copy.deepcopy(card or {}), "format": FORMAT, "dim": dim, "network": network.card()}
         self._step = network.step(self._weights)
 
     def __repr__(self) -> str:
-        family = self._card.get("family", {}).get("name", "unknown family")
+        family = self._card.get("family", "unknown family")
+        family = family.get("name") if isinstance(family, dict) else family
         return f"Policy({family}, dimension {self.dim}, {self._network})"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -104,9 +107,10 @@ class Policy(StepMethod):
         OSError
             If the file cannot be written.
         """
-        card = np.frombuffer(json.dumps(self._card, sort_keys=True).encode(), np.uint8)
+        arrays: dict[str, Any] = {**self._weights, "card": np.frombuffer(
+            json.dumps(self._card, sort_keys=True).encode(), np.uint8)}
         with arguments.written(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, allow_pickle=False, card=card, **self._weights)
+            np.savez(file, **arrays)
 
     def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), *, jac: Any = None, hess: Any = None,
                  hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
@@ -141,14 +145,14 @@ def load(path: Any) -> Policy:
     """
     name = os.fspath(path)
     try:
-        with np.load(name, allow_pickle=False) as file:
+        content = Path(name).read_bytes()
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot read the policy: {error.strerror}", name) from None
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         card = json.loads(arrays.pop("card").tobytes())
-    except OSError as error:
-        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
-            raise type(error)(error.errno, f"cannot read the policy: {error.strerror}", name) from None
-        raise PolicyFileError(f"{name} is not a policy file: {error}") from None
-    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a file of anything can fail in any of the layers that read it
         raise PolicyFileError(f"{name} is not a policy file, or is damaged: {error}") from None
     return _rebuild(name, arrays, card)
 

@@ -97,7 +97,7 @@ class GuidedPolicySearch(Trainer):
     first_step: float = 2.0
     rotations: float = 0.4
     epochs: int = 10
-    batch: int = 500
+    batch: int = 512
     rate: float = 3e-3
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from l2o._kernels.riccati import backward_many
 from l2o.parallel import map_rows
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers
@@ -117,8 +118,6 @@ class _Backward:
     rows: np.ndarray
 
     def __call__(self, part: slice) -> tuple[np.ndarray, ...]:
-        from l2o._kernels.riccati import backward_many
-
         region, rows = self.region, self.rows[part]
         weights, model = region.cost_weights, region.model
         references = [(self.eta, region.reference[rows])]
