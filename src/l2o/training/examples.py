@@ -73,7 +73,8 @@ def rotate(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, share
         Source of the rotations.
     """
     m, n, T, dim = actions.shape
-    turn = np.linalg.qr(rng.standard_normal((m, n, dim, dim)))[0]
+    turn, upper = np.linalg.qr(rng.standard_normal((m, n, dim, dim)))
+    turn *= np.sign(np.diagonal(upper, axis1=-2, axis2=-1))[..., None, :]  # uniform: Stewart (1980)
     turn[rng.random((m, n)) >= share] = np.eye(dim)
     first = dim + layout.history
     gradients = states[..., first:].reshape(m, n, T, layout.kept, dim)

@@ -60,6 +60,13 @@ def from_hessians(problems: Problems, nominal: Trajectories, floor: float) -> Lo
     return LocalModel(nominal.jac, curvature, floored(curvature, floor))
 
 
+def _distinct(x: np.ndarray) -> np.ndarray:
+    """Return which points (m, n, T+1) of n runs are not those of an earlier run: noise-free samples coincide."""
+    same = (x[:, :, None] == x[:, None, :]).all(axis=-1)
+    earlier = np.tri(x.shape[1], k=-1, dtype=bool)[None, :, :, None]
+    return ~(same & earlier).any(axis=2)
+
+
 def from_samples(nominal: Trajectories, samples: Trajectories, previous: LocalModel | None, floor: float, *,
                  ridge: float = 0.1, neighbours: int = 1) -> LocalModel:
     """Fit the derivative of the gradient to sampled points by least squares through the nominal point.
@@ -85,13 +92,15 @@ def from_samples(nominal: Trajectories, samples: Trajectories, previous: LocalMo
     """
     m, points, dim = nominal.x.shape
     x, g = (part.reshape(m, -1, points, dim) for part in (samples.x, samples.jac))
+    distinct = _distinct(x)
     xx, gx = np.zeros((m, points, dim, dim)), np.zeros((m, points, dim, dim))
     for shift in range(-neighbours, neighbours + 1):
         at = np.arange(max(0, -shift), min(points, points - shift))
         dx, dg = x[:, :, at + shift] - nominal.x[:, None, at], g[:, :, at + shift] - nominal.jac[:, None, at]
         length2 = np.einsum("mntd,mntd->mnt", dx, dx)
-        spread2 = 0.01 * length2.mean(axis=1, keepdims=True) + 1e-12
-        usable = np.isfinite(length2) & np.isfinite(dg).all(axis=-1) & (length2 > 0)
+        usable = np.isfinite(length2) & np.isfinite(dg).all(axis=-1) & (length2 > 0) & distinct[:, :, at + shift]
+        n_usable = np.maximum(usable.sum(axis=1, keepdims=True), 1)
+        spread2 = 0.01 * np.where(usable, length2, 0.0).sum(axis=1, keepdims=True) / n_usable + 1e-12
         weight = np.where(usable, 1.0 / (length2 + spread2), 0.0)[..., None]
         dx, dg = np.where(usable[..., None], dx, 0.0), np.where(usable[..., None], dg, 0.0)
         xx[:, at] += np.einsum("mnti,mntj->mtij", weight * dx, dx)
