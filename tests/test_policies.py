@@ -466,3 +466,28 @@ def test_deviation_is_above_zero(bad, random_policy):
 def test_newest_gradient_is_true_or_false(bad):
     with pytest.raises(TypeError, match="newest_gradient is"):
         MLP(newest_gradient=bad)
+
+
+@pytest.mark.parametrize("inputs", ["raw", "linear", "scaled"])
+def test_single_precision_takes_nearly_the_same_steps(inputs, random_policy, problems):
+    policy = random_policy(dim=4, inputs=inputs, width=50, history=25)
+    single = policy.astype("float32")
+    whole, half = (l2o.rollout(problems, method=each, n_steps=30) for each in (policy, single))
+    np.testing.assert_allclose(half.x, whole.x, rtol=0, atol=1e-4)
+    assert (half.x[:, 1] != whole.x[:, 1]).any()
+    assert {value.dtype.name for value in single.weights.values()} == {"float32"}
+
+
+def test_single_precision_is_kept_in_the_file(random_policy, tmp_path):
+    single = random_policy(dim=2).astype(np.float32)
+    single.save(tmp_path / "p.npz")
+    loaded = l2o.load(tmp_path / "p.npz")
+    assert loaded.card == single.card
+    assert all((loaded.weights[name] == value).all() and loaded.weights[name].dtype == np.float32
+               for name, value in single.weights.items())
+
+
+@pytest.mark.parametrize("bad", ["float16", "int64", "single precision"])
+def test_precision_is_float32_or_float64(bad, random_policy):
+    with pytest.raises(ValueError, match="precision is"):
+        random_policy(dim=2).astype(bad)

@@ -9,3 +9,5 @@ cdef extern from "branchfree.h" nogil:
     double softplus2 "l2o_softplus2"(double z)
     double log2_ge1 "l2o_log2_ge1"(double u)
     double signed_log1p "l2o_signed_log1p"(double a)
+    float softplus2f "l2o_softplus2f"(float z)
+    float signed_log1pf "l2o_signed_log1pf"(float a)

@@ -4,12 +4,16 @@
 # scalar loop), and lengths are multiples of 8 with zero padding (no scalar tail).
 from libc.stdint cimport intptr_t
 
+ctypedef fused real:
+    float
+    double
 
-cdef inline void add_columns(double* out, const double* columns, intptr_t stride, const double* weight,
+
+cdef inline void add_columns(real* out, const real* columns, intptr_t stride, const real* weight,
                              intptr_t n_columns, intptr_t n) noexcept nogil:
     """out[i] += sum_c weight[c] columns[c, i]; eight columns a pass, since out moves once per pass."""
     cdef intptr_t i, c = 0
-    cdef const double* p
+    cdef const real* p
     n &= -8
     while c + 8 <= n_columns:
         p = columns + c * stride
@@ -32,9 +36,9 @@ cdef inline void add_columns(double* out, const double* columns, intptr_t stride
         c += 1
 
 
-cdef inline double dot(const double* a, const double* b, intptr_t n) noexcept nogil:
+cdef inline real dot(const real* a, const real* b, intptr_t n) noexcept nogil:
     """sum_i a[i] b[i] in eight lanes, added in a fixed order."""
-    cdef double total[8]
+    cdef real total[8]
     cdef intptr_t i, lane
     n &= -8
     for lane in range(8):

@@ -96,4 +96,36 @@ L2O_INLINE double l2o_signed_log1p(double a)
     return copysign(L2O_LN2 * l2o_log2_ge1(u) + (magnitude - (u - 1.0)) / u, a);
 }
 
+/* -- single precision, for policies with float weights: the same, with shorter polynomials ------------- */
+
+#define L2O_ROUNDF 12582912.0f /* 1.5 * 2^23 */
+
+L2O_INLINE uint32_t l2o_bitsf(float a) { uint32_t b; memcpy(&b, &a, 4); return b; }
+L2O_INLINE float l2o_float(uint32_t b) { float a; memcpy(&a, &b, 4); return a; }
+
+/* log2(1 + 2^z); the exponential counts as 0 below 2^-120 */
+L2O_INLINE float l2o_softplus2f(float z)
+{
+    float magnitude = fabsf(z), rounded = L2O_ROUNDF - magnitude, r = -magnitude - (rounded - L2O_ROUNDF), r2 = r * r;
+    float odd = 0.693147215f + r2 * (0.0555031055f + r2 * 0.00134066439f);
+    float even = 0.240226528f + r2 * (0.00961769297f + r2 * 0.00015594678f);
+    uint32_t in_range = (l2o_bitsf(120.0f - magnitude) >> 31) - 1;
+    float e = l2o_float((l2o_bitsf(1.0f + (r * odd + r2 * even)) + (l2o_bitsf(rounded) << 23)) & in_range);
+    float s = e / (2.0f + e), v = s * s, part = (float)(L2O_LOG2E - 1.0) * e;
+    float R = (0.961793082f + v * 0.577388589f) + v * v * (0.403980656f + v * 0.404127544f);
+    return 0.5f * (z + magnitude) + (e + (part - s * (e + (part - v * R))));
+}
+
+/* sign(a) * log(1 + |a|) */
+L2O_INLINE float l2o_signed_log1pf(float a)
+{
+    float magnitude = fabsf(a), u = 1.0f + magnitude;
+    uint32_t bits = l2o_bitsf(u), k = (bits - 0x3f3504f3u) >> 23;
+    float e = l2o_float(bits - (k << 23)) - 1.0f;
+    float s = e / (2.0f + e), v = s * s, part = (float)(L2O_LOG2E - 1.0) * e;
+    float R = (0.961796701f + v * 0.577078223f) + v * v * (0.412198603f + v * 0.32f);
+    float log2u = (float)(int32_t)k + (e + (part - s * (e + (part - v * R))));
+    return copysignf((float)L2O_LN2 * log2u + (magnitude - (u - 1.0f)) / u, a);
+}
+
 #endif

@@ -23,7 +23,7 @@ from l2o.methods import Step
 __all__ = ["MLP"]
 
 HEADER = 8  # as in _kernels/_mlp.pyx
-INPUTS = {"raw": "raw", "linear": "scaled", "scaled": "logarithmic"}  # setting -> kernel
+INPUTS = ("raw", "linear", "scaled")
 
 Weights = dict[str, np.ndarray]
 
@@ -110,18 +110,19 @@ class MLP:
     # -- the kernel's view ----------------------------------------------------------------------------
 
     def step(self, weights: Weights) -> Step:
-        """Pack the weights for the kernel."""
+        """Pack the weights for the kernel, in their own precision."""
         dim, width = len(weights["b2"]), -(-self.width // 8) * 8
-        n = self.n_observations(dim)
-        tail = -(-dim // 8) * 8
-        blocks = _kernels.aligned((1, HEADER + width * (1 + n + dim) + tail))
+        n, precision = self.n_observations(dim), weights["W1"].dtype
+        size = width * (1 + n + dim) + dim
+        blocks = _kernels.aligned((1, HEADER + -(-size * precision.itemsize // 64) * 8))
         blocks[0, :5] = self.history, width, 0 if self.newest_gradient else 1, self.max_step, self.scale_floor
-        b1, W1, W2, b2 = np.split(blocks[0, HEADER:], np.cumsum([width, n * width, dim * width]))
+        payload = blocks[0, HEADER:].view(precision)[:size]
+        b1, W1, W2, b2 = np.split(payload, np.cumsum([width, n * width, dim * width]))
         b1[: self.width] = weights["b1"] * np.log2(np.e)
         W1.reshape(n, width)[:, : self.width] = (weights["W1"] / weights["deviation"]).T * np.log2(np.e)
         W2.reshape(dim, width)[:, : self.width] = weights["W2"] * np.log(2)
-        b2[:dim] = weights["b2"]
-        return Step(_kernels.mlp.FUNCTIONS[INPUTS[self.inputs]], blocks, self.history + 1)
+        b2[:] = weights["b2"]
+        return Step(_kernels.mlp.FUNCTIONS[self.inputs, precision.name], blocks, self.history + 1)
 
     # -- a function of arrays, for training ------------------------------------------------------------
 

@@ -28,6 +28,7 @@ __all__ = ["GuidedPolicySearch"]
 QUIET = (1.0, 1.0, 0.2, 0.0)  # exploration of the samples by quarters: the late, small-gradient region is seen too
 BACKTRACKING = (1.0, 0.5, 0.25, 0.1)  # shares of the regression's change that are tried
 MERIT_STEPS = 100  # steps over which they are judged: beyond the horizon, for stability
+STARTS_SHIFT = 7  # functions from which a round's starting points are taken, further on each round
 START_EPOCHS = 20  # of the imitation of the first teachers
 
 
@@ -71,6 +72,9 @@ class GuidedPolicySearch(Trainer):
         Factor of the weight of the first step, at which a policy knows no more than a fixed step does.
     rotations : float
         Share of the imitated trajectories whose axes are turned at random, in [0, 1].
+    fresh_starts : bool
+        Whether a round starts each function where the round before started another. Teachers that stay
+        from round to round (``samples`` or ``trust_region`` "teacher") keep their starting points.
     epochs, batch, rate : int, int, float
         The regression: passes, rows a step, highest learning rate.
 
@@ -95,7 +99,8 @@ class GuidedPolicySearch(Trainer):
     neighbours: int = 1
     relative: float = 0.5
     first_step: float = 2.0
-    rotations: float = 0.4
+    rotations: float = 1.0
+    fresh_starts: bool = True
     epochs: int = 10
     batch: int = 512
     rate: float = 3e-3
@@ -163,8 +168,12 @@ class _Search:
 
     def sample(self, policy: Policy) -> Trajectories:
         """Draw noisy trajectories from the policy or from the teachers."""
+        settings, training = self.settings, self.task.training.problems
+        if settings.fresh_starts and settings.samples == settings.trust_region == "policy":
+            self.problems = training.with_starts(np.roll(training.x0, STARTS_SHIFT * self.round, axis=0))
+            self.model = None  # it was fitted along other trajectories
         with self.clock("sampling"):
-            if self.settings.samples == "policy":
+            if settings.samples == "policy":
                 return self._draw(policy, self.covariance[None, None])
             return self._draw(self.teachers.repeated(self.settings.n_samples), np.linalg.inv(self.teachers.precision))
 
