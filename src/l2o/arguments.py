@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "count", "generator", "number", "starts", "written"]
+__all__ = ["array", "count", "flag", "generator", "number", "starts", "written"]
 
 
 def count(name: str, value: Any, least: int = 1) -> int:
@@ -38,6 +38,13 @@ def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) 
         bound = "above" if exclusive else "of at least"
         raise ValueError(f"{name} is {result}; expected a finite number {bound} {low}")
     return result
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` as a bool, if it is one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; expected True or False")
+    return bool(value)
 
 
 def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", *, finite: bool = True) -> np.ndarray:

@@ -86,15 +86,21 @@ def _train(given: Any) -> None:
 
 def _evaluate(given: Any) -> None:
     from l2o import families, load
+    from l2o.arguments import count
     from l2o.reproduce import evaluate, tuned_baselines
     from l2o.training import streams
 
+    count("functions", given.functions)
     policy = load(given.policy)
-    of = policy.card.get("family", {})
     classes = {f"l2o.families.{each.__name__}": each for each in families.FAMILIES.values()}
-    if of.get("name") not in classes:
-        raise ValueError(f"{given.policy} was trained on {of.get('name')}; expected one of {', '.join(classes)}")
-    family, branches = classes[of["name"]](**of["settings"]), streams(given.seed)
+    try:
+        of = policy.card["family"]
+        family = classes[of["name"]](**of["settings"])
+    except (KeyError, TypeError):
+        raise ValueError(f"{given.policy} says that its family is {policy.card.get('family')}; "
+                         f"expected the name and settings of one of {', '.join(classes)}") from None
+    policy.check_dim(family.dim)
+    branches = streams(given.seed)
     tuned, _ = tuned_baselines(family.sample(90, branches["training"]), given.workers)
     comparison = evaluate(policy, family.sample(given.functions, branches["fresh"]), tuned, given.workers)
     if given.json:

@@ -13,7 +13,7 @@ import numpy as np
 from l2o import arguments
 from l2o.baselines import resolve
 from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Stopping, status_message
-from l2o.parallel import map_rows
+from l2o.parallel import check_progress, map_rows
 from l2o.problems import Objective, Problems, PythonObjective, problems_with_starts
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     """
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
     _unsupported(bounds, fixed)
+    check_progress(progress)
     chosen.check_dim(problems.dim)
     task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options))
     parts = map_rows(task, len(problems), chosen.workers(workers), progress)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["map_rows", "resolve_workers", "shown"]
+__all__ = ["check_progress", "map_rows", "resolve_workers", "shown"]
 
 Task = Callable[[slice], tuple[np.ndarray, ...]]
 
@@ -61,10 +61,18 @@ def _join(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 def shown(items: Iterable[Any], progress: bool, total: int, label: str = "") -> Iterable[Any]:
     """Return the items, behind a progress bar if asked for."""
-    if not progress:
-        return items
+    return _tqdm()(items, total=total, desc=label or None, leave=False) if progress else items
+
+
+def check_progress(progress: bool) -> None:
+    """Raise ImportError if a progress bar is asked for and cannot be shown."""
+    if progress:
+        _tqdm()
+
+
+def _tqdm() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError("progress=True needs tqdm; install it with: pip install 'l2o[plot]'") from None
-    return tqdm(items, total=total, desc=label or None, leave=False)
+    return tqdm

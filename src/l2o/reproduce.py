@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from l2o.evaluation import Comparison, compare
 from l2o.evaluation.report import plain
 from l2o.families import FAMILIES
 from l2o.minimize import minimize_many
+from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import Policy
 from l2o.real_data import breast_cancer_triples
 from l2o.training import GuidedPolicySearch, streams, train
@@ -106,6 +108,9 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     """
     if name not in FAMILIES:
         raise ValueError(f"family is {name!r}; expected one of {', '.join(map(repr, FAMILIES))}")
+    arguments.count("seed", seed, 0)
+    resolve_workers(workers)
+    check_progress(progress)
     folder = _writable_folder(out)
     family, branches = FAMILIES[name](), streams(seed)
     begun = time.perf_counter()
@@ -135,10 +140,8 @@ def _writable_folder(out: Any) -> str:
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise NotADirectoryError(f"out is {folder}, which is a file; expected a folder")
     os.makedirs(folder, exist_ok=True)
-    with arguments.written(os.path.join(folder, ".writable")) as _:
-        pass
-    os.remove(os.path.join(folder, ".writable"))
-    return folder
+    with tempfile.TemporaryFile(dir=folder):
+        return folder
 
 
 def _say_training(policy: Policy, say: Callable[[str], None]) -> None:

@@ -44,9 +44,10 @@ class Logistic(Family):
     l2: float = 5e-4
 
     def __post_init__(self) -> None:
-        arguments.count("n_features", self.n_features)
-        arguments.count("n_points", self.n_points, 2)
-        arguments.number("l2", self.l2)
+        for name, value in (("n_features", arguments.count("n_features", self.n_features)),
+                            ("n_points", arguments.count("n_points", self.n_points, 2)),
+                            ("l2", arguments.number("l2", self.l2))):
+            object.__setattr__(self, name, value)  # Python's own numbers, which a card holds
 
     @property
     def dim(self) -> int:

@@ -61,11 +61,10 @@ class MLP:
     scale_floor: float = 0.05
 
     def __post_init__(self) -> None:
-        if not isinstance(self.newest_gradient, (bool, np.bool_)):
-            raise TypeError(f"newest_gradient is {self.newest_gradient!r}; expected True or False")
         for name, value in (("history", arguments.count("history", self.history)),
                             ("width", arguments.count("width", self.width)),
-                            ("newest_gradient", bool(self.newest_gradient)), ("max_step", float(self.max_step)),
+                            ("newest_gradient", arguments.flag("newest_gradient", self.newest_gradient)),
+                            ("max_step", float(self.max_step)),
                             ("scale_floor", arguments.number("scale_floor", self.scale_floor))):
             object.__setattr__(self, name, value)  # Python's own numbers, which JSON holds
         if self.activation != "softplus":

@@ -14,11 +14,11 @@ import scipy
 
 from l2o import _kernels, arguments
 from l2o.families import Family
-from l2o.parallel import resolve_workers
+from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import MLP, Policy
 from l2o.problems import Problems
 from l2o.training.guided_policy_search import GuidedPolicySearch
-from l2o.training.trainer import Progress, Task, Trainer, Weights
+from l2o.training.trainer import Progress, Task, Trainer, Weights, finite
 from l2o.version import __version__
 
 __all__ = ["STREAMS", "streams", "train"]
@@ -99,6 +99,7 @@ def train(family: Family | Problems, n_functions: int = 90, n_validation: int = 
     """
     trainers = _trainers(trainer)
     resolve_workers(workers)
+    check_progress(progress)
     if checkpoint is not None:
         raise ValueError("checkpoint is not supported; expected None")
     branches = streams(rng)
@@ -112,9 +113,10 @@ def train(family: Family | Problems, n_functions: int = 90, n_validation: int = 
     if init is not None:
         weights = init.weights
         found.offer(weights, round=0)
-    for each in trainers:
-        each.run(found, weights, branches["search"], progress)
-        weights = found.weights
+    with np.errstate(over="ignore", invalid="ignore"):  # a policy that diverges is an outcome: its score says so
+        for each in trainers:
+            each.run(found, weights, branches["search"], progress)
+            weights = found.weights
     card = _card(family, found, trainers, rng, init, time.perf_counter() - start)
     return Policy(network, found.weights, card)
 
@@ -177,7 +179,8 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
         },
         "quality": {
             "measure": f"mean of f - f_star over k = 1..{task.horizon} and the validation functions",
-            "policy": found.score, "momentum": float(momentum), "momentum_settings": asdict(task.momentum),
+            "policy": finite(found.score), "momentum": finite(float(momentum)),
+            "momentum_settings": asdict(task.momentum),
         },
         "limits": {"horizon": task.horizon},
         "run": {

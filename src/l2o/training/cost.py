@@ -17,6 +17,7 @@ from l2o.training.trainer import Task, Yardstick
 
 __all__ = ["Cost", "Merit", "best_momentum"]
 
+TINY = 1e-300  # where all functions start at their minimum
 LEAST_GAP = 1e-3  # of the gap at the start: steps by which momentum has converged do not outweigh all others
 
 
@@ -41,7 +42,7 @@ class Cost:
     def weights(self, n_steps: int) -> np.ndarray:
         """Return the weights of t = 0..n_steps, (n_steps + 1,); that of the start is 0."""
         gap = self.momentum_gap[: n_steps + 1]
-        per_gap = 1.0 / np.maximum(gap, LEAST_GAP * gap[0])
+        per_gap = 1.0 / np.maximum(gap, max(LEAST_GAP * gap[0], TINY))
         weights = self.relative * per_gap / per_gap[1:].mean() + (1.0 - self.relative)
         weights[0] = 0.0
         weights[1] *= self.first_step
@@ -57,7 +58,7 @@ class Merit:
         self._yardstick = Yardstick(problems[np.tile(np.arange(m), n_starts)].with_starts(x0),
                                     np.tile(task.training.f_star, n_starts))
         self._weights, self._workers = cost.weights(n_steps), task.workers
-        self._reference = float(self._weights @ cost.momentum_gap[: n_steps + 1])
+        self._reference = max(float(self._weights @ cost.momentum_gap[: n_steps + 1]), TINY)
 
     def __call__(self, method: StepMethod) -> float:
         """Return the cost in units of tuned momentum's; lower is better."""

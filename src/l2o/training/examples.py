@@ -13,7 +13,7 @@ from l2o.training.trajectories import Layout, Trajectories
 __all__ = ["Examples", "label", "rotate"]
 
 LABEL_BOUND = 1.5  # a wanted step is shortened to this multiple of the longest step
-LARGEST_STATE = 1e6  # a row with a larger entry belongs to a run that left the region of interest
+LARGEST_STATE = 1e6  # a row with entries so many times the usual belongs to a run that left the region of interest
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,9 @@ def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, networ
     """
     layout, (m, T, dim) = teachers.layout, teachers.k.shape
     states = samples.states(layout).reshape(m, -1, T, layout.size)
-    states = np.where(np.abs(states).max(axis=-1, keepdims=True) < LARGEST_STATE, states, np.nan)
+    largest = np.abs(states).max(axis=-1, keepdims=True)
+    usual = np.median(largest[np.isfinite(largest)]) if np.isfinite(largest).any() else 0.0
+    states = np.where(largest <= LARGEST_STATE * usual, states, np.nan)
     actions = teachers.means(states)
     length = np.linalg.norm(actions, axis=-1, keepdims=True)
     actions *= np.minimum(1.0, LABEL_BOUND * network.max_step / np.maximum(length, 1e-300))
@@ -117,5 +119,6 @@ def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, networ
     usable = np.isfinite(actions).all(axis=-1) & used[:, None, None]
     features, scale = network.features(states[usable][:, layout.observed])
     precision = precision[usable]
-    precision = precision * (dim / np.trace(precision, axis1=1, axis2=2).mean())
+    if len(precision):
+        precision = precision * (dim / np.trace(precision, axis1=1, axis2=2).mean())
     return Examples(features / deviation, scale, actions[usable], precision)

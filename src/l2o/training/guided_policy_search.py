@@ -108,11 +108,12 @@ class GuidedPolicySearch(Trainer):
     def __post_init__(self) -> None:
         for name, least in (("n_iterations", 0), ("n_samples", 4), ("horizon", 1), ("neighbours", 0), ("epochs", 1),
                             ("batch", 1)):
-            arguments.count(name, getattr(self, name), least)
+            object.__setattr__(self, name, arguments.count(name, getattr(self, name), least))
         for name in ("kl_bound", "sigma", "least_sigma", "curvature_floor", "ridge", "rate"):
-            arguments.number(name, getattr(self, name), exclusive=True)
+            object.__setattr__(self, name, arguments.number(name, getattr(self, name), exclusive=True))
         for name in ("coupling", "relative", "first_step", "rotations"):
-            arguments.number(name, getattr(self, name))
+            object.__setattr__(self, name, arguments.number(name, getattr(self, name)))
+        object.__setattr__(self, "fresh_starts", arguments.flag("fresh_starts", self.fresh_starts))
         for name in ("relative", "rotations"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number in [0, 1]")

@@ -92,6 +92,8 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
     rng : Generator
         Order of the rows.
     """
+    if len(examples) == 0:
+        return weights
     rows = examples.single()
     now = {name: weights[name].astype(np.float32) for name in TRAINED}
     mean = {name: np.zeros_like(value) for name, value in now.items()}

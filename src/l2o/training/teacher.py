@@ -11,7 +11,7 @@ it is found by bisection on the KL divergence of real, noise-free rollouts of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class TrustRegion:
 
     def solve(self, eta: float, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return K, k, Q_aa of the best controllers of some functions, and whether each exists."""
-        return map_rows(_Backward(self, eta, rows), len(rows), self.workers)
+        return map_rows(_Backward(replace(self, workers=1), eta, rows), len(rows), self.workers)
 
     def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""
@@ -123,9 +123,8 @@ class _Backward:
         references = [(self.eta, region.reference[rows])]
         if region.policy is not None and region.coupling > 0:
             references.append((region.coupling, region.policy[rows]))
-        K = np.stack([reference.K for _, reference in references], axis=1)
-        k = np.stack([reference.k for _, reference in references], axis=1)
-        P = np.stack([weight * reference.precision for weight, reference in references], axis=1)
+        parts = zip(*((each.K, each.k, weight * each.precision) for weight, each in references))
+        K, k, P = (np.ascontiguousarray(np.stack(part, axis=1)) for part in parts)
         K_new, k_new, Q = np.zeros(K[:, 0].shape), np.zeros(k[:, 0].shape), np.zeros(P[:, 0].shape)
         ok = np.zeros(len(rows), bool)
         backward_many(weights[:, None, None] * model.convex[rows], weights[:, None] * model.gradient[rows],

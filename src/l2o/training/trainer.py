@@ -19,7 +19,7 @@ from l2o.problems import Problems
 from l2o.training.trajectories import simulate
 from l2o.tuning import tune
 
-__all__ = ["Clock", "Progress", "Task", "Trainer", "Yardstick"]
+__all__ = ["Clock", "Progress", "Task", "Trainer", "Yardstick", "finite"]
 
 Weights = dict[str, np.ndarray]
 
@@ -95,6 +95,11 @@ class Task:
         return float(self.validation.gaps(policy, self.horizon, self.workers)[:, 1:].mean())
 
 
+def finite(value: Any) -> Any:
+    """Return the value, or None for a number that JSON does not have."""
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 class Clock:
     """Seconds spent in each part of a training."""
 
@@ -126,7 +131,8 @@ class Progress:
             score = self.task.score(Policy(self.task.network, weights))
         if not self.weights or score < self.score:
             self.weights, self.score = weights, score
-        self.course.append({**facts, "validation": score if np.isfinite(score) else None})
+        facts["validation"] = score
+        self.course.append({key: finite(value) for key, value in facts.items()})
         return score
 
 
