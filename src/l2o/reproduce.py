@@ -119,8 +119,9 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     tuned, tried = tuned_baselines(training, workers)
     test = evaluate(policy, family.sample(100, branches["test"]), tuned, workers)
     fresh = evaluate(policy, family.sample(100 if quick else 500, branches["fresh"]), tuned, workers)
-    record = {
-        "family": name, "seed": seed, "quick": quick, "l2o": __version__, "policy": policy.card,
+    record: dict[str, Any] = {
+        "family": name, "cpu": {"count": os.cpu_count(), "instruction_set": policy.card["run"]["instruction_set"]},
+        "above_start": _above_start(fresh), "seed": seed, "quick": quick, "l2o": __version__, "policy": policy.card,
         "test": test.to_dict(), "fresh": fresh.to_dict(timing=True),
         "best_of_momentum_grid": plain({"n_settings": len(tried), "mean": best_of_grid(
             tried, fresh.problems, STEPS, f_star=fresh.f_star, workers=workers)}),
@@ -162,10 +163,14 @@ def _say_evaluation(fresh: Comparison, record: dict[str, Any], say: Callable[[st
     say(_line("momentum - learned", [f"{v:+.1e}" for v in paired.mean[list(AT)]]))
     say(_line("  95 % interval from", [f"{v:+.1e}" for v in paired.low[list(AT)]]))
     say(_line("  to", [f"{v:+.1e}" for v in paired.high[list(AT)]]))
+    say(f"runs of the learned optimizer that are non-finite: {iteration['learned'].n_nonfinite}; "
+        f"that end above their start: {record['above_start']}")
+
+
+def _above_start(fresh: Comparison) -> int:
+    """Return how many runs of the learned optimizer end above their start, or not finite."""
     learned = fresh.runs["learned"].fun
-    worse = int((~(learned[:, -1] <= learned[:, 0])).sum())
-    say(f"runs of the learned optimizer that are non-finite: {int((~np.isfinite(learned)).any(axis=1).sum())}; "
-        f"that end above their start: {worse}")
+    return int((~(learned[:, -1] <= learned[:, 0])).sum())
 
 
 def _real_data(name: str, policy: Policy, tuned: dict[str, Any], quick: bool, workers: Any, record: dict[str, Any],

@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_history, l2o_objective_fn, l2o_policy_fn
 from l2o._kernels._history cimport history_push, history_reset, history_size
 
-cdef enum:                                                     # mirrored by l2o.status
+cdef enum:                                                     # as in l2o.methods
     CONVERGED = 0
     LIMIT = 1
     NON_FINITE = 3

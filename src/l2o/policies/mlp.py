@@ -32,6 +32,8 @@ Weights = dict[str, np.ndarray]
 class MLP:
     """Shape of the policy network.
 
+    Trained networks make no step where all that is seen is zero: their output bias follows from the rest.
+
     Parameters
     ----------
     history : int
@@ -42,7 +44,7 @@ class MLP:
         Activation of the hidden layer.
     inputs : {"scaled", "linear", "raw"}
         "raw": the observation as the paper has it. "linear": changes / r^2 and gradients / r, and
-        steps times r, with the gradient scale r. "scaled": the same, through sign(v) log(1 + |v|).
+        steps times r, with the gradient scale r. "scaled": the same, through ``sign(v) log(1 + |v|)``.
     newest_gradient : bool
         Whether the gradient at the current point is seen (True), or only those before it, the literal
         reading of the paper's indices.

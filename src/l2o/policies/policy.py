@@ -92,6 +92,15 @@ class Policy(StepMethod):
         ----------
         precision : {"float32", "float64"}
             Single precision is faster; steps then differ by about 1e-6 of their size.
+
+        Returns
+        -------
+        Policy
+
+        Raises
+        ------
+        ValueError
+            If it is another precision.
         """
         try:
             name = np.dtype(precision).name

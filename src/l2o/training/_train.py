@@ -166,7 +166,9 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
           seconds: float) -> dict[str, Any]:
     task = found.task
     of_family = isinstance(family, Family)
-    name = f"{type(family).__module__.rpartition('.')[0]}.{type(family).__qualname__}" if of_family else None
+    module = type(family).__module__
+    home = "l2o.families" if module.startswith("l2o.families.") else module
+    name = f"{home}.{type(family).__qualname__}" if of_family else None
     momentum = task.validation.gaps(task.momentum, task.horizon, task.workers)[:, 1:].mean()
     return {
         "family": {"name": name or "given problems", "settings": asdict(family) if of_family else {}},  # type: ignore[call-overload]

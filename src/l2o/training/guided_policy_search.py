@@ -62,7 +62,8 @@ class GuidedPolicySearch(Trainer):
     curvature_floor : float
         Lower bound of the eigenvalues of the cost's curvature.
     ridge : float
-        Pull of the fitted local model towards that of the round before, in samples.
+        Pull of the fitted local model, in samples, towards that of the round before, or with fresh starts
+        towards its mean over the steps.
     neighbours : int
         Steps before and after whose samples are pooled in the fit.
     relative : float

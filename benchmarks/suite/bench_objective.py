@@ -1,0 +1,21 @@
+"""Values, gradients and Hessians of the families."""
+
+import l2o
+
+
+class Logistic:
+    """A thousand members, by the number of points and of features."""
+
+    params = ([100, 1000], [3, 11])
+    param_names = ("n_points", "n_features")
+
+    def setup(self, n_points, n_features):
+        self.problems = l2o.families.Logistic(n_features=n_features, n_points=n_points).sample(1000, rng=0)
+        self.x = self.problems.x0
+        self.time_value_and_grad(n_points, n_features)
+
+    def time_value_and_grad(self, n_points, n_features):
+        self.problems.value_and_grad(self.x)
+
+    def time_hessian(self, n_points, n_features):
+        self.problems.hessian(self.x)

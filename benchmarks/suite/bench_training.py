@@ -1,0 +1,44 @@
+"""Training: the Riccati pass of one function, and a small round of everything."""
+
+import numpy as np
+
+import l2o
+
+
+class Riccati:
+    """d = 4, T = 40, S = 129 (H = 25) or 44 (H = 8), one reference."""
+
+    params = (8, 25)
+    param_names = ("history",)
+
+    def setup(self, history):
+        from l2o._kernels.riccati import backward
+
+        rng, d, T = np.random.default_rng(0), 4, 40
+        size = d + history + history * d
+        root = rng.standard_normal((T + 1, d, d))
+        curvature = root @ root.swapaxes(1, 2) / d
+        K = 0.01 * rng.standard_normal((1, T, d, size))
+        k, P = 0.01 * rng.standard_normal((1, T, d)), np.broadcast_to(100 * np.eye(d), (1, T, d, d)).copy()
+        slopes = rng.standard_normal((T + 1, d))
+        out = np.empty((T, d, size)), np.empty((T, d)), np.empty((T, d, d))
+        self.backward, self.given = backward, (curvature, slopes, curvature, slopes, history, K, k, P, 1e-10, *out)
+        self.time_backward(history)
+
+    def time_backward(self, history):
+        self.backward(*self.given)
+
+
+class Train:
+    """One round: 20 functions, 8 samples, tuning and the first imitation included."""
+
+    params = ("policy", "teacher")
+    param_names = ("samples",)
+    timeout = 300
+
+    def setup(self, samples):
+        self.trainer = l2o.GuidedPolicySearch(n_iterations=1, n_samples=8, samples=samples, trust_region=samples)
+        self.time_round(samples)
+
+    def time_round(self, samples):
+        l2o.train(l2o.families.Logistic(), n_functions=20, n_validation=20, rng=0, trainer=self.trainer)
