@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 BUILT_FROM := pyproject.toml setup.py $(wildcard $(addprefix src/l2o/_kernels/*.,pyx pxd h))
 
+# SciPy's L-BFGS-B works on vectors so short that BLAS threads only wait for each other
+export OPENBLAS_NUM_THREADS ?= 1
+
 .PHONY: demo test bench bench-peers docs wheel lint clean
 
 demo: .venv/installed-plot,examples  ## train, evaluate, apply to real data; ARGS=--quick for a short one

@@ -19,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"l2o: {error}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        print(f"l2o: {error or 'out of memory'}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("l2o: interrupted", file=sys.stderr)
@@ -87,10 +87,12 @@ def _train(given: Any) -> None:
 def _evaluate(given: Any) -> None:
     from l2o import families, load
     from l2o.arguments import count
+    from l2o.parallel import resolve_workers
     from l2o.reproduce import evaluate, tuned_baselines
     from l2o.training import streams
 
     count("functions", given.functions)
+    resolve_workers(given.workers)
     policy = load(given.policy)
     classes = {f"l2o.families.{each.__name__}": each for each in families.FAMILIES.values()}
     try:
@@ -101,7 +103,7 @@ def _evaluate(given: Any) -> None:
                          f"expected the name and settings of one of {', '.join(classes)}") from None
     policy.check_dim(family.dim)
     branches = streams(given.seed)
-    tuned, _ = tuned_baselines(family.sample(90, branches["training"]), given.workers)
+    tuned, _ = tuned_baselines(family.sample(90, branches["training"]))
     comparison = evaluate(policy, family.sample(given.functions, branches["fresh"]), tuned, given.workers)
     if given.json:
         print(json.dumps(comparison.to_dict(), allow_nan=False))

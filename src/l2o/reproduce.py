@@ -71,10 +71,10 @@ def evaluate(policy: Policy, problems: Any, tuned: dict[str, Any], workers: Any 
     return compare(problems, methods, n_steps=STEPS, workers=workers)
 
 
-def tuned_baselines(problems: Any, workers: Any = 1) -> tuple[dict[str, Any], list[Any]]:
+def tuned_baselines(problems: Any) -> tuple[dict[str, Any], list[Any]]:
     """Return gradient descent and momentum, tuned on training functions, and every momentum tried."""
-    momentum, tried = tune(Momentum, problems, n_steps=40, workers=workers, return_grid=True)
-    descent = tune(GradientDescent, problems, n_steps=40, workers=workers)
+    momentum, tried = tune(Momentum, problems, n_steps=40, return_grid=True)
+    descent = tune(GradientDescent, problems, n_steps=40)
     return {"gradient descent": descent, "momentum": momentum}, tried
 
 
@@ -116,7 +116,7 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     begun = time.perf_counter()
     policy = train(family, rng=seed, workers=workers, progress=progress, **(QUICK if quick else {}))
     training = family.sample(policy.card["training"]["n_functions"], streams(seed)["training"])
-    tuned, tried = tuned_baselines(training, workers)
+    tuned, tried = tuned_baselines(training)
     test = evaluate(policy, family.sample(100, branches["test"]), tuned, workers)
     fresh = evaluate(policy, family.sample(100 if quick else 500, branches["fresh"]), tuned, workers)
     record: dict[str, Any] = {

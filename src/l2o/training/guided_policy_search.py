@@ -182,7 +182,7 @@ class _Search:
     def _draw(self, source: Any, covariance: np.ndarray) -> Trajectories:
         m, n, T, dim = len(self.problems), self.settings.n_samples, self.settings.horizon, self.task.dim
         noise = self.rng.standard_normal((m, n, T, dim))
-        noise *= np.repeat(QUIET, -(-n // 4))[:n, None, None]
+        noise *= np.take(QUIET, np.arange(n) * len(QUIET) // n)[:, None, None]
         factor = np.broadcast_to(np.linalg.cholesky(covariance), (m, T, dim, dim))
         noise = np.einsum("mtij,mntj->mnti", factor, noise).reshape(m * n, T, dim)
         return simulate(source, self.problems[np.repeat(np.arange(m), n)], T, noise=noise, workers=self.task.workers)

@@ -142,7 +142,7 @@ class Teachers:
     controllers : Controllers
         One a function.
     accepted : ndarray of bool, shape (m,)
-        Whether the real noise-free run of the teacher is at least as good as the nominal one.
+        Whether the teacher's real noise-free run is at least as good as the nominal one, coupling included.
     eta : float
         Multiplier of the trust region.
     kl : float

@@ -81,7 +81,7 @@ class Task:
     @classmethod
     def of(cls, training: Problems, validation: Problems, network: MLP, horizon: int, workers: Any) -> Task:
         """Tune momentum and find the lowest values."""
-        momentum = tune(Momentum, training, n_steps=horizon, workers=workers)
+        momentum = tune(Momentum, training, n_steps=horizon)  # hundreds of short batches: threads would only wait
         return cls(Yardstick.of(training, momentum, 100), Yardstick.of(validation, momentum, 100), network, momentum,
                    horizon, workers)
 
