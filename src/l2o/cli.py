@@ -71,7 +71,7 @@ def _train(given: Any) -> None:
     from l2o.arguments import written
     from l2o.reproduce import QUICK
 
-    family = _family(families.FAMILIES, given.family)
+    family = families.named(given.family)
     with written(given.out) as temporary:  # whether the file can be written is known before the training
         policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
                        **(QUICK if given.quick else {}))
@@ -136,12 +136,6 @@ def _show(record: dict[str, Any], indent: str = "") -> None:
             _show(value, indent + "  ")
         else:
             print(f"{indent}{key}: {value}")
-
-
-def _family(families: dict[str, Any], name: str) -> Any:
-    if name not in families:
-        raise ValueError(f"family is {name!r}; expected one of {', '.join(map(repr, families))}")
-    return families[name]()
 
 
 def _on_terminal(given: Any) -> bool:

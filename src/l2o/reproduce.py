@@ -21,7 +21,7 @@ from l2o import arguments
 from l2o.baselines import GradientDescent, Momentum
 from l2o.evaluation import Comparison, compare
 from l2o.evaluation.report import plain
-from l2o.families import FAMILIES
+from l2o.families import named
 from l2o.minimize import minimize_many
 from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import Policy
@@ -106,13 +106,12 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     OSError
         If the folder cannot be written.
     """
-    if name not in FAMILIES:
-        raise ValueError(f"family is {name!r}; expected one of {', '.join(map(repr, FAMILIES))}")
+    family = named(name)
     arguments.count("seed", seed, 0)
     resolve_workers(workers)
     check_progress(progress)
     folder = _writable_folder(out)
-    family, branches = FAMILIES[name](), streams(seed)
+    branches = streams(seed)
     begun = time.perf_counter()
     policy = train(family, rng=seed, workers=workers, progress=progress, **(QUICK if quick else {}))
     training = family.sample(policy.card["training"]["n_functions"], streams(seed)["training"])

@@ -96,11 +96,10 @@ class ScipyMethod(Method):
     def _observe(self, objective: Any, x0: np.ndarray, n_steps: int) -> tuple[_Wrapper, list[tuple[int, int]], int]:
         """Return the wrapper, (row, evaluations so far) of each step, and the status."""
         wrapper = _Wrapper(objective)
-        wrapper(x0)
-        rows = [(0, 1)]
+        rows = [(0, 1)]  # the first evaluation is that of x0, SciPy's too
         if n_steps == 0:
+            wrapper(x0)
             return wrapper, rows, LIMIT
-        wrapper.points, wrapper.values, wrapper.gradients = [], [], []  # SciPy evaluates x0 itself
 
         def after_step(xk: np.ndarray) -> None:
             rows.append((wrapper.row(xk), len(wrapper.values)))

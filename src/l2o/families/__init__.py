@@ -5,4 +5,17 @@ from l2o.families.logistic import Logistic
 
 FAMILIES = {"logistic": Logistic}
 
-__all__ = ["FAMILIES", "Family", "Logistic"]
+__all__ = ["FAMILIES", "Family", "Logistic", "named"]
+
+
+def named(name: str) -> Family:
+    """Return the family of that name, with its default settings.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"family is {name!r}; expected one of {', '.join(map(repr, FAMILIES))}")
+    return FAMILIES[name]()
