@@ -1,8 +1,22 @@
-# The two products of the hot path, written so that gcc vectorises them without -ffast-math.
+# Products of the hot path, written so that gcc vectorises them without -ffast-math; and those of tile.h.
 #
 # `out` must be a local array of the caller (else gcc cannot exclude aliasing and emits a second,
 # scalar loop), and lengths are multiples of 8 with zero padding (no scalar tail).
 from libc.stdint cimport intptr_t
+
+cdef extern from "tile.h" nogil:
+    enum:
+        TILE "L2O_TILE"
+    void add_tiles_double "l2o_add_tiles"(
+        double* out, intptr_t out_stride, const double* start, intptr_t start_stride, const double* columns,
+        intptr_t column_stride, const double* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
+    void add_tiles_float "l2o_add_tilesf"(
+        float* out, intptr_t out_stride, const float* start, intptr_t start_stride, const float* columns,
+        intptr_t column_stride, const float* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
+    void add_dots_double "l2o_add_dots"(
+        double* out, const double* rows, intptr_t stride, const double* v, intptr_t n, intptr_t count)
+    void add_dots_float "l2o_add_dotsf"(
+        double* out, const float* rows, intptr_t stride, const float* v, intptr_t n, intptr_t count)
 
 ctypedef fused real:
     float

@@ -10,7 +10,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels._branchfree cimport LN2, by_sign, exp2_negabs, log2_ge1, positive_part
-from l2o._kernels._linalg cimport add_columns, dot
+from l2o._kernels._linalg cimport TILE, add_dots_double, add_tiles_double, dot
 
 cdef enum:
     HEADER = 8
@@ -22,10 +22,8 @@ cdef enum:
 
 cdef inline void margins(double* margin, const double* x, const double* columns, intptr_t padded, intptr_t start,
                          intptr_t size, intptr_t n) noexcept nogil:
-    cdef intptr_t i
-    for i in range(size):
-        margin[i] = columns[start + i]
-    add_columns(margin, columns + padded + start, padded, x, n, size)
+    """margin = offsets + sum_j x[j] column j, from point `start` on."""
+    add_tiles_double(margin, size, columns + start, 0, columns + padded + start, padded, x, n, n, 1, size // TILE)
 
 
 cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
@@ -59,8 +57,7 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
             * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
         loss += log2_ge1(product) + (((hinge[0] + hinge[4]) + (hinge[2] + hinge[6]))
                                      + ((hinge[1] + hinge[5]) + (hinge[3] + hinge[7])))
-        for j in range(n):
-            g[j] += dot(slope, columns + (j + 1) * padded + start, size)
+        add_dots_double(g, columns + padded + start, padded, slope, size, n)
         start += size
     for j in range(n):
         g[j] *= -LN2 / block[N_POINTS]
