@@ -273,12 +273,20 @@ def test_other_dimension_trains():
 
 
 def test_defaults_are_the_documented_ones():
-    """SPEC of train and of the trainer: 90 functions, 20 samples of 40 steps, mirror descent, the samples' model."""
+    """SPEC of train and trainer: the family's number, 20 samples of 40 steps, mirror descent, the samples' model."""
     trainer = GuidedPolicySearch()
     assert (trainer.n_samples, trainer.horizon, trainer.kl_bound, trainer.sigma) == (20, 40, 10.0, 0.1)
     assert (trainer.samples, trainer.trust_region, trainer.local_model) == ("policy", "policy", "samples")
     defaults = dict(zip(train.__code__.co_varnames[1:], train.__defaults__))
-    assert (defaults["n_functions"], defaults["n_validation"]) == (90, 100)
+    assert (defaults["n_functions"], defaults["n_validation"]) == (None, 100)
+
+
+def test_training_functions_are_as_many_as_the_family_says(monkeypatch):
+    monkeypatch.setattr(l2o.families.Logistic, "n_training", 7)
+    policy = train(FAMILY, n_validation=6, rng=0, policy=NETWORK, trainer=short())
+    assert policy.card["training"]["n_functions"] == 7
+    assert bits(policy) == bits(learn(n_functions=7))
+    assert learn(n_functions=4).card["training"]["n_functions"] == 4
 
 
 # -- the steps of a round ------------------------------------------------------------------------------

@@ -49,3 +49,12 @@ cdef inline real dot(const real* a, const real* b, intptr_t n) noexcept nogil:
             total[lane] += a[i + lane] * b[i + lane]
         i += 8
     return ((total[0] + total[4]) + (total[2] + total[6])) + ((total[1] + total[5]) + (total[3] + total[7]))
+
+
+cdef inline void affine(real* out, const real* columns, intptr_t stride, const real* weight, intptr_t n_columns,
+                        intptr_t n) noexcept nogil:
+    """out[i] = columns[0, i] + sum_c weight[c] columns[c + 1, i]."""
+    cdef intptr_t i
+    for i in range(n):
+        out[i] = columns[i]
+    add_columns(out, columns + stride, stride, weight, n_columns, n)
