@@ -272,6 +272,19 @@ def test_other_dimension_trains():
     assert score(policy, validation(family=family)) == pytest.approx(policy.card["quality"]["policy"], rel=1e-7)
 
 
+@pytest.mark.parametrize("name", l2o.families.FAMILIES)
+@pytest.mark.parametrize("trainer", ["policy-policy-samples", "policy-policy-hessian", "teacher-teacher-samples",
+                                     "teacher-teacher-hessian"])
+def test_every_family_trains(name, trainer):
+    family = l2o.families.FAMILIES[name](n_points=20)
+    policy = learn(family, trainer=TRAINERS[trainer])
+    assert policy.dim == family.dim
+    assert policy.card["objective"]["name"] == name
+    assert max(entry.get("accepted", 0) for entry in policy.card["training"]["course"]) > 0.5
+    fun = l2o.rollout(validation(family=family), method=policy, n_steps=40).fun
+    assert fun[:, 1:].mean() < fun[:, 0].mean()
+
+
 def test_defaults_are_the_documented_ones():
     """SPEC of train and trainer: the family's number, 20 samples of 40 steps, mirror descent, the samples' model."""
     trainer = GuidedPolicySearch()
