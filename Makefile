@@ -19,8 +19,9 @@ bench: .venv/installed-dev,examples  ## each benchmark once
 	$(BIN)/asv --config benchmarks/asv.conf.json machine --yes
 	$(BIN)/asv --config benchmarks/asv.conf.json run --quick --python=same --show-stderr $(ARGS)
 
-bench-peers: .venv/installed-dev,examples  ## one step beside the same step in NumPy
+bench-peers: .venv/installed-dev,examples  ## one step, and one evaluation, beside the same in NumPy
 	$(BIN)/python benchmarks/numpy_step.py $(ARGS)
+	$(BIN)/python benchmarks/numpy_objective.py $(ARGS)
 
 docs: .venv/installed-dev,examples
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -34,7 +34,9 @@ def _kernel(name: str) -> Kernel:
 
 
 LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN)
-KERNELS = {kernel.name: kernel for kernel in (LOGISTIC,)}
+ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN)
+NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN)
+KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET)}
 
 
 @dataclass(frozen=True, eq=False)

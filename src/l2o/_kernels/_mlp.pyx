@@ -11,7 +11,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_history, l2o_policy_fn
 from l2o._kernels._branchfree cimport signed_log1p, signed_log1pf, softplus2, softplus2f
-from l2o._kernels._linalg cimport TILE, add_dots_double, add_dots_float, add_tiles_double, add_tiles_float, real
+from l2o._kernels._linalg cimport TILE, add_dots, add_dots_float, add_tiles_double, add_tiles_float, real
 
 cdef enum:
     HEADER = 8
@@ -108,7 +108,7 @@ cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actio
             if real is float:
                 add_dots_float(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
             else:
-                add_dots_double(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
+                add_dots(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
         unit += size
     for i in range(n_runs):
         length2 = 0.0

@@ -26,12 +26,11 @@
 L2O_INLINE uint64_t l2o_bits(double a) { uint64_t b; memcpy(&b, &a, 8); return b; }
 L2O_INLINE double l2o_double(uint64_t b) { double a; memcpy(&a, &b, 8); return a; }
 
-/* max(a, 0); 0 for -inf and for a NaN whose sign is set */
-L2O_INLINE double l2o_positive_part(double a)
-{
-    uint64_t b = l2o_bits(a);
-    return l2o_double(b & ((b >> 63) - 1));
-}
+/* max(a, 0) of a finite a; a NaN stays one */
+L2O_INLINE double l2o_positive_part(double a) { return 0.5 * (a + fabs(a)); }
+
+/* max(a, 0), also of an infinity; 0 for a NaN whose sign is set */
+L2O_INLINE double l2o_unless_negative(double a) { return l2o_double(l2o_bits(a) & ((l2o_bits(a) >> 63) - 1)); }
 
 /* positive if sign is +, negative if sign is -; both must be finite */
 L2O_INLINE double l2o_by_sign(double sign, double positive, double negative)
@@ -83,7 +82,7 @@ L2O_INLINE double l2o_log2_1p(double e) { return l2o_log2_1p_parts(e, 0.0); }
 L2O_INLINE double l2o_softplus2(double z)
 {
     double rest, e = l2o_exp2_parts(z, &rest);
-    return l2o_positive_part(z) + l2o_log2_1p_parts(e, rest);
+    return l2o_unless_negative(z) + l2o_log2_1p_parts(e, rest);
 }
 
 /* log2(u + rest), u >= 1 finite, rest a rounding error of u: exponent by bits, mantissa as above */
