@@ -21,6 +21,8 @@ Task = Callable[[slice], tuple[np.ndarray, ...]]
 
 def resolve_workers(workers: Any) -> int | Callable[..., Any]:
     """Return a thread count, or a map-like callable."""
+    if type(workers) is int and workers > 0:  # the usual case first: it is part of what a call costs
+        return workers
     mapper = getattr(workers, "map", workers)
     if isinstance(workers, bool) or not (isinstance(workers, (int, np.integer)) or callable(mapper)):
         raise TypeError(f"workers is {workers!r}; expected an integer, a map-like callable or an executor")

@@ -74,6 +74,8 @@ class Problems:
             if not -len(self) <= which < len(self):
                 raise IndexError(f"index is {which}; there are {len(self)} problems")
             return Objective(self[[which]])
+        if isinstance(which, slice) and which == slice(0, len(self)):
+            return self
         return Problems(self.kernel, self.blocks, self.index[which], self.x0[which])
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -55,4 +55,6 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 def addresses(blocks: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return the address of row index[i] of the C-contiguous `blocks`, for every i."""
-    return (blocks.ctypes.data + index * blocks.strides[0]).astype(np.uintp)
+    result = np.empty(len(index), np.uintp)
+    run.addresses(blocks, index, result)
+    return result
