@@ -3,7 +3,8 @@
     python benchmarks/training_profile.py [--workers 1 2] [--seed N] [--rounds N] [--cold] [--markdown]
 
 The parts are timed from outside, each without what it calls of the others; compiling is a part of its own, wherever it
-happens. With --cold Numba's cache starts empty, as in the first training after an installation.
+happens. With --cold Numba's cache starts empty, as in the first training after an installation. Beside the seconds on
+the clock stand those of the processor, which a busy machine changes less; with workers they may be more.
 """
 
 import os
@@ -13,7 +14,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: the threads 
 import argparse
 import functools
 import tempfile
-from time import perf_counter
+from time import perf_counter, process_time
+
+import numpy as np
 
 import l2o
 
@@ -21,10 +24,14 @@ OTHER = "all else"
 
 
 class Stopwatch:
-    """Seconds of each part. The clock of a part stands while a part inside it runs."""
+    """Seconds of each part, (clock, processor). Those of a part stand while a part inside it runs."""
 
     def __init__(self):
-        self.seconds, self._running, self._since = {}, [OTHER], perf_counter()
+        self.seconds, self._running, self._since = {}, [OTHER], self._now()
+
+    @staticmethod
+    def _now():
+        return np.array([perf_counter(), process_time()])
 
     def start(self, part):
         """Stop the clock of what is running, and start that of a part."""
@@ -37,7 +44,7 @@ class Stopwatch:
         self._running.pop()
 
     def _charge(self):
-        now = perf_counter()
+        now = self._now()
         part = self._running[-1]
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._since
         self._since = now
@@ -104,20 +111,19 @@ def profile(family, **arguments):
 
 
 def table(columns, markdown):
-    """Return the lines of a table of seconds and shares; columns maps a heading to the seconds of each part."""
+    """Return the lines of a table; columns maps a heading to the seconds (clock, processor) of each part."""
     names = dict.fromkeys(name for seconds in columns.values() for name in seconds)
-    names = [*(name for name in names if name != OTHER), OTHER, "total"]
-    rows = [["part", *columns]]
-    for name in names:
+    rows = [["part", *(f"{heading}: {what}" for heading in columns for what in ("seconds", "processor"))]]
+    for name in [*(name for name in names if name != OTHER), OTHER, "total"]:
         row = [name]
         for seconds in columns.values():
             total = sum(seconds.values())
-            value = total if name == "total" else seconds.get(name, 0.0)
-            row.append(f"{value:.2f} s ({100 * value / total:.0f} %)")
+            value = total if name == "total" else seconds.get(name, np.zeros(2))
+            row += [f"{v:.2f} ({100 * v / t:.0f} %)" for v, t in zip(value, total)]
         rows.append(row)
     if markdown:
-        return ["| " + " | ".join(row) + " |" for row in (rows[0], ["---", *["---:"] * len(columns)], *rows[1:])]
-    return [f"{row[0]:<24}" + "".join(f"{cell:>20}" for cell in row[1:]) for row in rows]
+        return ["| " + " | ".join(row) + " |" for row in (rows[0], ["---", *["---:"] * (len(row) - 1)], *rows[1:])]
+    return [f"{row[0]:<24}" + "".join(f"{cell:>24}" for cell in row[1:]) for row in rows]
 
 
 def main():
