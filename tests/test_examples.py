@@ -210,6 +210,18 @@ def test_labels_of_turned_trajectories_are_the_turned_labels():
         np.testing.assert_allclose(each.actions, expected, rtol=0, atol=1e-12)
 
 
+def test_labels_in_single_precision_are_those_in_double():
+    teachers, samples = sampled()
+    args = samples, teachers, np.array([True, False, True]), NETWORK, ONES, 1.0
+    double, single = (label(*args, np.random.default_rng(3), dtype) for dtype in (float, np.float32))
+    assert len(double) == len(single) == 2 * N * T
+    for field in dataclasses.fields(Examples):
+        values, rounded = getattr(double, field.name), getattr(single, field.name)
+        assert values.dtype == float
+        assert rounded.dtype == np.float32
+        np.testing.assert_allclose(rounded, values, rtol=0, atol=1e-6 * abs(values).max())
+
+
 # -- the regression ------------------------------------------------------------------------------------
 
 

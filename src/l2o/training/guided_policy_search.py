@@ -240,7 +240,8 @@ class _Search:
 
     def _regress(self, weights: Weights, samples: Trajectories, used: np.ndarray, epochs: int) -> Weights:
         network, settings = self.task.network, self.settings
-        examples = label(samples, self.teachers, used, network, weights["deviation"], settings.rotations, self.rng)
+        examples = label(samples, self.teachers, used, network, weights["deviation"], settings.rotations, self.rng,
+                         np.float32)
         return imitate(network, weights, examples, Regression(epochs, settings.batch, settings.rate), self.rng)
 
     def accept(self, old: Weights, new: Weights) -> Weights:
