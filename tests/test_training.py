@@ -366,6 +366,23 @@ def test_round_without_teachers_leaves_the_policy(watched):
     assert len({entry["validation"] for entry in course}) == 1
 
 
+def test_backtracking_judges_no_weights_twice(watched):
+    """The first ones, and four mixtures a round; what is kept has the lowest merit of all so far."""
+    judged, merits = [], []
+
+    def judging(merit):
+        def judge(policy):
+            judged.append(str(bits(policy)))
+            merits.append(merit(policy))
+            return merits[-1]
+        return judge
+
+    watched("Merit", judging)
+    course = learn(trainer=short(n_iterations=3)).card["training"]["course"][1:]
+    assert len(set(judged)) == len(judged) == 1 + 3 * 4
+    assert [entry["merit"] for entry in course] == [min(merits[: 1 + 4 * i]) for i in (1, 2, 3)]
+
+
 def test_bound_grows_with_success_and_shrinks_with_failure(watched):
     """1.3 times after a share of at least .5, .6 times below .25, within [.05, 3] of its start."""
     calls = watched("improve")
