@@ -274,7 +274,7 @@ def minimize(size_t objective, const size_t[::1] data, size_t policy, const size
         free(memory)
 
 
-def addresses(const double[:, :] blocks, const intptr_t[::1] index, size_t[::1] out):
+def addresses(const double[:, :] blocks, const intptr_t[:] index, size_t[::1] out):
     """The address of row index[i] of blocks, for every i; in NumPy this takes three microseconds."""
     cdef intptr_t i
     for i in range(index.shape[0]):
