@@ -3,42 +3,13 @@
 # Every run reaches its objective and its policy through a function pointer and an address of data,
 # one a run. The caller keeps what the addresses point to alive, checks shapes and slices the batch;
 # nothing here allocates but one workspace a call. Row i does not depend on its neighbours.
-from libc.math cimport INFINITY, NAN, fabs, isfinite
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_history, l2o_objective_fn, l2o_policy_fn
+from l2o._kernels._evaluate cimport CONVERGED, LIMIT, STOPPED, evaluate, is_better, largest
 from l2o._kernels._history cimport history_push, history_reset, history_size
-
-cdef enum:                                                     # as in l2o.methods
-    CONVERGED = 0
-    LIMIT = 1
-    NON_FINITE = 3
-    OBJECTIVE_FAILED = 4
-    STOPPED = 99
-
-
-cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f, double* g, intptr_t n,
-                         void* data) noexcept nogil:
-    """Value and gradient at x; LIMIT stands for 'go on'."""
-    cdef int code
-    cdef intptr_t j
-    f[0] = NAN
-    code = objective(x, f, g, n, data)
-    if code < 0:
-        f[0] = NAN
-        for j in range(n):
-            g[j] = NAN
-        return OBJECTIVE_FAILED
-    if code > 0:
-        f[0] = INFINITY
-    if not isfinite(f[0]):
-        return NON_FINITE
-    for j in range(n):
-        if not isfinite(g[j]):
-            return NON_FINITE
-    return LIMIT
 
 
 cdef int rollout_one(l2o_objective_fn objective, void* data, l2o_policy_fn policy, const void* weights,
@@ -88,19 +59,6 @@ def rollout(size_t objective, const size_t[::1] data, size_t policy, const size_
     free(memory)
 
 
-cdef inline double largest(const double* g, intptr_t n) noexcept nogil:
-    cdef double most = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        most = max(most, fabs(g[j]))
-    return most
-
-
-cdef inline double rounding(double f) noexcept nogil:
-    """What two values of f may differ by and still be equal for all that is known."""
-    return 8.0 * 2.220446049250313e-16 * fabs(f)
-
-
 cdef int minimize_one(l2o_objective_fn objective, void* data, l2o_policy_fn policy, const void* weights,
                       l2o_history* h, double* work, intptr_t n, double gtol, intptr_t maxiter, intptr_t maxfun,
                       object callback, double* x, double* f, double* g, intptr_t* nit, intptr_t* nfev):
@@ -135,8 +93,7 @@ cdef int minimize_one(l2o_objective_fn objective, void* data, l2o_policy_fn poli
                 break
             nit[0] += 1
             lowest = min(lowest, value)
-            if value + rounding(value) < f[0] or (value <= first and value <= lowest + rounding(lowest)
-                                                  and largest(work + n, n) < largest(g, n)):
+            if is_better(value, work + n, f[0], g, first, lowest, n):
                 memcpy(x, work, n * sizeof(double))
                 memcpy(g, work + n, n * sizeof(double))
                 f[0] = value
