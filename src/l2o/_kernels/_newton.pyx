@@ -16,7 +16,7 @@ ctypedef struct newton_state:
     l2o_hessian_fn hessian
     void* data
     double* matrix                                             # (n, n)
-    double* factor                                             # (n, n), lower triangle
+    double* factor                                             # (n, n), lower triangle, 1 / pivot on the diagonal
 
 
 cdef inline intptr_t header() noexcept nogil:
@@ -45,9 +45,9 @@ cdef inline bint cholesky(const double* matrix, double shift, double least, doub
             for k in range(j):
                 total -= factor[i * n + k] * factor[j * n + k]
             if i > j:
-                factor[i * n + j] = total / factor[j * n + j]
+                factor[i * n + j] = total * factor[j * n + j]
             elif total + shift > least:
-                factor[j * n + j] = sqrt(total + shift)
+                factor[j * n + j] = 1.0 / sqrt(total + shift)
             else:
                 return False
     return True
@@ -59,11 +59,11 @@ cdef inline void solve(const double* factor, double* p, intptr_t n) noexcept nog
     for i in range(n):
         for k in range(i):
             p[i] -= factor[i * n + k] * p[k]
-        p[i] /= factor[i * n + i]
+        p[i] *= factor[i * n + i]
     for i in range(n - 1, -1, -1):
         for k in range(i + 1, n):
             p[i] -= factor[k * n + i] * p[k]
-        p[i] /= factor[i * n + i]
+        p[i] *= factor[i * n + i]
 
 
 cdef inline bint factorise(const newton_state* state) noexcept nogil:
