@@ -11,12 +11,13 @@ import pytest
 import scipy.optimize
 
 import l2o
-from l2o.baselines import BASELINES, LBFGS, ConjugateGradient, GradientDescent, Momentum
+from l2o.baselines import BASELINES, LBFGS, ConjugateGradient, GradientDescent, Momentum, ScipyLBFGS
 from l2o.families import Logistic
 
-NAMES = tuple(BASELINES)
+NAMES = tuple(name for name in BASELINES if name != "newton")  # those that need no Hessian, for any callable
 METHODS = (*NAMES, "policy")
 STEPWISE = ("gradient-descent", "momentum", "policy")
+NATIVE = (*STEPWISE, "lbfgs", "newton")
 MINIMUM = np.array([1.0, -2.0, 0.5])
 CURVATURE = np.array([1.0, 2.0, 0.5])
 
@@ -186,7 +187,7 @@ def test_best_point_is_returned_and_jac_belongs_to_it(name, random_policy):
         np.testing.assert_array_equal(result.jac, rosenbrock(result.x)[1])
 
 
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("name", [*STEPWISE, "lbfgs"])
 def test_equal_values_are_told_apart_by_the_gradient(name, method_of):
     result = l2o.minimize(lambda x: (1e16 + Bowl().fun(x), Bowl().jac(x)), START, method=method_of(name))
     assert result.success
@@ -197,7 +198,8 @@ def test_success_means_finite_and_within_gtol(problems, random_policy):
     x = np.concatenate([problems.x0, 1e200 * problems.x0])
     twice = problems[[*range(12), *range(12)]]
     found = set()
-    for method, gtol in itertools.product((*NAMES, random_policy(seed=1), GradientDescent(50.0)), (1e-6, 0.05, 0.3)):
+    methods = (*BASELINES, random_policy(seed=1), GradientDescent(50.0))
+    for method, gtol in itertools.product(methods, (1e-6, 0.05, 0.3)):
         batch = l2o.minimize_many(twice, x, method=method, options={"gtol": gtol, "maxiter": 60})
         f, g = twice.value_and_grad(batch.x)
         np.testing.assert_array_equal(batch.fun, f)
@@ -374,8 +376,8 @@ def test_function_that_turns_bad_gives_status_3_and_the_best_point(bad, name, me
 
 
 @pytest.mark.parametrize("bad", [{"value": np.nan}, {"value": np.inf}], ids=str)
-@pytest.mark.parametrize("name", ["cg", "lbfgs"])
-def test_solver_of_scipy_keeps_the_best_point_when_the_function_turns_bad(bad, name):
+@pytest.mark.parametrize("name", ["cg", "lbfgs", "scipy-lbfgs"])
+def test_solver_keeps_the_best_point_when_the_function_turns_bad(bad, name):
     bowl = Bowl(at=4, **bad)
     result = l2o.minimize(bowl.both, START, method=name)
     assert not result.success
@@ -414,7 +416,7 @@ def test_gradient_of_just_gtol_is_within_it(method):
 
 
 def test_gtol_is_the_only_tolerance(problems):
-    for method in ("cg", "lbfgs", Momentum(0.5, 0.8)):
+    for method in ("cg", "lbfgs", "newton", "scipy-lbfgs", Momentum(0.5, 0.8)):
         batch = l2o.minimize_many(problems, method=method, options={"gtol": 1e-7, "maxiter": 20000, "maxfun": 50000})
         assert batch.success.all()
         assert np.abs(batch.jac).max() <= 1e-7
@@ -433,7 +435,7 @@ def test_maxiter_is_200_a_dimension_by_default():
         assert (result.nit, result.nfev, result.status) == (200 * dim, 200 * dim + 1, 1)
 
 
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("name", [*STEPWISE, "lbfgs"])
 @pytest.mark.parametrize("maxfun", [1, 2, 5])
 def test_maxfun_limits_the_evaluations(maxfun, name, method_of):
     bowl = Bowl()
@@ -441,9 +443,9 @@ def test_maxfun_limits_the_evaluations(maxfun, name, method_of):
     assert (result.nfev, bowl.calls, result.status) == (maxfun, maxfun, 1)
 
 
-def test_maxfun_ends_lbfgs_after_the_iteration_at_which_it_is_reached():
+def test_maxfun_ends_scipys_lbfgs_after_the_iteration_at_which_it_is_reached():
     bowl = Bowl()
-    result = l2o.minimize(bowl.both, START, method="lbfgs", options={"maxfun": 3, "gtol": 0.0})
+    result = l2o.minimize(bowl.both, START, method="scipy-lbfgs", options={"maxfun": 3, "gtol": 0.0})
     assert 3 <= bowl.calls == result.nfev < 3 + 20
     assert result.status == 1
 
@@ -601,13 +603,14 @@ def test_method_that_is_unknown_is_an_error_that_lists_the_names(problems):
     (lambda: Momentum(-1), ValueError, "step_size is -1"), (lambda: Momentum(0.1, 1.0), ValueError, "decay is 1"),
     (lambda: Momentum(0.1, -0.1), ValueError, "decay is -0.1"), (lambda: Momentum(0.1, np.nan), ValueError, "decay"),
     (lambda: LBFGS(0), ValueError, "memory is 0"), (lambda: LBFGS(2.5), TypeError, r"memory is 2\.5"),
+    (lambda: ScipyLBFGS(0), ValueError, "memory is 0"),
 ])
 def test_baseline_setting_that_does_not_fit_is_an_error_that_names_it(make, error, match):
     with pytest.raises(error, match=match):
         make()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BASELINES)
 def test_baseline_by_name_is_the_object_of_default_settings(name, problems):
     assert equal(parts(l2o.rollout(problems, method=name, n_steps=4)),
                  parts(l2o.rollout(problems, method=BASELINES[name](), n_steps=4)))
@@ -631,7 +634,7 @@ WORKERS = {"1": 1, "2": 2, "-1": -1, "5": np.int64(5), "map": map, "pickled": pi
 
 
 @pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("name", NATIVE)
 def test_batch_row_equals_the_single_run_to_the_bit(workers, name, problems, method_of):
     batch = l2o.minimize_many(problems, method=method_of(name, 4), workers=workers, options={"maxiter": 50})
     assert batch.x.shape == batch.jac.shape == (12, 4)
@@ -644,7 +647,7 @@ def test_batch_row_equals_the_single_run_to_the_bit(workers, name, problems, met
 
 
 @pytest.mark.parametrize("workers", [1, map, pickled], ids=["1", "map", "pickled"])
-@pytest.mark.parametrize("name", ["cg", "lbfgs"])
+@pytest.mark.parametrize("name", ["cg", "scipy-lbfgs"])
 def test_batch_row_of_a_scipy_method_equals_the_single_run_to_the_bit(workers, name, problems):
     batch = l2o.minimize_many(problems, method=name, workers=workers)
     for i in range(12):
@@ -654,22 +657,23 @@ def test_batch_row_of_a_scipy_method_equals_the_single_run_to_the_bit(workers, n
 
 
 @pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
-@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("name", NATIVE)
 def test_rollouts_do_not_depend_on_the_workers(workers, name, problems, method_of):
     whole = l2o.rollout(problems, method=method_of(name, 4), n_steps=7)
     assert equal(parts(whole), parts(l2o.rollout(problems, method=method_of(name, 4), n_steps=7, workers=workers)))
 
 
 @pytest.mark.parametrize("workers", [map, pickled, backwards])
-@pytest.mark.parametrize("name", ["cg", "lbfgs"])
+@pytest.mark.parametrize("name", ["cg", "scipy-lbfgs"])
 def test_rollouts_of_a_scipy_method_do_not_depend_on_the_workers(workers, name, problems):
     whole = l2o.rollout(problems, method=name, n_steps=7)
     assert equal(parts(whole), parts(l2o.rollout(problems, method=name, n_steps=7, workers=workers)))
 
 
-def test_threads_of_lbfgs_equal_one(problems):
+@pytest.mark.parametrize("name", ["lbfgs", "newton", "scipy-lbfgs"])
+def test_threads_of_a_solver_equal_one(name, problems):
     for call in (l2o.minimize_many, l2o.rollout):
-        assert equal(parts(call(problems, method="lbfgs")), parts(call(problems, method="lbfgs", workers=2)))
+        assert equal(parts(call(problems, method=name)), parts(call(problems, method=name, workers=2)))
 
 
 def test_executor_is_a_worker(problems, random_policy):
@@ -688,7 +692,7 @@ def test_batch_row_does_not_depend_on_its_neighbours(problems, random_policy):
 
 @pytest.mark.parametrize("workers", [1, 2, map], ids=str)
 def test_batch_of_no_problems_is_empty(workers, problems, method_of):
-    for name in METHODS:
+    for name in (*METHODS, "newton"):
         batch = l2o.minimize_many(problems[:0], method=method_of(name, 4), workers=workers)
         assert (len(batch), batch.x.shape, batch.success.shape) == (0, (0, 4), (0,))
         runs = l2o.rollout(problems[:0], method=method_of(name, 4), n_steps=3, workers=workers)
@@ -737,7 +741,7 @@ def test_two_threads_of_python_functions_equal_one(descent_policy):
 def test_failed_run_is_a_status_or_an_error_if_asked_for(problems, method_of):
     x0 = problems.x0.copy()
     x0[4] = 1e300
-    for name in METHODS:
+    for name in (*METHODS, "newton"):
         batch = l2o.minimize_many(problems, x0, method=method_of(name, 4))
         assert (np.flatnonzero(batch.status == 3) == [4]).all()
         assert "not finite" in batch.message(4)
@@ -800,8 +804,8 @@ def test_step_method_evaluates_once_a_step(name, problems, method_of):
 
 
 @pytest.mark.parametrize(("method", "scipy_name", "options"), [
-    (ConjugateGradient(), "CG", {"gtol": 0.0}), (LBFGS(), "L-BFGS-B", {"gtol": 0.0, "ftol": 0.0}),
-    (LBFGS(1), "L-BFGS-B", {"gtol": 0.0, "ftol": 0.0, "maxcor": 1}),
+    (ConjugateGradient(), "CG", {"gtol": 0.0}), (ScipyLBFGS(), "L-BFGS-B", {"gtol": 0.0, "ftol": 0.0}),
+    (ScipyLBFGS(1), "L-BFGS-B", {"gtol": 0.0, "ftol": 0.0, "maxcor": 1}),
 ], ids=str)
 def test_scipy_method_takes_scipys_steps_without_tolerances(method, scipy_name, options, problems):
     runs = l2o.rollout(problems, method=method, n_steps=50)
@@ -821,7 +825,7 @@ def test_scipy_method_takes_scipys_steps_without_tolerances(method, scipy_name, 
         assert np.isnan(runs.evaluations[i, len(evaluated) :]).all()
 
 
-@pytest.mark.parametrize("name", ["cg", "lbfgs"])
+@pytest.mark.parametrize("name", ["cg", "lbfgs", "newton", "scipy-lbfgs"])
 def test_method_that_stops_repeats_its_last_row(name, problems):
     runs = l2o.rollout(problems, method=name, n_steps=300)
     assert not (runs.status == 1).any()
@@ -853,7 +857,7 @@ def test_run_that_diverges_repeats_its_last_row_with_status_3(method, problems):
 
 
 @pytest.mark.parametrize("start", [1e300, 1.7e308 * np.array([1, -1, 1, -1])], ids=["inf", "nan"])
-@pytest.mark.parametrize("name", [*STEPWISE, "lbfgs"])
+@pytest.mark.parametrize("name", [*NATIVE, "scipy-lbfgs"])
 def test_run_that_cannot_start_repeats_its_start_with_status_3(name, start, problems, method_of):
     x0 = problems.x0.copy()
     x0[4] = start
@@ -869,7 +873,7 @@ def test_run_that_cannot_start_repeats_its_start_with_status_3(name, start, prob
 
 
 def test_rollout_is_the_first_steps_of_a_longer_one(problems, random_policy):
-    for method in (random_policy(), "momentum", "cg", "lbfgs"):
+    for method in (random_policy(), "momentum", "cg", "lbfgs", "newton", "scipy-lbfgs"):
         long, short = (l2o.rollout(problems, method=method, n_steps=n) for n in (30, 5))
         np.testing.assert_array_equal(long.x[:, :6], short.x)
         np.testing.assert_array_equal(long.nfev[:, :6], short.nfev)
@@ -913,7 +917,7 @@ def test_gradient_may_be_read_only(method):
     np.testing.assert_allclose(l2o.minimize(fun, START, method=method).x, [1.0, -2.0, 0.5], atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["cg", "lbfgs"])
+@pytest.mark.parametrize("method", ["cg", "scipy-lbfgs"])
 def test_threads_leave_the_warning_filters_as_they_are(method):
     problems = Logistic().sample(64, rng=0)
     before = list(warnings.filters)
@@ -922,24 +926,25 @@ def test_threads_leave_the_warning_filters_as_they_are(method):
         assert warnings.filters == before
 
 
-@pytest.mark.parametrize("name", ["cg", "lbfgs"])
-def test_solver_of_scipy_has_success_where_scipy_met_gtol(name):
+@pytest.mark.parametrize("name", ["cg", "lbfgs", "newton", "scipy-lbfgs"])
+def test_solver_has_success_where_scipy_met_gtol(name):
     problems = Logistic().sample(100, rng=0)
     batch = l2o.minimize_many(problems, method=name, options={"gtol": 1e-9})
-    options = {"gtol": 1e-9, "maxiter": 800} | ({"ftol": 0.0, "maxfun": 15000} if name == "lbfgs" else {})
+    options = {"gtol": 1e-9, "maxiter": 800} | ({"ftol": 0.0, "maxfun": 15000} if name != "cg" else {})
     for i in range(100):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             theirs = scipy.optimize.minimize(problems[i].value_and_grad, problems.x0[i], jac=True, options=options,
-                                             method={"cg": "CG", "lbfgs": "L-BFGS-B"}[name])
+                                             method="CG" if name == "cg" else "L-BFGS-B")
         assert batch.success[i] or np.abs(theirs.jac).max() > 1e-9, f"problem {i}: {batch.message(i)}"
 
 
-def test_solver_of_scipy_has_success_on_a_high_level():
+@pytest.mark.parametrize("name", ["lbfgs", "scipy-lbfgs"])
+def test_solver_has_success_on_a_high_level(name):
     def high(x):
         return 1e6 + (x - 1) ** 2 @ [1, 30], 2 * (x - 1) * [1, 30]
 
-    assert l2o.minimize(high, [3.0, 2.0], method="lbfgs").success  # SciPy ends at |g| = 1e-7
+    assert l2o.minimize(high, [3.0, 2.0], method=name).success  # SciPy ends at |g| = 1e-7
 
 
 def test_step_method_has_success_once_the_gradient_is_within_gtol():

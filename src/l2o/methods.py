@@ -50,6 +50,9 @@ class Runnable(Protocol):
     @property
     def function(self) -> int: ...
 
+    @property
+    def hessian_function(self) -> int | None: ...
+
     def addresses(self) -> np.ndarray: ...
 
 
@@ -85,6 +88,10 @@ class Method(ABC):
 
     def check_dim(self, dim: int) -> None:  # noqa: B027 (most methods take any dimension)
         """Raise ValueError if problems of that dimension are not for this method."""
+
+    def check_problems(self, problems: Runnable) -> None:
+        """Raise ValueError if these problems are not for this method."""
+        self.check_dim(problems.dim)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     args : tuple
         Further arguments of fun and jac.
     method : str, Policy or baseline
-        The method: "gradient-descent", "momentum", "cg", "lbfgs", a `Policy`, or a baseline object.
+        The method: "gradient-descent", "momentum", "cg", "lbfgs", "newton" (for objectives with a
+        Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
     jac : bool or callable
         True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
         False: 2-point differences, counted in ``nfev``.
@@ -79,7 +80,7 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     chosen = resolve(method)
     _unsupported(bounds, fixed)
     target = _target(fun, x0, args, jac)
-    chosen.check_dim(target.dim)
+    chosen.check_problems(target)
     stopping = _stopping(target.dim, tol, options)
     if isinstance(target, PythonObjective):
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // target.calls_per_point))
@@ -181,7 +182,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
     _unsupported(bounds, fixed)
     check_progress(progress)
-    chosen.check_dim(problems.dim)
+    chosen.check_problems(problems)
     task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options))
     parts = map_rows(task, len(problems), chosen.workers(workers), progress)
     result = BatchResult(*parts)

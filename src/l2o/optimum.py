@@ -1,7 +1,7 @@
 """The lowest value known of each problem: the zero line of every curve.
 
 Nobody knows the optimum of a non-convex function. What is used instead is the lowest value anyone has
-seen: at the given candidates, along an L-BFGS-B run from the best of them, and along Newton steps from
+seen: at the given candidates, along an L-BFGS run from the best of them, and along Newton steps from
 where that ended, where the objective offers a Hessian. One number a problem, the same for all methods.
 """
 
@@ -25,7 +25,7 @@ SMALLEST_CURVATURE = 1e-10  # of the largest one, by magnitude: below it an eige
 def best_known(problems: Problems, candidates: Any, *, workers: Any = 1) -> np.ndarray:
     """Return the lowest value known of each problem.
 
-    The best finite candidate is polished with L-BFGS-B (memory 30, no tolerance on f) and, where the
+    The best finite candidate is polished with L-BFGS (memory 30, no tolerance on f) and, where the
     objective offers a Hessian, with safeguarded Newton steps.
 
     Parameters
@@ -81,7 +81,7 @@ def _best_candidate(problems: Problems, candidates: np.ndarray) -> tuple[np.ndar
 def _polished(problems: Problems, workers: Any) -> np.ndarray:
     """Return the lowest value (m,) met from the problems' starting points."""
     with_hessian = problems.kernel.hessian is not None
-    # Newton ends quadratically what L-BFGS begins: SciPy is then spared its slow last digits
+    # Newton ends quadratically what L-BFGS begins
     tol = 1e-5 if with_hessian else 1e-12
     runs = minimize_many(problems, method=LBFGS(memory=30), tol=tol, workers=workers)
     return np.fmin(runs.fun, _newton(problems, runs.x)) if with_hessian else runs.fun

@@ -92,6 +92,11 @@ class Problems:
         """Address of the compiled function."""
         return self.kernel.function
 
+    @property
+    def hessian_function(self) -> int | None:
+        """Address of the compiled Hessian, if there is one."""
+        return self.kernel.hessian
+
     def addresses(self) -> np.ndarray:
         """Return the address of each member's data, (m,)."""
         return _kernels.addresses(self.blocks, self.index)
@@ -248,6 +253,10 @@ class PythonObjective:
     def function(self) -> int:
         """Address of the trampoline."""
         return _kernels.python.FUNCTION
+
+    @property
+    def hessian_function(self) -> None:
+        """No Hessian."""
 
     @property
     def n_calls(self) -> int:

@@ -66,8 +66,8 @@ class Reproduction:
 
 
 def evaluate(policy: Policy, problems: Any, tuned: dict[str, Any], workers: Any = 1) -> Comparison:
-    """Compare a policy with tuned baselines, nonlinear CG and L-BFGS."""
-    methods = {"learned": policy, **tuned, "CG": "cg", "L-BFGS": "lbfgs"}
+    """Compare a policy with tuned baselines, nonlinear CG and L-BFGS, both SciPy's."""
+    methods = {"learned": policy, **tuned, "CG": "cg", "L-BFGS": "scipy-lbfgs"}
     return compare(problems, methods, n_steps=STEPS, workers=workers)
 
 
@@ -183,7 +183,7 @@ def _real_data(name: str, policy: Policy, tuned: dict[str, Any], quick: bool, wo
     start = time.perf_counter()
     batch = minimize_many(problems, method=policy, workers=workers, options={"maxiter": 40})
     seconds = time.perf_counter() - start
-    real = compare(problems, {"learned": policy, "momentum": tuned["momentum"], "L-BFGS": "lbfgs"}, n_steps=40,
+    real = compare(problems, {"learned": policy, "momentum": tuned["momentum"], "L-BFGS": "scipy-lbfgs"}, n_steps=40,
                    workers=workers)
     gap = batch.fun - real.f_star
     record["real_data"] = {"comparison": real.to_dict(), "minimize_many": {

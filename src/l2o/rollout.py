@@ -79,7 +79,7 @@ def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 4
     ((2, 6), [1, 2, 3, 4, 5, 6])
     """
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
-    chosen.check_dim(problems.dim)
+    chosen.check_problems(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
     return Rollouts(*map_rows(partial(_record, problems, chosen, n_steps), len(problems), chosen.workers(workers)))
 

@@ -12,12 +12,15 @@ from types import ModuleType
 import numpy as np
 
 import l2o._kernels._cpu as _cpu
+import l2o._kernels._descent as descent
+import l2o._kernels._lbfgs as lbfgs
 import l2o._kernels._linear as linear
+import l2o._kernels._newton as newton
 import l2o._kernels._python as python
 import l2o._kernels._run as run
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "linear", "logistic", "mlp", "neural_net", "python",
-           "robust", "run"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "descent", "lbfgs", "linear", "logistic", "mlp",
+           "neural_net", "newton", "python", "robust", "run"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = tuple(

@@ -4,45 +4,17 @@
 # one a run. The caller keeps what the addresses point to alive, checks shapes and slices the batch;
 # nothing here allocates but one workspace a call. Runs with the same weights go in step, GROUP at a
 # time, so that the policy can read its weights once for several; row i does not depend on its neighbours.
-from libc.math cimport INFINITY, NAN, fabs, isfinite
+from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_history, l2o_objective_fn, l2o_policy_fn
+from l2o._kernels._evaluate cimport CONVERGED, LIMIT, STOPPED, evaluate, is_better, largest
 from l2o._kernels._history cimport history_push, history_reset, history_size
 
 cdef enum:
     GROUP = 8         # runs in step
-
-cdef enum:                                                     # as in l2o.methods
-    CONVERGED = 0
-    LIMIT = 1
-    NON_FINITE = 3
-    OBJECTIVE_FAILED = 4
-    STOPPED = 99
-
-
-cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f, double* g, intptr_t n,
-                         void* data) noexcept nogil:
-    """Value and gradient at x; LIMIT stands for 'go on'."""
-    cdef int code
-    cdef intptr_t j
-    f[0] = NAN
-    code = objective(x, f, g, n, data)
-    if code < 0:
-        f[0] = NAN
-        for j in range(n):
-            g[j] = NAN
-        return OBJECTIVE_FAILED
-    if code > 0:
-        f[0] = INFINITY
-    if not isfinite(f[0]):
-        return NON_FINITE
-    for j in range(n):
-        if not isfinite(g[j]):
-            return NON_FINITE
-    return LIMIT
 
 
 cdef inline intptr_t group(const size_t* weights, intptr_t m) noexcept nogil:
@@ -137,19 +109,6 @@ def rollout(size_t objective, const size_t[::1] data, size_t policy, const size_
     free(memory)
 
 
-cdef inline double largest(const double* g, intptr_t n) noexcept nogil:
-    cdef double most = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        most = max(most, fabs(g[j]))
-    return most
-
-
-cdef inline double rounding(double f) noexcept nogil:
-    """What two values of f may differ by and still be equal for all that is known."""
-    return 8.0 * 2.220446049250313e-16 * fabs(f)
-
-
 cdef struct Minimization:                                      # one run: where it is, and the best it has seen
     double* point
     double* gradient
@@ -181,10 +140,7 @@ cdef inline bint ends(Minimization* run, intptr_t n, double gtol, intptr_t maxit
 
 cdef inline void advance(Minimization* run, l2o_objective_fn objective, void* data, const double* action,
                          intptr_t n) noexcept nogil:
-    """Take a step and keep the best point.
-
-    Best is the lowest value; of values equal but for rounding, none above the first, the smallest gradient.
-    """
+    """Take a step and keep the best point."""
     cdef intptr_t j
     for j in range(n):
         run.point[j] += action[j]
@@ -194,9 +150,7 @@ cdef inline void advance(Minimization* run, l2o_objective_fn objective, void* da
         return
     run.nit[0] += 1
     run.lowest = min(run.lowest, run.value)
-    if run.value + rounding(run.value) < run.f[0] or (
-            run.value <= run.first and run.value <= run.lowest + rounding(run.lowest)
-            and largest(run.gradient, n) < largest(run.g, n)):
+    if is_better(run.value, run.gradient, run.f[0], run.g, run.first, run.lowest, n):
         memcpy(run.x, run.point, n * sizeof(double))
         memcpy(run.g, run.gradient, n * sizeof(double))
         run.f[0] = run.value

@@ -4,11 +4,14 @@ from l2o.baselines.conjugate_gradient import ConjugateGradient
 from l2o.baselines.gradient_descent import GradientDescent
 from l2o.baselines.lbfgs import LBFGS
 from l2o.baselines.momentum import Momentum
+from l2o.baselines.newton import Newton
+from l2o.baselines.scipy_lbfgs import ScipyLBFGS
 from l2o.methods import Method
 
-BASELINES = {"gradient-descent": GradientDescent, "momentum": Momentum, "cg": ConjugateGradient, "lbfgs": LBFGS}
+BASELINES = {"gradient-descent": GradientDescent, "momentum": Momentum, "cg": ConjugateGradient, "lbfgs": LBFGS,
+             "newton": Newton, "scipy-lbfgs": ScipyLBFGS}
 
-__all__ = ["BASELINES", "ConjugateGradient", "GradientDescent", "LBFGS", "Momentum", "resolve"]
+__all__ = ["BASELINES", "ConjugateGradient", "GradientDescent", "LBFGS", "Momentum", "Newton", "ScipyLBFGS", "resolve"]
 
 
 def resolve(method: object) -> Method:

@@ -36,7 +36,7 @@ def compare(problems: Problems, methods: Mapping[str, Any], x0: Any = None, *, n
         Steps T of a run, at least 1.
     f_star : array_like, shape (m,), optional
         What values are measured from. By default the lowest value that any compared run evaluated or
-        that a polish with SciPy from the best point of all runs found: one number a problem.
+        that a polish with L-BFGS from the best point of all runs found: one number a problem.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs) of the runs, not of the timing; the result does not depend on it.
     n_bootstrap : int
@@ -65,7 +65,7 @@ def compare(problems: Problems, methods: Mapping[str, Any], x0: Any = None, *, n
     problems = problems_with_starts(problems, x0)
     if len(problems) == 0:
         raise ValueError("problems is empty; expected at least one problem")
-    chosen = _chosen(methods, problems.dim)
+    chosen = _chosen(methods, problems)
     n_steps, n_bootstrap = arguments.count("n_steps", n_steps), arguments.count("n_bootstrap", n_bootstrap)
     if f_star is not None:
         f_star = arguments.array("f_star", f_star, (len(problems),), "one value for each problem").copy()
@@ -77,7 +77,7 @@ def compare(problems: Problems, methods: Mapping[str, Any], x0: Any = None, *, n
     return Comparison(problems, chosen, runs, f_star, n_steps, resamples)
 
 
-def _chosen(methods: Any, dim: int) -> dict[str, Method]:
+def _chosen(methods: Any, problems: Problems) -> dict[str, Method]:
     if not isinstance(methods, Mapping):
         raise TypeError(f"methods is {type(methods).__name__}; expected a dict from names to methods")
     if not methods:
@@ -87,7 +87,7 @@ def _chosen(methods: Any, dim: int) -> dict[str, Method]:
             raise TypeError(f"methods has the name {name!r}; expected a str")
     chosen = {name: resolve(method) for name, method in methods.items()}
     for method in chosen.values():
-        method.check_dim(dim)
+        method.check_problems(problems)
     return chosen
 
 

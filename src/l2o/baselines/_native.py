@@ -1,0 +1,46 @@
+"""Methods with a line search that run in the kernels (_kernels/_descent.pyx): single runs, batches, records."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.methods import Callback, Method, Record, Runnable, Solution, Stopping
+
+__all__ = ["NativeMethod"]
+
+CHUNK = 256  # runs recorded at a time: a line search may evaluate 20 times as often as it does
+
+
+class NativeMethod(Method):
+    """A method that steps along directions, with the line search of the kernels."""
+
+    @abstractmethod
+    def kernel(self, problems: Runnable) -> tuple[int, int]:
+        """Return the address of the descent_method and its setting for these problems."""
+
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
+        m = len(problems)
+        x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
+        nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
+                                  stopping.maxiter, stopping.maxfun, callback, x, fun, jac, nit, nfev, status)
+        return x, fun, jac, nit, nfev, status
+
+    def record(self, problems: Runnable, n_steps: int) -> Record:
+        m, dim, kernel, addresses = len(problems), problems.dim, self.kernel(problems), problems.addresses()
+        x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
+        nfev, status, count = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc), np.zeros(m, np.intp)
+        x[:, 0] = problems.x0
+        space, values = np.empty((min(m, CHUNK), _kernels.descent.most_evaluations(n_steps))), []
+        for first in range(0, m, CHUNK):
+            rows = slice(first, first + CHUNK)
+            _kernels.descent.record(problems.function, addresses[rows], *kernel, x[rows], fun[rows], jac[rows],
+                                    nfev[rows], space, count[rows], status[rows])
+            values += [row[:n].copy() for row, n in zip(space, count[rows])]
+        evaluations = np.full((m, count.max(initial=1)), np.nan)
+        for row, made in zip(evaluations, values):
+            row[: len(made)] = made
+        return x, fun, jac, nfev, status, evaluations
