@@ -1,0 +1,81 @@
+"""What the inputs and the size of the network are worth: quality after training, and the time of a step.
+
+    python benchmarks/networks.py [--family logistic] [--seeds 0 1 2] [--functions 500] [--workers N]
+
+One training for each network and seed, with otherwise default settings, judged on unseen functions: the mean of
+f - f* by iteration, averaged over the seeds. Momentum is tuned on the training functions, as in the reports.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
+
+import argparse
+from time import thread_time
+
+import numpy as np
+
+import l2o
+from l2o.families import FAMILIES
+from l2o.policies import MLP
+from l2o.training import streams
+
+NETWORKS = {
+    "scaled": MLP(inputs="scaled"),
+    "linear": MLP(inputs="linear"),
+    "raw": MLP(inputs="raw"),
+    "scaled, H = 8, 24 units": MLP(inputs="scaled", history=8, width=24),
+    "linear, H = 8, 24 units": MLP(inputs="linear", history=8, width=24),
+}
+STEPS, SHOWN = 100, (1, 2, 3, 5, 10, 20, 40, 100)
+
+
+def step_time(policy, problems):
+    """Return the microseconds of one step among many runs, and of one run alone, best of several."""
+    def best(runs, rounds):
+        l2o.rollout(runs, method=policy)
+        times = []
+        for _ in range(rounds):
+            start = thread_time()
+            l2o.rollout(runs, method=policy)
+            times.append(thread_time() - start)
+        return 1e6 * min(times) / (40 * len(runs))
+
+    return best(problems, 10), best(problems[:1], 200)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", default="logistic", choices=FAMILIES)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--functions", type=int, default=500)
+    parser.add_argument("--workers", type=int, default=-1)
+    options = parser.parse_args()
+    family, curves, rows = FAMILIES[options.family](), {}, {}
+    for seed in options.seeds:
+        fresh = family.sample(options.functions, streams(seed)["fresh"])
+        methods = {}
+        for name in options.networks:
+            policy = l2o.train(family, policy=NETWORKS[name], rng=seed, workers=options.workers)
+            methods[name] = policy
+            rows.setdefault(name, []).append((*step_time(policy, fresh),
+                                              *step_time(policy.astype("float32"), fresh)))
+        training = family.sample(family.n_training, streams(seed)["training"])
+        methods["momentum"] = l2o.tune(l2o.baselines.Momentum, training, n_steps=40)
+        report = l2o.compare(fresh, methods, n_steps=STEPS, workers=options.workers, n_bootstrap=1)
+        for name, curve in report.curves(by="iteration").items():
+            curves.setdefault(name, []).append(curve.mean[list(SHOWN)])
+        print(f"seed {seed} done", flush=True)
+    print(f"\nmean f - f*, {options.functions} unseen functions, seeds {options.seeds}; us a step: "
+          "batch, one run; the same in float32\n")
+    print("| network | " + " | ".join(f"k = {k}" for k in SHOWN) + " | batch | one run | f32 batch | f32 one run |")
+    print("|---|" + "---:|" * (len(SHOWN) + 4))
+    for name, seeds in curves.items():
+        times = np.min(rows[name], axis=0) if name in rows else ()
+        print(f"| {name} | " + " | ".join(f"{value:.2g}" for value in np.mean(seeds, axis=0))
+              + " | " + " | ".join([f"{time:.2f}" for time in times] or [""] * 4) + " |")
+
+
+if __name__ == "__main__":
+    main()
