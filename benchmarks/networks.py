@@ -3,7 +3,8 @@
     python benchmarks/networks.py [--family logistic] [--seeds 0 1 2] [--functions 500] [--workers N]
 
 One training for each network and seed, with otherwise default settings, judged on unseen functions: the mean of
-f - f* by iteration, averaged over the seeds. Momentum is tuned on the training functions, as in the reports.
+f - f* by iteration, averaged over the seeds, and the difference from the first network: mean over the seeds and its
+standard error. Momentum is tuned on the training functions, as in the reports.
 """
 
 import os
@@ -71,10 +72,16 @@ def main():
           "batch, one run; the same in float32\n")
     print("| network | " + " | ".join(f"k = {k}" for k in SHOWN) + " | batch | one run | f32 batch | f32 one run |")
     print("|---|" + "---:|" * (len(SHOWN) + 4))
+    first = np.array(curves[options.networks[0]])
     for name, seeds in curves.items():
         times = np.min(rows[name], axis=0) if name in rows else ()
         print(f"| {name} | " + " | ".join(f"{value:.2g}" for value in np.mean(seeds, axis=0))
               + " | " + " | ".join([f"{time:.2f}" for time in times] or [""] * 4) + " |")
+        if name not in ("momentum", options.networks[0]) and len(seeds) > 1:
+            difference = np.array(seeds) - first
+            error = difference.std(axis=0, ddof=1) / np.sqrt(len(seeds))
+            print(f"| less {options.networks[0]} | " + " | ".join(
+                f"{mean:+.1e} +- {e:.0e}" for mean, e in zip(difference.mean(axis=0), error)) + " | | | | |")
 
 
 if __name__ == "__main__":
