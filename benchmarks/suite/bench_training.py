@@ -6,15 +6,15 @@ import l2o
 
 
 class Riccati:
-    """d = 4, T = 40, S = 129 (H = 25) or 44 (H = 8), one reference."""
+    """T = 40, one reference; S = d + H + H d, 129 for d = 4 and H = 25."""
 
-    params = (8, 25)
-    param_names = ("history",)
+    params = ([4, 12], [8, 25])
+    param_names = ("dim", "history")
 
-    def setup(self, history):
+    def setup(self, dim, history):
         from l2o._kernels.riccati import backward
 
-        rng, d, T = np.random.default_rng(0), 4, 40
+        rng, d, T = np.random.default_rng(0), dim, 40
         size = d + history + history * d
         root = rng.standard_normal((T + 1, d, d))
         curvature = root @ root.swapaxes(1, 2) / d
@@ -23,9 +23,9 @@ class Riccati:
         slopes = rng.standard_normal((T + 1, d))
         out = np.empty((T, d, size)), np.empty((T, d)), np.empty((T, d, d))
         self.backward, self.given = backward, (curvature, slopes, curvature, slopes, history, K, k, P, 1e-10, *out)
-        self.time_backward(history)
+        self.time_backward(dim, history)
 
-    def time_backward(self, history):
+    def time_backward(self, dim, history):
         self.backward(*self.given)
 
 
