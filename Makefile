@@ -7,13 +7,31 @@ BUILT_FROM := pyproject.toml setup.py $(wildcard $(addprefix src/l2o/_kernels/*.
 # SciPy's L-BFGS-B works on vectors so short that BLAS threads only wait for each other
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test bench bench-peers bench-docs docs wheel lint clean
+# gcc's sanitizers must be there before Python is; libstdc++ too, or they miss the exceptions that LLVM throws
+SANITIZERS = $(shell cc -print-file-name=libasan.so) $(shell cc -print-file-name=libstdc++.so.6)
+
+.PHONY: demo test test-levels debug instructions bench bench-peers bench-docs docs wheel lint clean
 
 demo: .venv/installed-plot,examples  ## train, evaluate, apply to real data; ARGS=--quick for a short one
 	$(BIN)/l2o reproduce logistic --out out $(ARGS)
 
 test: .venv/installed-dev,examples  ## suite, doctests of the package, examples of README and docs; coverage
 	$(BIN)/python -m pytest --doctest-modules --cov=l2o tests src/l2o $(ARGS)
+
+test-levels: .venv/installed-dev,examples  ## what runs in kernels, at the instruction sets that make test left out
+	for level in $$($(BIN)/python -c "from l2o import _kernels; print(*_kernels.CPU_LEVELS[:-1])"); do \
+		L2O_CPU=$$level $(BIN)/python -m pytest -k "not every_level" $(ARGS) \
+			$(addprefix tests/test_,kernels.py bounds.py families.py policies.py minimize.py) || exit 1; \
+	done
+
+debug:  ## the suite in an environment of its own, bounds checked, under gcc's address and undefined sanitizers
+	test -x build/debug/venv/bin/python || $(PYTHON) -m venv build/debug/venv
+	L2O_DEBUG=1 build/debug/venv/bin/python -m pip install --quiet '.[test,examples]'
+	L2O_DEBUG=1 PYTHONMALLOC=malloc LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 \
+		UBSAN_OPTIONS=print_stacktrace=1 build/debug/venv/bin/python -m pytest --capture=sys tests $(ARGS)
+
+instructions: .venv/installed-dev,examples  ## instructions per step by callgrind; ARGS=--check or ARGS=--record
+	$(BIN)/python benchmarks/instructions.py $(ARGS)
 
 bench: .venv/installed-dev,examples  ## each benchmark once
 	$(BIN)/asv --config benchmarks/asv.conf.json machine --yes
@@ -25,14 +43,19 @@ bench-peers: .venv/installed-dev,examples,peers  ## one step beside NumPy, Numba
 
 bench-docs: .venv/installed-dev,examples,peers  ## all figures of docs/performance.md; on a machine that does nothing else
 	$(BIN)/python -m benchmarks.peers.compare --docs
+	$(BIN)/python -m benchmarks.objectives --docs
 	$(BIN)/python -m benchmarks.parts --docs
 	$(BIN)/python -m benchmarks.scaling --docs
 
 docs: .venv/installed-dev,examples
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-wheel: .venv/installed-dev,examples  ## sdist, and the wheel built from it
+wheel: .venv/installed-dev,examples  ## sdist, and the wheel built from it; on Linux with the manylinux tag it is due
 	rm -rf dist && $(BIN)/python -m build --outdir dist .
+	for wheel in dist/*-linux_*.whl; do \
+		! test -e $$wheel || \
+		{ PATH=$(CURDIR)/$(BIN):$$PATH auditwheel repair --wheel-dir dist $$wheel && rm $$wheel; } || exit 1; \
+	done
 
 lint: .venv/installed-dev,examples
 	$(BIN)/ruff check . && PATH=$(CURDIR)/$(BIN):$$PATH cython-lint src && $(BIN)/mypy

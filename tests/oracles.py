@@ -19,6 +19,78 @@ def logistic_hessian(x, X, y, l2):
     return columns.T @ (weight[:, None] * columns) + l2 * np.diag(np.append(np.ones(X.shape[1]), 0))
 
 
+def robust(x, X, y, c):
+    """Return f = mean r^2 / (c^2 + r^2) and its gradient; r = y - X w - b."""
+    r = y - X @ x[:-1] - x[-1]
+    slope = -2 * c**2 * r / (c**2 + r**2) ** 2 / len(y)  # d mean loss / d (X w + b)
+    return (r**2 / (c**2 + r**2)).mean(), np.append(X.T @ slope, slope.sum())
+
+
+def robust_hessian(x, X, y, c):
+    """Return X' diag(2 c^2 (c^2 - 3 r^2) / (c^2 + r^2)^3) X / n; the bias is a column of ones in X."""
+    r = y - X @ x[:-1] - x[-1]
+    weight = 2 * c**2 * (c**2 - 3 * r**2) / (c**2 + r**2) ** 3 / len(y)
+    columns = np.column_stack([X, np.ones(len(y))])
+    return columns.T @ (weight[:, None] * columns)
+
+
+def layers(x, n_inputs, n_hidden, n_classes):
+    """Return W (h, p), b (h,), U (K, h), c (K,), which x holds in this order, row by row."""
+    sizes = np.cumsum([n_hidden * n_inputs, n_hidden, n_classes * n_hidden])
+    W, b, U, c = np.split(x, sizes)
+    return W.reshape(n_hidden, n_inputs), b, U.reshape(n_classes, n_hidden), c
+
+
+def softmax(scores):
+    """Return exp(s_k) / sum_l exp(s_l) along the last axis."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def neural_net(x, X, y, sizes, l2):
+    """Return f = mean -log softmax(U max(W x + b, 0) + c)_y + l2/2 (|W|^2 + |U|^2) and its gradient."""
+    W, b, U, c = layers(x, *sizes)
+    before = X @ W.T + b
+    hidden = np.maximum(before, 0)
+    scores, own = hidden @ U.T + c, np.eye(len(c))[y.astype(int)]
+    loss = np.logaddexp.reduce(scores, axis=1) - (own * scores).sum(axis=1)
+    slope = (softmax(scores) - own) / len(y)  # d mean loss / d scores
+    back = (slope @ U) * (before > 0)
+    gradient = [back.T @ X + l2 * W, back.sum(axis=0), slope.T @ hidden + l2 * U, slope.sum(axis=0)]
+    value = loss.mean() + l2 / 2 * ((W**2).sum() + (U**2).sum())
+    return value, np.concatenate([part.ravel() for part in gradient])
+
+
+def neural_net_hessian(x, X, y, sizes, l2):
+    """Return the mean over the points of J' (diag p - p p') J + sum_k (p_k - own_k) H_k, plus l2 on W and U.
+
+    J (K, d) is the Jacobian of the scores; H_k that of its row k: d^2 s_k / dU_kj dW_jl = x_l if unit j is
+    active, d^2 s_k / dU_kj db_j = 1, and 0 otherwise.
+    """
+    n_hidden, n_classes = sizes[1:]
+    W, b, U, c = layers(x, *sizes)
+    numbers = layers(np.arange(len(x)), *sizes)  # of the parameters
+    hessian = np.zeros((len(x), len(x)))
+    for point, label in zip(X, y.astype(int)):
+        active = (W @ point + b > 0).astype(float)
+        hidden = active * (W @ point + b)
+        p = softmax(U @ hidden + c)
+        J = np.zeros((n_classes, len(x)))
+        J[:, numbers[0].ravel()] = np.einsum("kj,j,l->kjl", U, active, point).reshape(n_classes, -1)
+        J[:, numbers[1]] = U * active
+        for k in range(n_classes):
+            J[k, numbers[2][k]], J[k, numbers[3][k]] = hidden, 1
+        hessian += J.T @ (np.diag(p) - np.outer(p, p)) @ J
+        for k, j in np.ndindex(n_classes, n_hidden):
+            for inner, value in [*zip(numbers[0][j], point), (numbers[1][j], 1)]:
+                mixed = (p[k] - (k == label)) * active[j] * value
+                hessian[numbers[2][k, j], inner] += mixed
+                hessian[inner, numbers[2][k, j]] += mixed
+    regularised = np.zeros(len(x))
+    regularised[[*numbers[0].ravel(), *numbers[2].ravel()]] = l2
+    return hessian / len(y) + np.diag(regularised)
+
+
 def observation(f, g, t, history, newest_gradient=True):
     """Return [f_t - f_{t-i}, i = 1..H; H gradients, newest first], zero for steps that have not happened."""
     changes, gradients = np.zeros(history), np.zeros((history, g.shape[1]))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import parts, report, scaling, timing
+from benchmarks import objectives, parts, report, scaling, timing
 from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
 from benchmarks.peers.with_l2o import PEERS
 from benchmarks.peers.work import draw
+
+import l2o
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SUITE = sorted(path.stem for path in (BENCHMARKS / "suite").glob("bench_*.py"))
@@ -77,9 +79,8 @@ def test_times_are_by_step_and_workload():
 @pytest.mark.parametrize("name", SUITE)
 def test_suite_names_its_parameters(name):
     module = importlib.import_module(f"benchmarks.suite.{name}")
-    for _, each in inspect.getmembers(module, lambda member: getattr(member, "__module__", "") == module.__name__):
-        if not inspect.isclass(each):
-            continue
+    own = [each for _, each in inspect.getmembers(module, inspect.isclass) if each.__module__ == module.__name__]
+    for each in own:
         bodies = [function for function in vars(each) if function.startswith(("time_", "track_"))]
         nested = isinstance(next(iter(getattr(each, "params", [0]))), (list, tuple))
         assert bodies
@@ -99,6 +100,17 @@ def test_parts_and_overheads_run(monkeypatch):
     monkeypatch.setattr(parts, "RUNS", 1)
     for call in (parts.steps() | parts.overheads()).values():
         call()
+
+
+def test_objectives_in_numpy_agree(monkeypatch):
+    monkeypatch.setattr(objectives, "FUNCTIONS", 3)
+    pairs = objectives.pairs()
+    calls = {(family, name): call for family, pair in pairs.items() for name, call in zip(("l2o", "NumPy"), pair)}
+    assert set(pairs) == set(l2o.families.FAMILIES)
+    objectives.check(calls)
+    calls["robust", "NumPy"] = pairs["logistic"][1]
+    with pytest.raises(SystemExit, match="robust: the answer of NumPy is not that of l2o"):
+        objectives.check(calls)
 
 
 def test_scaling_measures_and_draws_every_size(monkeypatch, tmp_path):
@@ -137,7 +149,7 @@ def test_blocks_of_a_page_are_replaced():
         report.replaced(page, "two", "new")
 
 
-@pytest.mark.parametrize("block", ["peers", "parts", "scaling"])
+@pytest.mark.parametrize("block", ["peers", "objectives", "parts", "scaling"])
 def test_page_has_the_blocks(block):
     page = (report.DOCS / "performance.md").read_text(encoding="utf-8")
     assert block in report.replaced(page, block, block)

@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import l2o
 from l2o import _kernels
 
 mpmath = pytest.importorskip("mpmath")
 
-HEADER = Path(l2o.__file__).parent / "_kernels"
+HEADER = Path(__file__).parents[1] / "src" / "l2o" / "_kernels"  # a wheel has no sources
 FLAGS = {"baseline": [], "avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
 NAMES = ("exp2_negabs", "log2_1p", "softplus2", "log2_ge1", "signed_log1p")
-# in ulp; a search of 12 million points against 80-bit arithmetic found 2.22, 4.25, 6.32, 3.79 and 4.76, at HARDEST
-WORST = {"exp2_negabs": 2, "log2_1p": 2.5, "softplus2": 2.5, "log2_ge1": 2, "signed_log1p": 3}
-HARDEST = {"exp2_negabs": 0.4868373733245017, "log2_1p": 0.08266597466931125, "softplus2": -3.4658732738715448,
-           "log2_ge1": 1.1805867821161453, "signed_log1p": 0.2834234419677208}
+# in ulp; a search of 20 million points against 80-bit arithmetic found 1.27, 1.47, 1.82, 1.47 and 2.59, at HARDEST
+WORST = {"exp2_negabs": 2, "log2_1p": 2, "softplus2": 2, "log2_ge1": 2, "signed_log1p": 3}
+HARDEST = {"exp2_negabs": 1.4843147291123099, "log2_1p": 0.99836916930717404, "softplus2": -20.554343346639907,
+           "log2_ge1": 1.9494402142626142, "signed_log1p": 0.00023141309939312164}
 
 
 def _log2_1p(e):
@@ -125,16 +124,16 @@ def test_signed_log1p_is_odd_and_keeps_zeros(functions):
 
 
 def test_softplus_is_linear_far_out(functions):
-    points = np.array([60.0, 1e3, 1e100, 8e307])
+    points = np.array([60.0, 1e3, 1e100, 8e307, np.inf])
     assert functions["softplus2"](points).tolist() == points.tolist()
-    assert functions["softplus2"](-points[1:] * 1.1).tolist() == [0.0] * 3
+    assert functions["softplus2"](-points[1:] * 1.1).tolist() == [0.0] * 4
 
 
-@pytest.mark.parametrize("name", ["exp2_negabs", "softplus2", "signed_log1p"])
-def test_function_of_nan_is_nan(name, functions):
-    assert np.isnan(functions[name]([np.nan, -np.nan])).all()
+def test_function_of_nan_is_nan(functions):
+    payloads = np.array([0x7FF8000000000000, 0xFFF8000000000000, 0x7FF80000000007A2, 0xFFFFFFFFFFFFFFFF], np.uint64)
+    for name in NAMES:
+        assert np.isnan(functions[name](payloads.view(float))).all(), name
 
 
-def test_infinity_gives_its_limit_or_nan(functions):
-    assert not np.isfinite(functions["softplus2"]([np.inf])).any()
+def test_signed_log1p_of_infinity_is_not_finite(functions):
     assert not np.isfinite(functions["signed_log1p"]([np.inf, -np.inf])).any()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,20 @@ def test_train_is_train_of_the_library(capsys, tmp_path):
     expected = l2o.train(l2o.families.Logistic(), rng=5, **TINY)
     assert {name: value.tobytes() for name, value in l2o.load(path).weights.items()} == {
         name: value.tobytes() for name, value in expected.weights.items()}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("name", l2o.families.FAMILIES)
+def test_every_family_is_trained_and_evaluated(name, capsys, tmp_path):
+    family, path = l2o.families.named(name), tmp_path / "p.npz"
+    assert run(capsys, "train", name, "--out", path, "--quick", "--workers", 1)[0] == 0
+    card = l2o.load(path).card
+    assert card["family"] == {"name": f"l2o.families.{type(family).__name__}", "settings": asdict(family)}
+    code, out, _ = run(capsys, "evaluate", path, "--functions", 3, "--workers", 1, "--json")
+    assert (code, json.loads(out)["dim"]) == (0, family.dim)
+    training = family.sample(family.n_training, streams(0)["training"])
+    tuned = l2o.tune(l2o.baselines.Momentum, training, n_steps=40)
+    assert json.loads(out)["methods"]["momentum"]["settings"] == repr(tuned)
 
 
 def test_train_without_quick_uses_the_defaults(capsys, tmp_path, monkeypatch, policies):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import l2o
+from l2o._kernels import regression
 from l2o.policies import MLP, Policy
 from l2o.problems import PythonObjective
 from l2o.training.controllers import Controllers, momentum_controllers
 from l2o.training.examples import LABEL_BOUND, Examples, label, rotate
-from l2o.training.imitation import Regression, imitate, loss_and_gradient, one_cycle
+from l2o.training.imitation import Batches, Regression, Trained, imitate, one_cycle
 from l2o.training.trajectories import Layout, Trajectories, simulate
 
 M, N, T, DIM, H = 3, 4, 7, 4, 3
@@ -209,6 +210,18 @@ def test_labels_of_turned_trajectories_are_the_turned_labels():
         np.testing.assert_allclose(each.actions, expected, rtol=0, atol=1e-12)
 
 
+def test_labels_in_single_precision_are_those_in_double():
+    teachers, samples = sampled()
+    args = samples, teachers, np.array([True, False, True]), NETWORK, ONES, 1.0
+    double, single = (label(*args, np.random.default_rng(3), dtype) for dtype in (float, np.float32))
+    assert len(double) == len(single) == 2 * N * T
+    for field in dataclasses.fields(Examples):
+        values, rounded = getattr(double, field.name), getattr(single, field.name)
+        assert values.dtype == float
+        assert rounded.dtype == np.float32
+        np.testing.assert_allclose(rounded, values, rtol=0, atol=1e-6 * abs(values).max())
+
+
 # -- the regression ------------------------------------------------------------------------------------
 
 
@@ -233,6 +246,15 @@ def loss(network, weights, rows):
     return total / len(rows)
 
 
+def loss_and_gradient(weights, rows, which=None, dtype=float):
+    """Return what the regression computes of a batch of rows, by default of all."""
+    which = np.arange(len(rows)) if which is None else which
+    trained = Trained.of(weights, dtype)
+    batches = Batches(rows, len(which), trained)
+    value = batches.differentiate(trained, which)
+    return value, batches.gradient.weights()
+
+
 @pytest.mark.parametrize("n", [1, 23, 32, 64, 96, 100])
 def test_loss_equals_its_formula(n):
     network, weights, rows = weights_and_rows(n)
@@ -253,6 +275,56 @@ def test_gradient_equals_differences_of_the_loss(name, n):
             moved[position] += step
             values.append(loss(network, {**weights, name: moved}, rows))
         assert gradient[name][position] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_gradient_of_a_batch_is_that_of_its_rows():
+    """Blocks are gathered in the order of the batch; a batch after a batch leaves nothing of the first."""
+    _, weights, rows = weights_and_rows(90)
+    which = np.random.default_rng(1).permutation(90)
+    trained = Trained.of(weights, float)
+    batches = Batches(rows, 40, trained)
+    for part in (which[:40], which[40:80]):
+        value = batches.differentiate(trained, part)
+        expected, gradient = loss_and_gradient(weights, rows[part])
+        assert value == expected
+        for name, computed in batches.gradient.weights().items():
+            np.testing.assert_array_equal(computed, gradient[name])
+
+
+def test_gradient_in_single_precision_is_that_in_double():
+    _, weights, rows = weights_and_rows(100, width=50)
+    weights["b1"] *= 20  # units that are shut, and units that are open
+    value, gradient = loss_and_gradient(weights, rows)
+    single, rounded = loss_and_gradient(weights, rows, dtype=np.float32)
+    assert single == pytest.approx(value, rel=1e-5)
+    for name in gradient:
+        np.testing.assert_allclose(rounded[name], gradient[name], rtol=0, atol=1e-5 * abs(gradient[name]).max())
+
+
+def test_activation_equals_its_formula_at_all_sizes():
+    x = np.concatenate([-np.geomspace(1e-30, 1e4, 40), np.geomspace(1e-30, 1e4, 40), [0.0, -0.0, 700.0, -700.0]])
+    pre = np.resize(x, (3, 2, regression.BLOCK))
+    e = np.exp(-abs(pre))
+    gate, hidden, rest = pre.copy(), np.log(1 + e), np.array([0.0, 0.7])
+    regression.activate(gate, e, hidden, rest)
+    np.testing.assert_allclose(hidden, np.logaddexp(0, pre) - rest[:, None], rtol=1e-15, atol=3e-16)
+    np.testing.assert_allclose(gate, 0.5 * (1 + np.tanh(pre / 2)), rtol=0, atol=3e-16)
+
+
+@pytest.mark.parametrize("clip", [0.5, 1e3])
+def test_adam_equals_its_statement(clip):
+    """Algorithm 1 of Kingma and Ba (2015), after the gradient is shortened to the longest allowed."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal(37)
+    mean, square, expected = np.zeros(37), np.zeros(37), weights.copy()
+    m, v = np.zeros(37), np.zeros(37)
+    for step in range(1, 6):
+        g = rng.standard_normal(37)
+        regression.adam(weights, g, mean, square, step, 0.1 / step, clip)
+        g = g * min(1.0, clip / np.linalg.norm(g))
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        expected -= 0.1 / step * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+        np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-12)
 
 
 def test_rate_rises_and_falls():

@@ -57,7 +57,8 @@ def data(n, p, seed=0, m=3):
 def test_kernels_are_of_the_level_asked_for():
     assert os.environ.get("L2O_CPU", _kernels.CPU_LEVELS[-1]) == _kernels.CPU_LEVEL
     assert _kernels.mlp.__name__.endswith(_kernels.CPU_LEVEL)
-    assert _kernels.logistic.__name__.endswith(_kernels.CPU_LEVEL)
+    for kernel in (_kernels.logistic, _kernels.robust, _kernels.neural_net):
+        assert kernel.__name__.endswith(_kernels.CPU_LEVEL)
 
 
 # -- logistic ------------------------------------------------------------------------------------------
@@ -293,8 +294,9 @@ def test_simulation_does_not_depend_on_its_neighbours(problems, random_policy):
 
 @pytest.mark.parametrize("level", [level for level in _kernels.CPU_LEVELS if level != _kernels.CPU_LEVEL])
 def test_kernels_hold_at_every_level(level):
-    here = os.path.abspath(__file__)
-    command = [sys.executable, "-m", "pytest", here, "-x", "-q", "-p", "no:cacheprovider",
+    here = os.path.dirname(os.path.abspath(__file__))
+    files = [os.path.join(here, name) for name in ("test_kernels.py", "test_objectives.py")]
+    command = [sys.executable, "-m", "pytest", *files, "-x", "-q", "-p", "no:cacheprovider",
                "-k", "not every_level"]
     done = subprocess.run(command, env={**os.environ, "L2O_CPU": level}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

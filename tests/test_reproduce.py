@@ -305,6 +305,23 @@ def test_without_scikit_learn_real_data_are_skipped_and_it_says_so(tmp_path, mon
 
 
 @pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("name", ["robust", "neural-net"])
+def test_family_without_real_data_leaves_that_part_out(name, tmp_path, monkeypatch):
+    family, drawn = type(l2o.families.named(name)), []
+    sample = family.sample
+    monkeypatch.setattr(family, "n_test", 90)
+    monkeypatch.setattr(family, "sample", lambda self, m, rng: drawn.append(m) or sample(self, m, rng))
+    code, out, error = run("reproduce", name, "--out", tmp_path, "--quick", "--workers", 1)
+    assert (code, error) == (0, "")
+    assert "real data: none for this family" in out
+    assert {each.name for each in tmp_path.iterdir()} == {f"{name}.npz", "results.json", f"{name}-fresh.png",
+                                                          f"{name}-paper.png"}
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert (record["family"], record["real_data"]) == (name, None)
+    assert drawn == [8, 6, 8, 90, 100]  # training, validation, training again for the baselines, the paper's, fresh
+
+
+@pytest.mark.usefixtures("tiny")
 def test_without_matplotlib_there_are_no_figures(tmp_path, monkeypatch):
     without(monkeypatch, "matplotlib")
     code, out, error = run("reproduce", "logistic", "--out", tmp_path, "--quick", "--workers", 1)

@@ -272,13 +272,34 @@ def test_other_dimension_trains():
     assert score(policy, validation(family=family)) == pytest.approx(policy.card["quality"]["policy"], rel=1e-7)
 
 
+@pytest.mark.parametrize("name", l2o.families.FAMILIES)
+@pytest.mark.parametrize("trainer", ["policy-policy-samples", "policy-policy-hessian", "teacher-teacher-samples",
+                                     "teacher-teacher-hessian"])
+def test_every_family_trains(name, trainer):
+    family = l2o.families.FAMILIES[name](n_points=20)
+    policy = learn(family, trainer=TRAINERS[trainer])
+    assert policy.dim == family.dim
+    assert policy.card["objective"]["name"] == name
+    assert max(entry.get("accepted", 0) for entry in policy.card["training"]["course"]) > 0.5
+    fun = l2o.rollout(validation(family=family), method=policy, n_steps=40).fun
+    assert fun[:, 1:].mean() < fun[:, 0].mean()
+
+
 def test_defaults_are_the_documented_ones():
-    """SPEC of train and of the trainer: 90 functions, 20 samples of 40 steps, mirror descent, the samples' model."""
+    """SPEC of train and trainer: the family's number, 20 samples of 40 steps, mirror descent, the samples' model."""
     trainer = GuidedPolicySearch()
     assert (trainer.n_samples, trainer.horizon, trainer.kl_bound, trainer.sigma) == (20, 40, 10.0, 0.1)
     assert (trainer.samples, trainer.trust_region, trainer.local_model) == ("policy", "policy", "samples")
     defaults = dict(zip(train.__code__.co_varnames[1:], train.__defaults__))
-    assert (defaults["n_functions"], defaults["n_validation"]) == (90, 100)
+    assert (defaults["n_functions"], defaults["n_validation"]) == (None, 100)
+
+
+def test_training_functions_are_as_many_as_the_family_says(monkeypatch):
+    monkeypatch.setattr(l2o.families.Logistic, "n_training", 7)
+    policy = train(FAMILY, n_validation=6, rng=0, policy=NETWORK, trainer=short())
+    assert policy.card["training"]["n_functions"] == 7
+    assert bits(policy) == bits(learn(n_functions=7))
+    assert learn(n_functions=4).card["training"]["n_functions"] == 4
 
 
 # -- the steps of a round ------------------------------------------------------------------------------
@@ -343,6 +364,23 @@ def test_round_without_teachers_leaves_the_policy(watched):
     course = learn(trainer=short(n_iterations=2)).card["training"]["course"]
     assert [entry["accepted"] for entry in course[1:]] == [0, 0]
     assert len({entry["validation"] for entry in course}) == 1
+
+
+def test_backtracking_judges_no_weights_twice(watched):
+    """The first ones, and four mixtures a round; what is kept has the lowest merit of all so far."""
+    judged, merits = [], []
+
+    def judging(merit):
+        def judge(policy):
+            judged.append(str(bits(policy)))
+            merits.append(merit(policy))
+            return merits[-1]
+        return judge
+
+    watched("Merit", judging)
+    course = learn(trainer=short(n_iterations=3)).card["training"]["course"][1:]
+    assert len(set(judged)) == len(judged) == 1 + 3 * 4
+    assert [entry["merit"] for entry in course] == [min(merits[: 1 + 4 * i]) for i in (1, 2, 3)]
 
 
 def test_bound_grows_with_success_and_shrinks_with_failure(watched):

@@ -3,6 +3,24 @@
 import l2o
 
 
+class Families:
+    """A thousand members of each family."""
+
+    params = (list(l2o.families.FAMILIES),)
+    param_names = ("family",)
+
+    def setup(self, family):
+        self.problems = l2o.families.named(family).sample(1000, rng=0)
+        self.x = self.problems.x0
+        self.time_value_and_grad(family)
+
+    def time_value_and_grad(self, family):
+        self.problems.value_and_grad(self.x)
+
+    def time_hessian(self, family):
+        self.problems.hessian(self.x)
+
+
 class Logistic:
     """A thousand members, by the number of points and of features."""
 

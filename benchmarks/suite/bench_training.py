@@ -1,8 +1,10 @@
-"""Training: the Riccati pass of one function, and a small round of everything."""
+"""Training: the Riccati pass of one function, a step of the regression, and a small round of everything."""
 
 import numpy as np
 
 import l2o
+
+from .common import WIDTHS
 
 
 class Riccati:
@@ -27,6 +29,31 @@ class Riccati:
 
     def time_backward(self, dim, history):
         self.backward(*self.given)
+
+
+class Regression:
+    """A step of 512 of 8,192 rows, d = 4: 125 -> 50 (H = 25) or 40 -> 24 units (H = 8)."""
+
+    params = tuple(WIDTHS)
+    param_names = ("history",)
+
+    def setup(self, history):
+        from l2o._kernels.regression import adam
+        from l2o.training.examples import Examples
+        from l2o.training.imitation import Batches, Trained
+
+        rng, d, rows = np.random.default_rng(0), 4, 8192
+        network = l2o.policies.MLP(history=history, width=WIDTHS[history])
+        examples = Examples(rng.standard_normal((rows, network.n_observations(d))), np.ones(rows),
+                            rng.standard_normal((rows, d)), np.broadcast_to(np.eye(d), (rows, d, d)))
+        self.weights = Trained.of(network.initial(d, rng), np.float32)
+        self.batches, self.order = Batches(examples, 512, self.weights), rng.permutation(rows)
+        self.moments, self.adam = np.zeros((2, len(self.weights.vector)), np.float32), adam
+        self.time_step(history)
+
+    def time_step(self, history):
+        self.batches.differentiate(self.weights, self.order[:512])
+        self.adam(self.weights.vector, self.batches.gradient.vector, *self.moments, 1, 1e-3, 10.0)
 
 
 class Train:

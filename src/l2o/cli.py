@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from l2o.families import FAMILIES
 from l2o.version import __version__
 
 __all__ = ["main"]
@@ -42,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print a JSON record instead of text")
         if name in ("reproduce", "train"):
-            command.add_argument("family", help="family of objective functions: logistic")
+            command.add_argument("family", help=f"family of objective functions: {', '.join(FAMILIES)}")
             command.add_argument("--out", required=True, help="folder" if name == "reproduce" else "file, .npz")
             command.add_argument("--quick", action="store_true", help="a short training, to see that everything works")
         if name in ("evaluate", "info"):
@@ -103,7 +104,7 @@ def _evaluate(given: Any) -> None:
                          f"expected the name and settings of one of {', '.join(classes)}") from None
     policy.check_dim(family.dim)
     branches = streams(given.seed)
-    tuned, _ = tuned_baselines(family.sample(90, branches["training"]))
+    tuned, _ = tuned_baselines(family.sample(family.n_training, branches["training"]))
     comparison = evaluate(policy, family.sample(given.functions, branches["fresh"]), tuned, given.workers)
     if given.json:
         print(json.dumps(comparison.to_dict(), allow_nan=False))

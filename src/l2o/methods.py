@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -112,7 +113,15 @@ class Step:
 
     def addresses(self, m: int) -> np.ndarray:
         """Return the address of each run's block, (m,)."""
-        return _kernels.addresses(self.blocks, np.zeros(m, np.intp) if self.index is None else self.index)
+        if self.index is not None:
+            return _kernels.addresses(self.blocks, self.index)
+        result = np.empty(m, np.uintp)
+        result.fill(self._first)
+        return result
+
+    @cached_property
+    def _first(self) -> int:
+        return int(_kernels.addresses(self.blocks, np.zeros(1, np.intp))[0])
 
 
 class StepMethod(Method):
@@ -123,28 +132,27 @@ class StepMethod(Method):
         """Return what the kernels need for problems of that dimension."""
 
     def record(self, problems: Runnable, n_steps: int) -> Record:
-        x, fun, jac, status = self.simulate(problems, n_steps)
-        m = len(problems)
-        nfev = np.broadcast_to(np.arange(1, n_steps + 2), fun.shape).copy()
-        evaluations = np.where(np.isfinite(fun), fun, np.inf)
-        for i in np.flatnonzero(status != LIMIT):
-            last = _first_repeat(x[i], fun[i])
-            nfev[i, last:] = last + 1
-            evaluations[i, last + 1 :] = np.nan
-        return x, fun, jac, nfev, status, evaluations.reshape(m, n_steps + 1)
+        shape = len(problems), n_steps + 1
+        nfev, evaluations = np.empty(shape, np.intp), np.empty(shape)
+        x, fun, jac, status = self.simulate(problems, n_steps, nfev=nfev, evaluations=evaluations)
+        return x, fun, jac, nfev, status, evaluations
 
     def for_runs(self, rows: slice) -> StepMethod:
         """Return the method for some runs of a batch: itself, unless each run has a step of its own."""
         return self
 
-    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None) -> Record:
-        """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,); noise (m, T, d) is added to the steps."""
+    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None, *,
+                 nfev: np.ndarray | None = None, evaluations: np.ndarray | None = None) -> Record:
+        """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,).
+
+        noise (m, T, d) is added to the steps; nfev and evaluations (m, T+1) are filled, if they are given.
+        """
         m, dim, step = len(problems), problems.dim, self.step(problems.dim)
         x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
         status = np.empty(m, np.intc)
         x[:, 0] = problems.x0
         _kernels.run.rollout(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
-                             step.state_size, noise, x, fun, jac, status)
+                             step.state_size, noise, x, fun, jac, status, nfev, evaluations)
         return x, fun, jac, status
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
@@ -155,10 +163,3 @@ class StepMethod(Method):
                               step.state_size, stopping.gtol, stopping.maxiter, stopping.maxfun, callback,
                               x, fun, jac, nit, nfev, status)
         return x, fun, jac, nit, nfev, status
-
-
-def _first_repeat(x: np.ndarray, fun: np.ndarray) -> int:
-    """Return the row at which a run that failed ended: the first non-finite one, or the last one that moved."""
-    bad = np.flatnonzero(~np.isfinite(fun) | ~np.isfinite(x).all(axis=1))
-    moved = np.flatnonzero((x[1:] != x[:-1]).any(axis=1))
-    return int(bad[0]) if len(bad) else int(moved[-1] + 1) if len(moved) else 0

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ Task = Callable[[slice], tuple[np.ndarray, ...]]
 
 def resolve_workers(workers: Any) -> int | Callable[..., Any]:
     """Return a thread count, or a map-like callable."""
+    if type(workers) is int and workers > 0:  # the usual case first: it is part of what a call costs
+        return workers
     mapper = getattr(workers, "map", workers)
     if isinstance(workers, bool) or not (isinstance(workers, (int, np.integer)) or callable(mapper)):
         raise TypeError(f"workers is {workers!r}; expected an integer, a map-like callable or an executor")
@@ -36,7 +39,8 @@ def resolve_workers(workers: Any) -> int | Callable[..., Any]:
 def map_rows(task: Task, m: int, workers: Any, progress: bool = False) -> tuple[np.ndarray, ...]:
     """Run task on slices that cover 0..m-1 and join what it returns along the first axis.
 
-    Along later axes, parts of different length are filled up with NaN.
+    Along later axes, parts of different length are filled up with NaN. Workers that break down, or that do
+    not return one part for each slice in order, are an error.
     """
     mapper = resolve_workers(workers)
     if m <= 1 or (mapper == 1 and not progress):
@@ -48,8 +52,38 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False) -> tuple[
         with ThreadPoolExecutor(mapper) as pool:
             parts = list(shown(pool.map(task, slices), progress, len(slices)))
     else:
-        parts = list(shown(mapper(task, slices), progress, len(slices)))
+        parts = _gathered(task, slices, workers, mapper, progress)
     return tuple(_join(columns) for columns in zip(*parts))
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A task that says which slice its result is of; at module level, as it is sent to other processes."""
+
+    task: Task
+
+    def __call__(self, rows: slice) -> tuple[int, tuple[np.ndarray, ...]]:
+        return rows.start, self.task(rows)
+
+
+def _gathered(task: Task, slices: list[slice], workers: Any, mapper: Callable[..., Any],
+              progress: bool) -> list[tuple[np.ndarray, ...]]:
+    """Return the parts from workers of the caller, who may have closed, broken or misunderstood them."""
+    try:
+        results = mapper(_Labelled(task), slices)
+    except RuntimeError as error:
+        if not isinstance(workers, Executor):
+            raise
+        # an executor only takes the tasks here and waits for none, so the error is its own: shut down, or broken
+        raise type(error)(f"workers is {workers!r}, which takes no tasks: {error}") from error
+    try:
+        parts = list(shown(results, progress, len(slices)))
+    except BrokenExecutor as error:
+        raise type(error)(f"workers is {workers!r}, which broke down: {error}") from error
+    if [part[:1] for part in parts if isinstance(part, tuple)] != [(rows.start,) for rows in slices]:
+        raise ValueError(f"workers is {workers!r}; it did not give the results of its {len(slices)} tasks, one for "
+                         f"each and in order, but {len(parts)} of another kind or order")
+    return [part for _, part in parts]
 
 
 def _join(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -34,7 +34,9 @@ def _kernel(name: str) -> Kernel:
 
 
 LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN)
-KERNELS = {kernel.name: kernel for kernel in (LOGISTIC,)}
+ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN)
+NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN)
+KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,8 @@ class Problems:
             if not -len(self) <= which < len(self):
                 raise IndexError(f"index is {which}; there are {len(self)} problems")
             return Objective(self[[which]])
+        if isinstance(which, slice) and which == slice(0, len(self)):
+            return self
         return Problems(self.kernel, self.blocks, self.index[which], self.x0[which])
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -48,9 +48,9 @@ class Reproduction:
     policy : Policy
         The trained policy.
     test, fresh : Comparison
-        On the paper's 100 functions and on 500 more.
+        On as many functions as the paper's, 100, and on 500 more.
     real : Comparison or None
-        On real data, where scikit-learn is installed.
+        On real data, if the family has some here and scikit-learn is installed.
     record : dict
         All figures, as written to results.json.
     paths : list of str
@@ -116,7 +116,7 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     policy = train(family, rng=seed, workers=workers, progress=progress, **(QUICK if quick else {}))
     training = family.sample(policy.card["training"]["n_functions"], streams(seed)["training"])
     tuned, tried = tuned_baselines(training)
-    test = evaluate(policy, family.sample(100, branches["test"]), tuned, workers)
+    test = evaluate(policy, family.sample(family.n_test, branches["test"]), tuned, workers)
     fresh = evaluate(policy, family.sample(100 if quick else 500, branches["fresh"]), tuned, workers)
     record: dict[str, Any] = {
         "family": name, "cpu": {"count": os.cpu_count(), "instruction_set": policy.card["run"]["instruction_set"]},
@@ -220,7 +220,8 @@ def _write(folder: str, name: str, policy: Policy, test: Comparison, fresh: Comp
         return done
     from l2o.plotting import figure
 
-    titles = {"fresh": f"{name}: {len(fresh.problems)} unseen functions", "test": f"{name}: the paper's 100 functions",
+    titles = {"fresh": f"{name}: {len(fresh.problems)} unseen functions",
+              "test": f"{name}: {len(test.problems)} unseen functions, as many as in the paper",
               "real": "breast cancer: logistic regressions on all triples of features"}
     for key, comparison in (("fresh", fresh), ("test", test), ("real", real)):
         if comparison is not None:

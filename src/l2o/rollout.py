@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,14 +81,8 @@ def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 4
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
     chosen.check_dim(problems.dim)
     n_steps = arguments.count("n_steps", n_steps, 0)
-    return Rollouts(*map_rows(_RecordTask(problems, chosen, n_steps), len(problems), chosen.workers(workers)))
+    return Rollouts(*map_rows(partial(_record, problems, chosen, n_steps), len(problems), chosen.workers(workers)))
 
 
-@dataclass(frozen=True)
-class _RecordTask:
-    problems: Problems
-    method: Any
-    n_steps: int
-
-    def __call__(self, rows: slice) -> tuple[np.ndarray, ...]:
-        return self.method.record(self.problems[rows], self.n_steps)
+def _record(problems: Problems, method: Any, n_steps: int, rows: slice) -> tuple[np.ndarray, ...]:
+    return method.record(problems[rows], n_steps)

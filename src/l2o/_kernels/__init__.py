@@ -16,7 +16,8 @@ import l2o._kernels._linear as linear
 import l2o._kernels._python as python
 import l2o._kernels._run as run
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "linear", "logistic", "mlp", "python", "run"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "linear", "logistic", "mlp", "neural_net", "python",
+           "robust", "run"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = tuple(
@@ -41,6 +42,7 @@ def _load(name: str) -> ModuleType:
 
 
 logistic, mlp = _load("logistic"), _load("mlp")
+neural_net, robust = _load("neural_net"), _load("robust")
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:
@@ -53,4 +55,6 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 def addresses(blocks: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return the address of row index[i] of the C-contiguous `blocks`, for every i."""
-    return (blocks.ctypes.data + index * blocks.strides[0]).astype(np.uintp)
+    result = np.empty(len(index), np.uintp)
+    run.addresses(blocks, index, result)
+    return result

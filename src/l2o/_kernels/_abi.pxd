@@ -15,5 +15,6 @@ cdef extern from "policy.h" nogil:
         const double* x
         double* f
         double* g
-    ctypedef void (*l2o_policy_fn)(const l2o_history* history, double* action, double* state,
+        double* state
+    ctypedef void (*l2o_policy_fn)(const l2o_history* runs, intptr_t n_runs, double* actions,
                                    const void* user) noexcept nogil

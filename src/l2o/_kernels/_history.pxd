@@ -7,16 +7,18 @@ from libc.string cimport memmove, memset
 from l2o._kernels._abi cimport l2o_history
 
 
-cdef inline intptr_t history_size(intptr_t dim, intptr_t length) noexcept nogil:
-    """Doubles that a history needs."""
-    return length * (dim + 1)
+cdef inline intptr_t history_size(intptr_t dim, intptr_t length, intptr_t state_size) noexcept nogil:
+    """Doubles that a history needs, the policy's own memory of the run included."""
+    return length * (dim + 1) + state_size
 
 
-cdef inline void history_reset(l2o_history* h, double* memory, intptr_t dim, intptr_t length) noexcept nogil:
-    memset(memory, 0, history_size(dim, length) * sizeof(double))
+cdef inline void history_reset(l2o_history* h, double* memory, intptr_t dim, intptr_t length,
+                               intptr_t state_size) noexcept nogil:
+    memset(memory, 0, history_size(dim, length, state_size) * sizeof(double))
     h.dim, h.length, h.count, h.t = dim, length, 0, 0
     h.f = memory
     h.g = memory + length
+    h.state = h.g + length * dim
     h.x = NULL
 
 

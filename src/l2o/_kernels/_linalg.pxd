@@ -1,51 +1,40 @@
-# The two products of the hot path, written so that gcc vectorises them without -ffast-math.
-#
-# `out` must be a local array of the caller (else gcc cannot exclude aliasing and emits a second,
-# scalar loop), and lengths are multiples of 8 with zero padding (no scalar tail).
+# The products of tile.h, as Cython sees them. Lengths are multiples of TILE (8) with zero padding, and at least TILE.
 from libc.stdint cimport intptr_t
+
+cdef extern from "tile.h" nogil:
+    enum:
+        TILE "L2O_TILE"
+    void add_tiles_double "l2o_add_tiles"(
+        double* out, intptr_t out_stride, const double* start, intptr_t start_stride, const double* columns,
+        intptr_t column_stride, const double* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
+    void add_tiles_float "l2o_add_tilesf"(
+        float* out, intptr_t out_stride, const float* start, intptr_t start_stride, const float* columns,
+        intptr_t column_stride, const float* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
+    # out[j] += sum_i rows[j, i] v[i]
+    void add_dots "l2o_add_dots"(
+        double* out, const double* rows, intptr_t stride, const double* v, intptr_t n, intptr_t count)
+    void add_dots_float "l2o_add_dotsf"(
+        double* out, const float* rows, intptr_t stride, const float* v, intptr_t n, intptr_t count)
 
 ctypedef fused real:
     float
     double
 
 
-cdef inline void add_columns(real* out, const real* columns, intptr_t stride, const real* weight,
+cdef inline void affine(double* out, const double* columns, intptr_t stride, const double* weight, intptr_t n_columns,
+                        intptr_t n) noexcept nogil:
+    """out[i] = columns[0, i] + sum_c weight[c] columns[c + 1, i]."""
+    add_tiles_double(out, n, columns, 0, columns + stride, stride, weight, n_columns, n_columns, 1, n // TILE)
+
+
+cdef inline void add_columns(double* out, const double* columns, intptr_t stride, const double* weight,
                              intptr_t n_columns, intptr_t n) noexcept nogil:
-    """out[i] += sum_c weight[c] columns[c, i]; eight columns a pass, since out moves once per pass."""
-    cdef intptr_t i, c = 0
-    cdef const real* p
-    n &= -8
-    while c + 8 <= n_columns:
-        p = columns + c * stride
-        for i in range(n):
-            out[i] += ((weight[c] * p[i] + weight[c + 1] * p[i + stride])
-                       + (weight[c + 2] * p[i + 2 * stride] + weight[c + 3] * p[i + 3 * stride])) \
-                + ((weight[c + 4] * p[i + 4 * stride] + weight[c + 5] * p[i + 5 * stride])
-                   + (weight[c + 6] * p[i + 6 * stride] + weight[c + 7] * p[i + 7 * stride]))
-        c += 8
-    while c + 4 <= n_columns:
-        p = columns + c * stride
-        for i in range(n):
-            out[i] += (weight[c] * p[i] + weight[c + 1] * p[i + stride]) \
-                + (weight[c + 2] * p[i + 2 * stride] + weight[c + 3] * p[i + 3 * stride])
-        c += 4
-    while c < n_columns:
-        p = columns + c * stride
-        for i in range(n):
-            out[i] += weight[c] * p[i]
-        c += 1
+    """out[i] += sum_c weight[c] columns[c, i]."""
+    add_tiles_double(out, n, out, n, columns, stride, weight, n_columns, n_columns, 1, n // TILE)
 
 
-cdef inline real dot(const real* a, const real* b, intptr_t n) noexcept nogil:
-    """sum_i a[i] b[i] in eight lanes, added in a fixed order."""
-    cdef real total[8]
-    cdef intptr_t i, lane
-    n &= -8
-    for lane in range(8):
-        total[lane] = 0.0
-    i = 0
-    while i < n:
-        for lane in range(8):
-            total[lane] += a[i + lane] * b[i + lane]
-        i += 8
-    return ((total[0] + total[4]) + (total[2] + total[6])) + ((total[1] + total[5]) + (total[3] + total[7]))
+cdef inline double dot(const double* a, const double* b, intptr_t n) noexcept nogil:
+    """sum_i a[i] b[i]."""
+    cdef double total = 0.0
+    add_dots(&total, a, n, b, n, 1)
+    return total

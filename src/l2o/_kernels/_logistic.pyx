@@ -10,7 +10,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels._branchfree cimport LN2, by_sign, exp2_negabs, log2_ge1, positive_part
-from l2o._kernels._linalg cimport add_columns, dot
+from l2o._kernels._linalg cimport add_dots, affine, dot
 
 cdef enum:
     HEADER = 8
@@ -18,14 +18,6 @@ cdef enum:
     PADDED = 1        # points with padding, a multiple of 8
     L2 = 2            # weight of the regulariser
     CHUNK = 512       # points at a time
-
-
-cdef inline void margins(double* margin, const double* x, const double* columns, intptr_t padded, intptr_t start,
-                         intptr_t size, intptr_t n) noexcept nogil:
-    cdef intptr_t i
-    for i in range(size):
-        margin[i] = columns[start + i]
-    add_columns(margin, columns + padded + start, padded, x, n, size)
 
 
 cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
@@ -41,7 +33,7 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
         g[j] = 0.0
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
-        margins(margin, x, columns, padded, start, size, n)
+        affine(margin, columns + start, padded, x, n, size)
         for lane in range(8):
             factor[lane] = 1.0
             hinge[lane] = 0.0
@@ -59,8 +51,7 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
             * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
         loss += log2_ge1(product) + (((hinge[0] + hinge[4]) + (hinge[2] + hinge[6]))
                                      + ((hinge[1] + hinge[5]) + (hinge[3] + hinge[7])))
-        for j in range(n):
-            g[j] += dot(slope, columns + (j + 1) * padded + start, size)
+        add_dots(g, columns + padded + start, padded, slope, size, n)
         start += size
     for j in range(n):
         g[j] *= -LN2 / block[N_POINTS]
@@ -82,7 +73,7 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
         hessian[j] = 0.0
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
-        margins(curvature, x, columns, padded, start, size, n)
+        affine(curvature, columns + start, padded, x, n, size)
         for i in range(size):
             e = exp2_negabs(curvature[i])
             curvature[i] = e / ((1.0 + e) * (1.0 + e))         # s (1 - s), even in the margin

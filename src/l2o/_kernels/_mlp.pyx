@@ -11,7 +11,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_history, l2o_policy_fn
 from l2o._kernels._branchfree cimport signed_log1p, signed_log1pf, softplus2, softplus2f
-from l2o._kernels._linalg cimport add_columns, dot, real
+from l2o._kernels._linalg cimport TILE, add_dots, add_dots_float, add_tiles_double, add_tiles_float, real
 
 cdef enum:
     HEADER = 8
@@ -20,8 +20,9 @@ cdef enum:
     FIRST = 2         # newest gradient seen: 0 the current one, 1 the one before
     MAX_STEP = 3      # longest step
     FLOOR = 4         # lower bound of the gradient scale
+    RUNS = 8          # runs at a time
     UNITS = 256       # hidden units at a time
-    SEEN = 64         # observation entries at a time
+    SEEN = 128        # observation entries at a time
 
 
 cdef inline double gradient_scale(const l2o_history* h, const double* block) noexcept nogil:
@@ -38,93 +39,131 @@ cdef inline double gradient_scale(const l2o_history* h, const double* block) noe
     return 1e-100 if largest < 1e-100 else largest
 
 
-cdef inline void layer1(real* hidden, real* seen, intptr_t n, const real* columns, intptr_t width, intptr_t size,
-                        bint logarithm) noexcept nogil:
-    cdef intptr_t i
+cdef inline void observe(real* seen, const l2o_history* h, const double* block, intptr_t start, intptr_t n, double r,
+                         bint logarithm) noexcept nogil:
+    """Entries start..start+n of the observation, all objective changes or all gradients."""
+    cdef intptr_t history = <intptr_t> block[HISTORY], i
+    cdef double unit = 1.0 / r, newest = h.f[0]                # outside the loop, as gcc cannot exclude aliasing
+    cdef const double* value
+    if start < history:
+        value = h.f + start + 1
+        unit *= unit
+        for i in range(n):
+            seen[i] = <real> ((newest - value[i]) * unit)
+    else:
+        value = h.g + <intptr_t> block[FIRST] * h.dim + start - history
+        for i in range(n):
+            seen[i] = <real> (value[i] * unit)
     if logarithm:                                              # a constant where this is inlined
         for i in range(n, (n + 7) & -8):
             seen[i] = 0.0
         for i in range((n + 7) & -8):
             seen[i] = signed_log1pf(seen[i]) if real is float else signed_log1p(seen[i])
-    add_columns(hidden, columns, width, seen, n, size)
 
 
-cdef inline void forward(const l2o_history* h, double* action, const double* block, const real* b1, double r,
-                         bint logarithm) noexcept nogil:
+cdef inline void layer1(real* hidden, const l2o_history* runs, intptr_t n_runs, const double* block, const real* b1,
+                        const double* r, intptr_t unit, intptr_t size, bint logarithm) noexcept nogil:
+    """hidden[i, 0..size] of run i: units unit..unit+size before the softplus."""
+    cdef intptr_t history = <intptr_t> block[HISTORY], width = <intptr_t> block[WIDTH], i, start, stop, n, part
+    cdef intptr_t stride = 0
+    cdef const real* w1 = b1 + width + unit
+    cdef const real* so_far = b1 + unit
+    cdef real seen[RUNS * SEEN]
+    for part in range(2):                                      # objective changes, gradients: what exists of them
+        start = part * history
+        stop = start + (max(min(runs.count - <intptr_t> block[FIRST], history), 0) * runs.dim if part
+                        else min(runs.count - 1, history))
+        while start < stop or stride == 0:                     # once at least, to take on b1
+            n = min(stop - start, <intptr_t> SEEN)
+            for i in range(n_runs):
+                observe(seen + i * SEEN, &runs[i], block, start, n, r[i], logarithm)
+            if real is float:
+                add_tiles_float(hidden, size, so_far, stride, w1 + start * width, width, seen, SEEN, n,
+                                n_runs, size // TILE)
+            else:
+                add_tiles_double(hidden, size, so_far, stride, w1 + start * width, width, seen, SEEN, n,
+                                 n_runs, size // TILE)
+            so_far, stride = hidden, size
+            start += n
+
+
+cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block, const real* b1,
+                         const double* r, bint logarithm) noexcept nogil:
     """action = r net(objective changes / r^2, gradients / r), shortened to the longest step."""
-    cdef intptr_t history = <intptr_t> block[HISTORY], width = <intptr_t> block[WIDTH], first = <intptr_t> block[FIRST]
-    cdef intptr_t n_changes = min(h.count - 1, history)
-    cdef intptr_t n_gradients = max(min(h.count - first, history), 0) * h.dim
-    cdef const real* w1 = b1 + width
-    cdef const real* w2 = w1 + (history + history * h.dim) * width
-    cdef const real* b2 = w2 + h.dim * width
-    cdef const double* gradients = h.g + first * h.dim
-    cdef real hidden[UNITS]
-    cdef real seen[SEEN]
-    cdef intptr_t unit = 0, size, start, n, i, j
-    cdef double length2 = 0.0, per_r = 1.0 / r, per_r2 = per_r * per_r, shorten
-    for j in range(h.dim):
-        action[j] = b2[j]
+    cdef intptr_t width = <intptr_t> block[WIDTH], dim = runs.dim, unit = 0, size, i, j
+    cdef const real* w2 = b1 + width + <intptr_t> block[HISTORY] * (1 + dim) * width
+    cdef const real* b2 = w2 + dim * width
+    cdef real hidden[RUNS * UNITS]
+    cdef double length2, longest = block[MAX_STEP]
+    for i in range(n_runs):
+        for j in range(dim):
+            actions[i * dim + j] = b2[j]
     while unit < width:
         size = min(width - unit, <intptr_t> UNITS) & -8
-        for i in range(size):
-            hidden[i] = b1[unit + i]
-        start = 0
-        while start < n_changes:
-            n = min(n_changes - start, <intptr_t> SEEN)
-            for i in range(n):
-                seen[i] = <real> ((h.f[0] - h.f[start + i + 1]) * per_r2)
-            layer1(hidden, seen, n, w1 + start * width + unit, width, size, logarithm)
-            start += n
-        start = 0
-        while start < n_gradients:
-            n = min(n_gradients - start, <intptr_t> SEEN)
-            for i in range(n):
-                seen[i] = <real> (gradients[start + i] * per_r)
-            layer1(hidden, seen, n, w1 + (history + start) * width + unit, width, size, logarithm)
-            start += n
-        for i in range(size):
-            hidden[i] = softplus2f(hidden[i]) if real is float else softplus2(hidden[i])
-        for j in range(h.dim):
-            action[j] += dot(w2 + j * width + unit, hidden, size)
+        layer1(hidden, runs, n_runs, block, b1, r, unit, size, logarithm)
+        for i in range(n_runs):
+            for j in range(size):
+                hidden[i * size + j] = softplus2f(hidden[i * size + j]) if real is float \
+                    else softplus2(hidden[i * size + j])
+            if real is float:
+                add_dots_float(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
+            else:
+                add_dots(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
         unit += size
-    for j in range(h.dim):
-        action[j] *= r
-        length2 += action[j] * action[j]
-    if length2 > block[MAX_STEP] * block[MAX_STEP] and length2 < INFINITY:
-        shorten = block[MAX_STEP] / sqrt(length2)
-        for j in range(h.dim):
-            action[j] *= shorten
+    for i in range(n_runs):
+        length2 = 0.0
+        for j in range(dim):
+            actions[j] *= r[i]
+            length2 += actions[j] * actions[j]
+        if length2 > longest * longest and length2 < INFINITY:
+            for j in range(dim):
+                actions[j] *= longest / sqrt(length2)
+        actions += dim
 
 
-cdef void raw(const l2o_history* h, double* action, double* state, const void* user) noexcept nogil:
+cdef inline void network(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block,
+                         const real* b1, bint relative, bint logarithm) noexcept nogil:
+    """The steps of all runs, RUNS at a time; relative: with the gradient scale as unit."""
+    cdef double r[RUNS]
+    cdef intptr_t n, i
+    while n_runs > 0:
+        n = min(n_runs, <intptr_t> RUNS)
+        for i in range(n):
+            r[i] = gradient_scale(&runs[i], block) if relative else 1.0
+        forward(runs, n, actions, block, b1, r, logarithm)
+        actions += n * runs.dim
+        runs += n
+        n_runs -= n
+
+
+cdef void raw(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    forward(h, action, block, block + HEADER, 1.0, False)
+    network(runs, n_runs, actions, block, block + HEADER, False, False)
 
 
-cdef void raw_single(const l2o_history* h, double* action, double* state, const void* user) noexcept nogil:
+cdef void raw_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    forward(h, action, block, <const float*> (block + HEADER), 1.0, False)
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), False, False)
 
 
-cdef void linear(const l2o_history* h, double* action, double* state, const void* user) noexcept nogil:
+cdef void linear(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    forward(h, action, block, block + HEADER, gradient_scale(h, block), False)
+    network(runs, n_runs, actions, block, block + HEADER, True, False)
 
 
-cdef void linear_single(const l2o_history* h, double* action, double* state, const void* user) noexcept nogil:
+cdef void linear_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    forward(h, action, block, <const float*> (block + HEADER), gradient_scale(h, block), False)
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, False)
 
 
-cdef void scaled(const l2o_history* h, double* action, double* state, const void* user) noexcept nogil:
+cdef void scaled(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    forward(h, action, block, block + HEADER, gradient_scale(h, block), True)
+    network(runs, n_runs, actions, block, block + HEADER, True, True)
 
 
-cdef void scaled_single(const l2o_history* h, double* action, double* state, const void* user) noexcept nogil:
+cdef void scaled_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    forward(h, action, block, <const float*> (block + HEADER), gradient_scale(h, block), True)
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, True)
 
 
 FUNCTIONS = {                                                  # by inputs and precision of the weights

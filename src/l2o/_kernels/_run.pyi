@@ -5,12 +5,14 @@ from numpy import ndarray
 def rollout(
     objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int,
     noise: ndarray | None, x: ndarray, f: ndarray, g: ndarray, status: ndarray,
+    nfev: ndarray | None, evaluations: ndarray | None,
 ) -> None: ...
 def minimize(
     objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int, gtol: float,
     maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray,
     g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray,
 ) -> None: ...
+def addresses(blocks: ndarray, index: ndarray, out: ndarray) -> None: ...
 def evaluate_many(
     objective: int, data: ndarray, x: ndarray, f: ndarray, g: ndarray, status: ndarray
 ) -> None: ...

@@ -1,6 +1,8 @@
 /* The C ABI of a policy: what turns the history of a run into its next step.
  *
- * The network, momentum and the linear controllers of training are all functions of this type. */
+ * The network, momentum and the linear controllers of training are all functions of this type. They are asked for
+ * the steps of several runs at once, since a network can then read each weight once for all of them. What a run gets
+ * must not depend, to the bit, on which others are asked for with it. */
 #ifndef L2O_POLICY_H
 #define L2O_POLICY_H
 #include <stdint.h>
@@ -15,10 +17,11 @@ typedef struct {
     const double *x;   /* current location, (dim,) */
     double *f;         /* objective values, (length,) */
     double *g;         /* gradients, (length, dim) */
+    double *state;     /* the policy's own memory of this run, zero at its start */
 } l2o_history;
 
-/* Write the next step to action[0..dim-1]. `state` is the policy's own memory of this run, zero at
- * its start; `user` one flat block of doubles (sizes, then weights), shared by all runs. */
-typedef void (*l2o_policy_fn)(const l2o_history *history, double *action, double *state, const void *user);
+/* Write the next step of run i to actions[i*dim..]. The runs have dim, length, count and t in common; `user` is one
+ * flat block of doubles (sizes, then weights) that they share. */
+typedef void (*l2o_policy_fn)(const l2o_history *runs, intptr_t n_runs, double *actions, const void *user);
 
 #endif

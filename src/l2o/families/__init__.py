@@ -2,10 +2,12 @@
 
 from l2o.families.family import Family
 from l2o.families.logistic import Logistic
+from l2o.families.neural_net import NeuralNet
+from l2o.families.robust_regression import RobustRegression
 
-FAMILIES = {"logistic": Logistic}
+FAMILIES: dict[str, type[Family]] = {"logistic": Logistic, "robust": RobustRegression, "neural-net": NeuralNet}
 
-__all__ = ["FAMILIES", "Family", "Logistic", "named"]
+__all__ = ["FAMILIES", "Family", "Logistic", "NeuralNet", "RobustRegression", "named"]
 
 
 def named(name: str) -> Family:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,17 @@ class Family(ABC):
     """A family of objective functions: all members have one dimension and one compiled objective.
 
     A subclass is a frozen dataclass of its settings; its fields are what a policy's card records.
+
+    Attributes
+    ----------
+    n_training : int
+        Functions that `l2o.train` draws to train on, unless it is told.
+    n_test : int
+        Functions that ``l2o reproduce`` draws for the paper's comparison.
     """
+
+    n_training: ClassVar[int] = 90
+    n_test: ClassVar[int] = 100
 
     @property
     @abstractmethod

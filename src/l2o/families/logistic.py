@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from l2o import _kernels, arguments
+from l2o import arguments
+from l2o.families import points
 from l2o.families.family import Family
 from l2o.problems import LOGISTIC, Problems, from_blocks
 
 __all__ = ["Logistic"]
 
-HEADER, PADDING_MARGIN = 8, 2000.0  # as in _kernels/_logistic.pyx: 2^-2000 is exactly 0
+PADDING_MARGIN = 2000.0  # as in _kernels/_logistic.pyx: 2^-2000 is exactly 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Logistic(Family):
     ----------
     Li and Malik, *Learning to Optimize*, 2016, section 4.2.
     """
+
+    n_training: ClassVar[int] = 90
 
     n_features: int = 3
     n_points: int = 100
@@ -77,8 +80,7 @@ class Logistic(Family):
         y = np.tile(np.arange(self.n_points) < half, (m, 1)).astype(float)
         for i in range(m):
             for rows in (slice(0, half), slice(half, None)):
-                mean, factor = rng.standard_normal(p), rng.standard_normal((p, p))
-                X[i, rows] = mean + rng.standard_normal((len(X[i, rows]), p)) @ factor.T
+                X[i, rows] = points.gaussian(rng, len(X[i, rows]), p)
             x0[i] = rng.standard_normal(self.dim)
         return self.from_data(X, y, x0)
 
@@ -103,18 +105,13 @@ class Logistic(Family):
         ValueError
             If shapes do not fit, a value is not finite, or a label is neither 0 nor 1.
         """
-        X = arguments.array("X", X, (None, None, self.n_features), "(functions, points, features)")
+        X = points.features(X, self.n_features)
         m, n, p = X.shape
-        if n == 0:
-            raise ValueError("X has 0 points; expected at least 1")
         y = arguments.array("y", y, (m, n), "a label for each point")
         if not np.isin(y, (0.0, 1.0)).all():
             raise ValueError(f"y holds the label {y[~np.isin(y, (0.0, 1.0))][0]}; expected 0 or 1")
         x0 = np.zeros((m, self.dim)) if x0 is None else arguments.starts(x0, m, self.dim)
-        padded = -(-n // 8) * 8
-        blocks = _kernels.aligned((m, HEADER + (self.dim + 1) * padded))
-        blocks[:, :3] = n, padded, self.l2
-        columns = blocks[:, HEADER:].reshape(m, self.dim + 1, padded)
+        blocks, columns = points.columns(m, n, p + 2, self.l2)
         columns[:, 0, n:] = PADDING_MARGIN
         sign = (2.0 * y - 1.0) * np.log2(np.e)
         columns[:, 1 : p + 1, :n] = X.transpose(0, 2, 1) * sign[:, None, :]

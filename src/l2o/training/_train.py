@@ -45,7 +45,7 @@ def streams(rng: Any) -> dict[str, np.random.Generator]:
     return dict(zip(STREAMS, arguments.generator(rng).spawn(len(STREAMS))))
 
 
-def train(family: Family | Problems, n_functions: int = 90, n_validation: int = 100,
+def train(family: Family | Problems, n_functions: int | None = None, n_validation: int = 100,
           validation: Problems | None = None, rng: Any = None, policy: MLP | None = None,
           trainer: Trainer | Sequence[Trainer] | None = None, init: Policy | None = None, workers: Any = 1,
           checkpoint: None = None, progress: bool = False) -> Policy:
@@ -55,8 +55,8 @@ def train(family: Family | Problems, n_functions: int = 90, n_validation: int = 
     ----------
     family : Family or Problems
         What to draw training functions from, or the training functions.
-    n_functions : int
-        Training functions to draw.
+    n_functions : int, optional
+        Training functions to draw, at least 2; by default the family's own number (``family.n_training``).
     n_validation : int
         Validation functions to draw; the policy that does best on them is returned.
     validation : Problems, optional
@@ -128,7 +128,7 @@ def _trainers(trainer: Any) -> list[Trainer]:
     return list(trainers)
 
 
-def _functions(family: Any, n_functions: int, n_validation: int, validation: Problems | None,
+def _functions(family: Any, n_functions: int | None, n_validation: int, validation: Problems | None,
                branches: dict[str, np.random.Generator]) -> tuple[Problems, Problems]:
     if isinstance(family, Problems):
         training = family
@@ -139,7 +139,8 @@ def _functions(family: Any, n_functions: int, n_validation: int, validation: Pro
             held_out[-1] |= not held_out.any()
             training, validation = family[~held_out], family[held_out]
     elif isinstance(family, Family):
-        training = family.sample(arguments.count("n_functions", n_functions, 2), branches["training"])
+        n_functions = family.n_training if n_functions is None else arguments.count("n_functions", n_functions, 2)
+        training = family.sample(n_functions, branches["training"])
         if validation is None:
             validation = family.sample(arguments.count("n_validation", n_validation), branches["validation"])
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,11 +44,6 @@ class Examples:
     def __len__(self) -> int:
         return len(self.scale)
 
-    def single(self) -> Examples:
-        """Return the same in single precision."""
-        return Examples(*(np.ascontiguousarray(part, np.float32)
-                          for part in (self.features, self.scale, self.actions, self.precision)))
-
 
 def rotate(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, share: float, layout: Layout,
            rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,20 +68,29 @@ def rotate(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, share
     rng : Generator
         Source of the rotations.
     """
-    m, n, T, dim = actions.shape
+    m, n, _, dim = actions.shape
+    return _turned(states, actions, precision, _turns(m, n, dim, share, rng), layout)
+
+
+def _turns(m: int, n: int, dim: int, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw an orthogonal matrix for a share of the trajectories, and the unit matrix for the others, (m, n, d, d)."""
     turn, upper = np.linalg.qr(rng.standard_normal((m, n, dim, dim)))
     turn *= np.sign(np.diagonal(upper, axis1=-2, axis2=-1))[..., None, :]  # uniform: Stewart (1980)
     turn[rng.random((m, n)) >= share] = np.eye(dim)
-    first = dim + layout.history
-    gradients = states[..., first:].reshape(m, n, T, layout.kept, dim)
+    return turn
+
+
+def _turned(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, turn: np.ndarray,
+            layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    m, n, T, dim = actions.shape
+    first, back = dim + layout.history, turn.swapaxes(-1, -2)
     turned = states.copy()
-    turned[..., first:] = (gradients @ turn.swapaxes(-1, -2)[:, :, None]).reshape(m, n, T, -1)
-    actions = actions @ turn.swapaxes(-1, -2)
-    return turned, actions, turn[:, :, None] @ precision @ turn.swapaxes(-1, -2)[:, :, None]
+    turned[..., first:] = (states[..., first:].reshape(m, n, -1, dim) @ back).reshape(m, n, T, -1)
+    return turned, actions @ back, turn[:, :, None] @ precision @ back[:, :, None]
 
 
 def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, network: MLP, deviation: np.ndarray,
-          rotations: float, rng: np.random.Generator) -> Examples:
+          rotations: float, rng: np.random.Generator, dtype: Any = float) -> Examples:
     """Return the mean steps of the teachers at the sampled states.
 
     Parameters
@@ -104,21 +109,36 @@ def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, networ
         Share of the trajectories whose axes are turned.
     rng : Generator
         Source of the rotations.
+    dtype : type
+        Precision of the examples.
     """
-    layout, (m, T, dim) = teachers.layout, teachers.k.shape
-    states = samples.states(layout).reshape(m, -1, T, layout.size)
-    largest = np.abs(states).max(axis=-1, keepdims=True)
-    usual = np.median(largest[np.isfinite(largest)]) if np.isfinite(largest).any() else 0.0
-    states = np.where(largest <= LARGEST_STATE * usual, states, np.nan)
-    actions = teachers.means(states)
+    m, dim = len(used), teachers.layout.dim
+    n = len(samples.x) // m
+    runs = [samples[i * n : (i + 1) * n] for i in range(m)]  # one function at a time: its states fit the cache
+    largest = np.concatenate([np.abs(each.states(teachers.layout)).max(axis=-1) for each in runs])
+    bound = LARGEST_STATE * np.median(largest[np.isfinite(largest)]) if np.isfinite(largest).any() else 0.0
+    turn = _turns(m, n, dim, rotations, rng) if rotations > 0 else np.broadcast_to(np.eye(dim), (m, n, dim, dim))
+    standard = deviation.astype(dtype)
+    parts = []
+    for i in range(m):
+        teacher = teachers.for_runs(slice(i, i + 1))
+        taught = _taught(runs[i], teacher, bound, network)
+        states, actions, precision = _turned(*taught, turn[i : i + 1], teacher.layout)
+        usable = np.isfinite(actions).all(axis=-1) & used[i]
+        features, scale = network.features(states[usable][:, teacher.layout.observed].astype(dtype))
+        parts.append((features / standard, scale, actions[usable].astype(dtype), precision[usable].astype(dtype)))
+    features, scale, actions, precision = (np.concatenate(part) for part in zip(*parts))
+    if len(precision):
+        precision *= dim / np.trace(precision, axis1=1, axis2=2).mean(dtype=float)
+    return Examples(features, scale, actions, precision)
+
+
+def _taught(runs: Trajectories, teacher: Controllers, bound: float,
+            network: MLP) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the states of one function's runs (1, n, T, S), NaN where out of bounds, and what its teacher does."""
+    states = runs.states(teacher.layout)[None]
+    states[~(np.abs(states).max(axis=-1) <= bound)] = np.nan
+    actions = teacher.means(states)
     length = np.linalg.norm(actions, axis=-1, keepdims=True)
     actions *= np.minimum(1.0, LABEL_BOUND * network.max_step / np.maximum(length, 1e-300))
-    precision = np.broadcast_to(teachers.precision[:, None], (*actions.shape, dim))
-    if rotations > 0:
-        states, actions, precision = rotate(states, actions, precision, rotations, layout, rng)
-    usable = np.isfinite(actions).all(axis=-1) & used[:, None, None]
-    features, scale = network.features(states[usable][:, layout.observed])
-    precision = precision[usable]
-    if len(precision):
-        precision = precision * (dim / np.trace(precision, axis1=1, axis2=2).mean())
-    return Examples(features / deviation, scale, actions[usable], precision)
+    return states, actions, np.broadcast_to(teacher.precision[:, None], (*actions.shape, actions.shape[-1]))

@@ -151,6 +151,7 @@ class _Search:
         self.kl_bound, self.eta, self.round = settings.kl_bound, 1.0, 0
         self.model: LocalModel | None = None
         self.facts: dict[str, Any] = {}
+        self.reached: float  # merit of the present weights
         self.teachers: Controllers
 
     def start(self, weights: Weights | None) -> Weights:
@@ -165,6 +166,8 @@ class _Search:
                 features = network.features(samples.observations(self.layout))[0]
                 weights["deviation"] = np.maximum(features.std(axis=(0, 1)), 1e-3)
                 weights = self._regress(weights, samples, np.ones(len(self.problems), bool), START_EPOCHS)
+        with self.clock("backtracking"):
+            self.reached = self.merit(Policy(network, weights))
         self.progress.offer(weights, round=0)
         return weights
 
@@ -240,20 +243,21 @@ class _Search:
 
     def _regress(self, weights: Weights, samples: Trajectories, used: np.ndarray, epochs: int) -> Weights:
         network, settings = self.task.network, self.settings
-        examples = label(samples, self.teachers, used, network, weights["deviation"], settings.rotations, self.rng)
+        examples = label(samples, self.teachers, used, network, weights["deviation"], settings.rotations, self.rng,
+                         np.float32)
         return imitate(network, weights, examples, Regression(epochs, settings.batch, settings.rate), self.rng)
 
     def accept(self, old: Weights, new: Weights) -> Weights:
         """Go from the old weights towards the new ones as far as real runs get better."""
         network, start = self.task.network, self.settings.kl_bound
         with self.clock("backtracking"):
-            trials = [(self.merit(Policy(network, old)), 0.0, old)]
+            trials = [(self.reached, 0.0, old)]
             for share in BACKTRACKING:
                 mixed = network.at_rest({name: old[name] + share * (new[name] - old[name]) for name in old})
                 trials.append((self.merit(Policy(network, mixed)), share, mixed))
-            merit, share, weights = min(trials, key=lambda trial: trial[0])
+            self.reached, share, weights = min(trials, key=lambda trial: trial[0])
         change = 1.3 if share >= 0.5 else 0.6 if share < 0.25 else 1.0
         self.kl_bound = float(np.clip(self.kl_bound * change, 0.05 * start, 3.0 * start))
         self.round += 1
-        self.progress.offer(weights, round=self.round, merit=merit, share=share, **self.facts)
+        self.progress.offer(weights, round=self.round, merit=self.reached, share=share, **self.facts)
         return weights

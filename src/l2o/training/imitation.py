@@ -8,20 +8,18 @@ present weights. Single precision: a factor of two, and far finer than the noise
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
+from typing import Any
 
 import numpy as np
 
+from l2o._kernels import regression
+from l2o._kernels.regression import BLOCK
 from l2o.policies import MLP
 from l2o.training.examples import Examples
 
 __all__ = ["Regression", "imitate"]
 
-TRAINED = ("W1", "b1", "W2")  # b2 follows: no step where nothing is seen
-# Rows of one product. A stack of products so small is spared BLAS's threads, which for batches of this size wait for
-# each other more than they work (five times slower on a busy machine), and whose number would change the result.
-BLOCK = 32
-FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.999  # decays of Adam
+ALIGNED = 16  # rows of the features are filled up to a multiple of so many numbers: they are gathered faster
 
 
 @dataclass(frozen=True)
@@ -46,25 +44,88 @@ class Regression:
     clip: float = 10.0
 
 
-def loss_and_gradient(weights: dict[str, np.ndarray], rows: Examples) -> tuple[float, dict[str, np.ndarray]]:
-    """Return the mean loss and its gradient with respect to W1, b1, W2, with b2 = -W2 softplus(b1)."""
-    n = len(rows)
-    blocks = rows.features.reshape(n // gcd(n, BLOCK), gcd(n, BLOCK), -1)
-    pre = (blocks @ weights["W1"].T).reshape(n, -1)
-    pre += weights["b1"]
-    gate = np.tanh(0.5 * pre)  # NumPy's exp, log and tanh are vectorised in single precision; log1p is not
-    gate += 1
-    gate *= 0.5
-    hidden = np.maximum(pre, 0) + np.log(1 + np.exp(-np.abs(pre)))
-    hidden -= np.logaddexp(weights["b1"].dtype.type(0), weights["b1"])
-    error = rows.scale[:, None] * (hidden @ weights["W2"].T) - rows.actions
-    weighted = np.matmul(rows.precision, error[:, :, None])[:, :, 0]
-    upstream = weighted * (rows.scale[:, None] / n)
-    inner = (upstream @ weights["W2"]) * gate
-    at_rest = (upstream.sum(axis=0) @ weights["W2"]) / (1 + np.exp(-weights["b1"]))
-    W1 = inner.reshape(*blocks.shape[:2], -1).swapaxes(1, 2) @ blocks
-    gradient = {"W1": W1.sum(axis=0), "b1": inner.sum(axis=0) - at_rest, "W2": upstream.T @ hidden}
-    return 0.5 * float((error * weighted).sum()) / n, gradient
+class Trained:
+    """What is trained of the weights, in one vector; b2 follows, so that no step is made where nothing is seen.
+
+    Attributes
+    ----------
+    vector : ndarray
+        All of it.
+    first : ndarray, shape (columns, units)
+        W1 transposed, then a row b1, then rows of zeros.
+    second : ndarray, shape (d, units)
+        W2.
+    """
+
+    def __init__(self, n_inputs: int, units: int, dim: int, dtype: Any) -> None:
+        self.n_inputs, columns = n_inputs, -(-(n_inputs + 1) // ALIGNED) * ALIGNED
+        self.vector: np.ndarray = np.zeros((columns + dim) * units, dtype)
+        self.first = self.vector[: columns * units].reshape(columns, units)
+        self.second = self.vector[columns * units :].reshape(dim, units)
+
+    @classmethod
+    def of(cls, weights: dict[str, np.ndarray], dtype: Any) -> Trained:
+        """Take the weights of a network."""
+        units, n_inputs = weights["W1"].shape
+        trained = cls(n_inputs, units, len(weights["W2"]), dtype)
+        trained.first[:n_inputs], trained.bias[:], trained.second[:] = weights["W1"].T, weights["b1"], weights["W2"]
+        return trained
+
+    @property
+    def bias(self) -> np.ndarray:
+        """b1, (units,)."""
+        return self.first[self.n_inputs]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return W1, b1 and W2."""
+        return {"W1": self.first[: self.n_inputs].T.astype(float), "b1": self.bias.astype(float),
+                "W2": self.second.astype(float)}
+
+
+class Batches:
+    """Loss and gradient of batches of examples: the work of the regression, in arrays that are used again.
+
+    Blocks of 32 rows each have matrix products of their own. Products so small are spared BLAS's threads, which for
+    batches of this size wait for each other more than they work (five times slower on a busy machine), and whose
+    number would change the result.
+    """
+
+    def __init__(self, examples: Examples, size: int, like: Trained) -> None:
+        n, dtype, blocks = len(examples), like.vector.dtype, -(-size // BLOCK)
+        (columns, units), dim = like.first.shape, len(like.second)
+        self.features = np.zeros((n, columns), dtype)
+        self.features[:, : like.n_inputs], self.features[:, like.n_inputs] = examples.features, 1
+        self.targets = np.empty((n, 1 + dim + dim * dim), dtype)
+        self.targets[:, 0], self.targets[:, 1 : 1 + dim] = examples.scale, examples.actions
+        self.targets[:, 1 + dim :] = examples.precision.reshape(n, dim * dim)
+        self.seen = np.zeros((blocks, BLOCK, columns), dtype)
+        self.wanted = np.zeros((blocks, self.targets.shape[1], BLOCK), dtype)
+        self.units = np.empty((3, blocks, units, BLOCK), dtype)
+        self.action, self.error = np.empty((blocks, dim, BLOCK), dtype), np.empty((dim, BLOCK), dtype)
+        self.parts = np.empty((blocks, columns, units), dtype), np.empty((blocks, dim, units), dtype)
+        self.gradient = Trained(like.n_inputs, units, dim, dtype)
+
+    def differentiate(self, weights: Trained, rows: np.ndarray) -> float:
+        """Return the mean loss of a batch of `size` rows, and write its gradient to `gradient`.
+
+        The network is mu = r W2 (softplus(W1 z + b1) - softplus(b1)).
+        """
+        gate, e, hidden = self.units
+        regression.gather(self.features, self.targets, rows, self.seen, self.wanted)
+        pre = np.matmul(weights.first.T, self.seen.swapaxes(1, 2), out=gate)
+        np.exp(np.negative(np.abs(pre, out=e), out=e), out=e)  # NumPy's exp and log are vectorised; log1p is not
+        np.log(np.add(e, 1, out=hidden), out=hidden)
+        regression.activate(pre, e, hidden, np.logaddexp(weights.bias.dtype.type(0), weights.bias))
+        action = np.matmul(weights.second, hidden, out=self.action)
+        loss = regression.weigh_errors(action, self.wanted, len(rows), self.error)
+        inner = np.matmul(weights.second.T, action, out=e)
+        inner *= gate
+        first, second = self.parts
+        np.matmul(self.seen.swapaxes(1, 2), inner.swapaxes(1, 2), out=first).sum(axis=0, out=self.gradient.first)
+        np.matmul(action, hidden.swapaxes(1, 2), out=second).sum(axis=0, out=self.gradient.second)
+        at_rest = action.sum(axis=(0, 2)) @ weights.second
+        self.gradient.bias[:] -= at_rest / (1 + np.exp(-weights.bias))
+        return loss
 
 
 def one_cycle(step: int, total: int, top: float) -> float:
@@ -94,23 +155,16 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
     """
     if len(examples) == 0:
         return weights
-    rows = examples.single()
-    now = {name: weights[name].astype(np.float32) for name in TRAINED}
-    mean = {name: np.zeros_like(value) for name, value in now.items()}
-    square = {name: np.zeros_like(value) for name, value in now.items()}
-    n, size = len(rows), min(settings.batch, len(rows))
+    n, size = len(examples), min(settings.batch, len(examples))
+    now = Trained.of(weights, np.float32)
+    batches = Batches(examples, size, now)
+    mean, square = np.zeros_like(now.vector), np.zeros_like(now.vector)
     total, step = settings.epochs * (n // size), 0
     for _ in range(settings.epochs):
         order = rng.permutation(n)
         for start in range(0, n - size + 1, size):
-            _, gradient = loss_and_gradient(now, rows[order[start : start + size]])
-            norm = np.sqrt(sum(float((g * g).sum()) for g in gradient.values()))
-            shrink = min(1.0, settings.clip / norm) if norm > 0 else 1.0
+            batches.differentiate(now, order[start : start + size])
             rate = one_cycle(step, total, settings.rate)
             step += 1
-            for name, g in gradient.items():  # Kingma and Ba (2015), algorithm 1
-                mean[name] += (1 - FIRST_MOMENT) * (shrink * g - mean[name])
-                square[name] += (1 - SECOND_MOMENT) * ((shrink * g) ** 2 - square[name])
-                denominator = np.sqrt(square[name] / (1 - SECOND_MOMENT**step)) + 1e-8
-                now[name] -= np.float32(rate / (1 - FIRST_MOMENT**step)) * mean[name] / denominator
-    return network.at_rest({**weights, **{name: value.astype(np.float64) for name, value in now.items()}})
+            regression.adam(now.vector, batches.gradient.vector, mean, square, step, rate, settings.clip)
+    return network.at_rest({**weights, **now.weights()})

@@ -1,0 +1,110 @@
+/* The body of tile.h, in the precision L2O_REAL and with names through L2O_NAMED. */
+
+#define VECTOR L2O_NAMED(l2o_vector)
+#define LANES L2O_NAMED(L2O_LANES)
+#define PARTS L2O_NAMED(L2O_PARTS)
+#define LOAD(array) (*(const VECTOR *)(array))
+#define STORE(array) (*(VECTOR *)(array))
+
+#if L2O_VECTOR_BYTES == 0
+enum { LANES = 1, PARTS = L2O_TILE };
+typedef L2O_REAL VECTOR;
+#else
+enum {
+    LANES = L2O_VECTOR_BYTES / sizeof(L2O_REAL) < L2O_TILE ? L2O_VECTOR_BYTES / sizeof(L2O_REAL) : L2O_TILE,
+    PARTS = L2O_TILE / LANES
+};
+typedef L2O_REAL VECTOR __attribute__((vector_size(LANES * sizeof(L2O_REAL)), aligned(sizeof(L2O_REAL)), may_alias));
+#endif
+
+/* out[r, u] = from[r, u] + sum_c seen[r, c] columns[c, u] over c in order, for the units u of `tiles` tiles.
+ * `runs` and `tiles` are constants where this is inlined; runs x tiles x PARTS registers hold the sums. */
+L2O_TILE_INLINE void L2O_NAMED(l2o_add_fixed)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
+                                              intptr_t from_stride, const L2O_REAL *columns, intptr_t column_stride,
+                                              const L2O_REAL *seen, intptr_t seen_stride, intptr_t n, const int runs,
+                                              const int tiles)
+{
+    VECTOR sum[4][8][PARTS];
+    for (int r = 0; r < runs; r++)
+        for (int t = 0; t < tiles; t++)
+            for (int p = 0; p < PARTS; p++)
+                sum[r][t][p] = LOAD(from + r * from_stride + t * L2O_TILE + p * LANES);
+    for (intptr_t c = 0; c < n; c++)
+        for (int t = 0; t < tiles; t++)
+            for (int p = 0; p < PARTS; p++) {
+                VECTOR column = LOAD(columns + c * column_stride + t * L2O_TILE + p * LANES);
+                for (int r = 0; r < runs; r++)
+                    sum[r][t][p] += column * seen[r * seen_stride + c];
+            }
+    for (int r = 0; r < runs; r++)
+        for (int t = 0; t < tiles; t++)
+            for (int p = 0; p < PARTS; p++)
+                STORE(out + r * out_stride + t * L2O_TILE + p * LANES) = sum[r][t][p];
+}
+
+/* The same for any number of runs and tiles. Four runs together read each weight once for four products, which is
+ * what makes a batch faster than its runs alone. A run alone takes more tiles together: up to eight sums under way. */
+static inline void L2O_NAMED(l2o_add_tiles)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
+                                            intptr_t from_stride, const L2O_REAL *columns, intptr_t column_stride,
+                                            const L2O_REAL *seen, intptr_t seen_stride, intptr_t n, intptr_t runs,
+                                            intptr_t tiles)
+{
+    intptr_t r, t, step;
+#define ADD(R, T) L2O_NAMED(l2o_add_fixed)(out + r * out_stride + t * L2O_TILE, out_stride, \
+                                           from + r * from_stride + t * L2O_TILE, from_stride, \
+                                           columns + t * L2O_TILE, column_stride, seen + r * seen_stride, \
+                                           seen_stride, n, R, T)
+#define CASE(R, T) case T: ADD(R, T); break
+    for (t = 0; t < tiles; t += step) {
+        step = tiles - t < 2 || PARTS > 1 ? 1 : 2;
+        for (r = 0; r + 4 <= runs; r += 4)
+            switch (step) { CASE(4, 1); CASE(4, 2); }
+    }
+    for (r = runs - runs % 4; r < runs; r++)
+        for (t = 0; t < tiles; t += step) {
+            step = tiles - t < 8 / PARTS ? tiles - t : 8 / PARTS;
+            switch (step) {
+                CASE(1, 1); CASE(1, 2); CASE(1, 3); CASE(1, 4); CASE(1, 5); CASE(1, 6); CASE(1, 7); CASE(1, 8);
+            }
+        }
+#undef CASE
+#undef ADD
+}
+
+/* out[j] += sum_i rows[j, i] v[i], `count` rows, a constant where this is inlined; n a multiple of 8.
+ * Each sum is in eight lanes, which are added in a fixed order. */
+L2O_TILE_INLINE void L2O_NAMED(l2o_dot_fixed)(double *out, const L2O_REAL *rows, intptr_t stride, const L2O_REAL *v,
+                                              intptr_t n, const int count)
+{
+    VECTOR sum[4][PARTS];
+    L2O_REAL lane[L2O_TILE];
+    for (int j = 0; j < count; j++)
+        for (int p = 0; p < PARTS; p++)
+            sum[j][p] = LOAD(rows + j * stride + p * LANES) * LOAD(v + p * LANES);
+    for (intptr_t i = L2O_TILE; i < n; i += L2O_TILE)
+        for (int p = 0; p < PARTS; p++)
+            for (int j = 0; j < count; j++)
+                sum[j][p] += LOAD(rows + j * stride + i + p * LANES) * LOAD(v + i + p * LANES);
+    for (int j = 0; j < count; j++) {
+        for (int p = 0; p < PARTS; p++)
+            STORE(lane + p * LANES) = sum[j][p];
+        out[j] += ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    }
+}
+
+/* out[j] += sum_i rows[j, i] v[i] for any number of rows: four at a time read v once. n >= 8, a multiple of 8. */
+static inline void L2O_NAMED(l2o_add_dots)(double *out, const L2O_REAL *rows, intptr_t stride, const L2O_REAL *v,
+                                           intptr_t n, intptr_t count)
+{
+    intptr_t j = 0;
+    for (; j + 4 <= count; j += 4)
+        L2O_NAMED(l2o_dot_fixed)(out + j, rows + j * stride, stride, v, n, 4);
+    for (; j < count; j++)
+        L2O_NAMED(l2o_dot_fixed)(out + j, rows + j * stride, stride, v, n, 1);
+}
+
+#undef VECTOR
+#undef LANES
+#undef PARTS
+#undef LOAD
+#undef STORE

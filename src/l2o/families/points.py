@@ -1,0 +1,43 @@
+"""Points with a label each, n for every member: drawing them, checking them, laying them out for the kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from l2o import _kernels, arguments
+
+__all__ = ["HEADER", "clusters", "columns", "features", "gaussian"]
+
+HEADER, LANES = 8, 8  # numbers before the columns of a block, and points at a time: as in the kernels
+
+
+def clusters(n_points: int, n_clusters: int) -> list[np.ndarray]:
+    """Return the numbers of the points of each cluster; sizes differ by at most 1."""
+    return np.array_split(np.arange(n_points), n_clusters)
+
+
+def gaussian(rng: np.random.Generator, n: int, p: int) -> np.ndarray:
+    """Draw n points (n, p) of a Gaussian with a standard normal mean and covariance A A^T, A standard normal."""
+    mean, factor = rng.standard_normal(p), rng.standard_normal((p, p))
+    return mean + rng.standard_normal((n, p)) @ factor.T
+
+
+def features(X: Any, n_features: int) -> np.ndarray:
+    """Return X as an array (m, n, n_features) of finite numbers, n at least 1."""
+    X = arguments.array("X", X, (None, None, n_features), "(functions, points, features)")
+    if X.shape[1] == 0:
+        raise ValueError("X has 0 points; expected at least 1")
+    return X
+
+
+def columns(m: int, n: int, n_columns: int, *settings: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the blocks of m members, n points, padded points and settings in the header, and their columns.
+
+    The columns, (m, n_columns, padded), are zero and share memory with the blocks.
+    """
+    padded = -(-n // LANES) * LANES
+    blocks = _kernels.aligned((m, HEADER + n_columns * padded))
+    blocks[:, : 2 + len(settings)] = n, padded, *settings
+    return blocks, blocks[:, HEADER:].reshape(m, n_columns, padded)

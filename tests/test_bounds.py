@@ -1,0 +1,131 @@
+"""Kernels stay inside their arrays: canaries round everything that they are given; sanitizers in `make debug`."""
+
+import inspect
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import l2o
+from l2o import _kernels
+from l2o.baselines import Momentum
+from l2o.families import FAMILIES
+
+CANARY, FENCE = 0xA5, 512  # bytes
+KERNELS = [name for name, function in vars(_kernels.run).items() if inspect.isroutine(function)]
+
+
+class Fence:
+    """Lets kernels work on copies of their arrays that have canaries on both sides."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def around(self, name, function):
+        """Return a kernel function that works on such copies."""
+
+        def call(*arguments):
+            fenced = [self._copy(a) if isinstance(a, np.ndarray) else (a, None) for a in arguments]
+            result = function(*[view for view, _ in fenced])
+            for given, (view, memory) in zip(arguments, fenced):
+                if memory is not None:
+                    self.seen.add(name)
+                    assert (memory[:FENCE] == CANARY).all(), f"{name} wrote before an array of shape {view.shape}"
+                    assert (memory[-FENCE:] == CANARY).all(), f"{name} wrote behind an array of shape {view.shape}"
+                    if given.flags.writeable:
+                        given[...] = view
+            return result
+
+        return call
+
+    @staticmethod
+    def _copy(array):
+        memory = np.full(array.nbytes + 2 * FENCE, CANARY, np.uint8)
+        view = memory[FENCE : FENCE + array.nbytes].view(array.dtype).reshape(array.shape)
+        view[...] = array
+        return view, memory
+
+
+@pytest.fixture
+def fence(monkeypatch):
+    """Return the fence round all that the kernels are given."""
+    fence = Fence()
+    for name in KERNELS:
+        monkeypatch.setattr(_kernels.run, name, fence.around(name, getattr(_kernels.run, name)))
+    return fence
+
+
+@pytest.mark.parametrize("m", [1, 2, 9])
+@pytest.mark.parametrize(("history", "width"), [(1, 1), (3, 5), (25, 50), (70, 257)])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_rollout_and_minimize_write_inside_their_arrays(m, history, width, precision, fence, random_policy):
+    for dim, n_steps in ((2, 0), (2, 1), (4, 3), (8, 9), (13, 30)):
+        problems = l2o.families.Logistic(dim - 1, n_points=9).sample(m, rng=0)
+        for method in (random_policy(dim, history=history, width=width).astype(precision), Momentum(0.1)):
+            l2o.rollout(problems, method=method, n_steps=n_steps)
+            l2o.minimize_many(problems, method=method, options={"maxiter": n_steps})
+            l2o.minimize(problems[0], method=method, options={"maxiter": n_steps})
+    assert fence.seen >= {"rollout", "minimize"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("n", [2, 7, 8, 9, 63, 513])
+def test_objective_writes_inside_its_arrays(n, family, fence):
+    problems = FAMILIES[family](n_points=n).sample(3, rng=0)
+    problems.value_and_grad(problems.x0)
+    problems.hessian(problems.x0)
+    assert fence.seen == {"evaluate_many", "hessian_many"}
+
+
+def test_fence_notices_a_write_outside():
+    def careless(array):
+        whole = array.base
+        whole[len(whole) - FENCE] = 0
+
+    with pytest.raises(AssertionError, match="careless wrote behind an array of shape"):
+        Fence().around("careless", careless)(np.zeros((3, 2)))
+
+
+# -- sanitizers: make debug ------------------------------------------------------------------------------
+
+debug = pytest.mark.skipif("L2O_DEBUG" not in os.environ, reason="sanitizers are in the kernels of make debug only")
+
+PRELUDE = """
+import numpy as np, l2o
+from l2o import _kernels
+from l2o.methods import Step, StepMethod
+
+class Fixed(StepMethod):
+    def __init__(self, *step):
+        self.given = step
+
+    def step(self, dim):
+        return Step(*self.given)
+
+problems = l2o.families.Logistic(500).sample(1, rng=0)
+"""
+
+
+@debug
+@pytest.mark.parametrize(("mistake", "report"), [
+    # room for one number of the Hessian's 501 by 501
+    ("_kernels.run.hessian_many(problems.kernel.hessian, problems.addresses(), problems.x0, np.empty((1, 1, 1)))",
+     ("heap-buffer-overflow", "WRITE of size", "logistic_hessian")),
+    # momentum remembers 501 numbers, and is given room for none
+    ("Fixed(_kernels.linear.MOMENTUM, np.ones((1, 2)), 1, 0).simulate(problems, 3)",
+     ("heap-buffer-overflow", "of size 8", "momentum")),
+    # the data end before the last point
+    ("blocks = problems.blocks[:, :-64].copy()\n"
+     "l2o.problems.Problems(problems.kernel, blocks, problems.index, problems.x0).value_and_grad(problems.x0)",
+     ("heap-buffer-overflow", "READ of size 8", "logistic")),
+    ("Fixed(_kernels.linear.CONTROLLER, np.full((1, 9), 1e300), 1, 0).simulate(problems, 3)",
+     ("runtime error: 1e+300 is outside the range", "controller")),
+    ("_kernels.run.evaluate_many(problems.function, problems.addresses(), problems.x0, np.empty(0), problems.x0.copy(),"
+     " np.empty(1, np.intc))", ("IndexError: Out of bounds on buffer access",)),
+], ids=["write", "memory", "read", "cast", "index"])
+def test_debug_build_reports(mistake, report):
+    done = subprocess.run([sys.executable, "-c", PRELUDE + mistake], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert all(word in done.stderr for word in report), done.stderr
