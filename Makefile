@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # gcc's sanitizers must be there before Python is; libstdc++ too, or they miss the exceptions that LLVM throws
 SANITIZERS = $(shell cc -print-file-name=libasan.so) $(shell cc -print-file-name=libstdc++.so.6)
 
-.PHONY: demo test test-levels debug instructions bench bench-peers docs wheel lint clean
+.PHONY: demo test test-levels debug instructions bench bench-peers bench-docs docs wheel lint clean
 
 demo: .venv/installed-plot,examples  ## train, evaluate, apply to real data; ARGS=--quick for a short one
 	$(BIN)/l2o reproduce logistic --out out $(ARGS)
@@ -37,9 +37,15 @@ bench: .venv/installed-dev,examples  ## each benchmark once
 	$(BIN)/asv --config benchmarks/asv.conf.json machine --yes
 	$(BIN)/asv --config benchmarks/asv.conf.json run --quick --python=same --show-stderr $(ARGS)
 
-bench-peers: .venv/installed-dev,examples  ## one step, and one evaluation, beside the same in NumPy
-	$(BIN)/python benchmarks/numpy_step.py $(ARGS)
-	$(BIN)/python benchmarks/numpy_objective.py $(ARGS)
+# pip takes PyTorch for GPUs, several GB, unless one is there already: install a build for CPUs into .venv beforehand
+bench-peers: .venv/installed-dev,examples,peers  ## one step beside NumPy, Numba, JAX and PyTorch; ARGS="--json FILE"
+	$(BIN)/python -m benchmarks.peers.compare $(ARGS)
+
+bench-docs: .venv/installed-dev,examples,peers  ## all figures of docs/performance.md; on a machine that does nothing else
+	$(BIN)/python -m benchmarks.peers.compare --docs
+	$(BIN)/python -m benchmarks.objectives --docs
+	$(BIN)/python -m benchmarks.parts --docs
+	$(BIN)/python -m benchmarks.scaling --docs
 
 docs: .venv/installed-dev,examples
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -1,41 +1,23 @@
-"""What a call costs: minimise one problem or many, for no iteration, for 40, and with a Python objective."""
-
-import scipy.optimize
+"""Minimise one problem or many: 40 iterations, and as many as it takes."""
 
 import l2o
 
 from .common import policy, problems
 
 
-def bowl(x):
-    """Return a quadratic and its gradient."""
-    return 0.5 * (x @ x), x
-
-
 class Minimize:
-    """One problem; maxiter = 0 leaves the call alone."""
+    """One problem, 40 iterations."""
 
-    params = (0, 40)
-    param_names = ("maxiter",)
+    def setup(self):
+        self.method, self.problem, self.options = policy(), problems(1)[0], {"maxiter": 40, "gtol": 0.0}
+        self.time_minimize()
 
-    def setup(self, maxiter):
-        self.method, self.problem = policy(), problems(1)[0]
-        self.options = {"maxiter": maxiter, "gtol": 0.0}
-        self.time_problem(maxiter)
-        self.time_scipy(maxiter)
-
-    def time_problem(self, maxiter):
+    def time_minimize(self):
         l2o.minimize(self.problem, method=self.method, options=self.options)
-
-    def time_python(self, maxiter):
-        l2o.minimize(bowl, self.problem.x0, method=self.method, options=self.options)
-
-    def time_scipy(self, maxiter):
-        scipy.optimize.minimize(bowl, self.problem.x0, jac=True, method=self.method, options=self.options)
 
 
 class MinimizeMany:
-    """1,800 problems in one call, by workers."""
+    """1,800 problems in one call, 40 iterations, by workers."""
 
     params = (1, 2)
     param_names = ("workers",)
@@ -47,3 +29,24 @@ class MinimizeMany:
 
     def time_minimize_many(self, workers):
         l2o.minimize_many(self.problems, method=self.method, workers=workers, options=self.options)
+
+
+class Converge:
+    """90 problems to a gradient of 0.1, at most 200 iterations: time, and exactly how many evaluations."""
+
+    params = ("lbfgs", "learned")
+    param_names = ("method",)
+
+    def setup(self, method):
+        self.method, self.problems = policy(inputs="raw") if method == "learned" else method, problems(90)
+        self.options = {"gtol": 0.1, "maxiter": 200}
+        self.time_minimize_many(method)
+
+    def time_minimize_many(self, method):
+        return l2o.minimize_many(self.problems, method=self.method, options=self.options)
+
+    def track_evaluations(self, method):
+        return int(self.time_minimize_many(method).nfev.sum())
+
+    def track_converged(self, method):
+        return int(self.time_minimize_many(method).success.sum())

@@ -1,49 +1,54 @@
-"""A rollout of 40 steps: d = 4, n = 100, H = 25, 50 units. Divide by 40 steps, and by the runs."""
+"""A rollout of 40 steps, n = 100. Divide by 40 steps, and by the runs."""
 
 import l2o
 
-from .common import policy, problems
+from .common import WIDTHS, policy, problems
+
+RUNS = 180
 
 
 class Learned:
-    """The learned step, by its inputs."""
+    """The learned step: history 25 with 50 units, history 8 with 24."""
 
-    params = (["raw", "linear", "scaled"], [1, 1800])
-    param_names = ("inputs", "runs")
+    params = ([4, 12], list(WIDTHS), ["raw", "scaled"], ["float64", "float32"])
+    param_names = ("dim", "history", "inputs", "precision")
 
-    def setup(self, inputs, runs):
-        self.method, self.problems = policy(inputs=inputs), problems(runs)
-        self.time_rollout(inputs, runs)
+    def setup(self, dim, history, inputs, precision):
+        self.method = policy(dim, precision, inputs=inputs, history=history, width=WIDTHS[history])
+        self.one, self.batch = problems(1, dim), problems(RUNS, dim)
+        self.time_batch(dim, history, inputs, precision)
 
-    def time_rollout(self, inputs, runs):
+    def time_one(self, dim, history, inputs, precision):
+        l2o.rollout(self.one, method=self.method, n_steps=40)
+
+    def time_batch(self, dim, history, inputs, precision):
+        l2o.rollout(self.batch, method=self.method, n_steps=40)
+
+
+class Parts:
+    """The step with one part next to nothing: functions of 2 points, or momentum in the place of the network."""
+
+    params = (["network", "objective", "loop"], [4, 12])
+    param_names = ("part", "dim")
+
+    def setup(self, part, dim):
+        self.method = policy(dim) if part == "network" else l2o.baselines.Momentum(1.5, 0.5)
+        self.problems = problems(RUNS, dim, n_points=100 if part == "objective" else 2)
+        self.time_part(part, dim)
+
+    def time_part(self, part, dim):
         l2o.rollout(self.problems, method=self.method, n_steps=40)
 
 
-class Single(Learned):
-    """The network in single precision."""
+class Workers:
+    """1,800 runs on one thread and on two."""
 
-    def setup(self, inputs, runs):
-        self.method, self.problems = policy(inputs=inputs).astype("float32"), problems(runs)
-        self.time_rollout(inputs, runs)
+    params = (1, 2)
+    param_names = ("workers",)
 
+    def setup(self, workers):
+        self.method, self.problems = policy(), problems(1800)
+        self.time_rollout(workers)
 
-class Small(Learned):
-    """History 8 and 24 units."""
-
-    def setup(self, inputs, runs):
-        self.method, self.problems = policy(inputs=inputs, history=8, width=24), problems(runs)
-        self.time_rollout(inputs, runs)
-
-
-class Momentum:
-    """The cheapest step there is: what remains is the objective and the loop."""
-
-    params = (1, 1800)
-    param_names = ("runs",)
-
-    def setup(self, runs):
-        self.method, self.problems = l2o.baselines.Momentum(1.5, 0.5), problems(runs)
-        self.time_rollout(runs)
-
-    def time_rollout(self, runs):
-        l2o.rollout(self.problems, method=self.method, n_steps=40)
+    def time_rollout(self, workers):
+        l2o.rollout(self.problems, method=self.method, n_steps=40, workers=workers)

@@ -4,17 +4,19 @@ import numpy as np
 
 import l2o
 
+from .common import WIDTHS
+
 
 class Riccati:
-    """d = 4, T = 40, S = 129 (H = 25) or 44 (H = 8), one reference."""
+    """T = 40, one reference; S = d + H + H d, 129 for d = 4 and H = 25."""
 
-    params = (8, 25)
-    param_names = ("history",)
+    params = ([4, 12], [8, 25])
+    param_names = ("dim", "history")
 
-    def setup(self, history):
+    def setup(self, dim, history):
         from l2o._kernels.riccati import backward
 
-        rng, d, T = np.random.default_rng(0), 4, 40
+        rng, d, T = np.random.default_rng(0), dim, 40
         size = d + history + history * d
         root = rng.standard_normal((T + 1, d, d))
         curvature = root @ root.swapaxes(1, 2) / d
@@ -23,33 +25,33 @@ class Riccati:
         slopes = rng.standard_normal((T + 1, d))
         out = np.empty((T, d, size)), np.empty((T, d)), np.empty((T, d, d))
         self.backward, self.given = backward, (curvature, slopes, curvature, slopes, history, K, k, P, 1e-10, *out)
-        self.time_backward(history)
+        self.time_backward(dim, history)
 
-    def time_backward(self, history):
+    def time_backward(self, dim, history):
         self.backward(*self.given)
 
 
 class Regression:
     """A step of 512 of 8,192 rows, d = 4: 125 -> 50 (H = 25) or 40 -> 24 units (H = 8)."""
 
-    params = ((25, 50), (8, 24))
-    param_names = ("history_and_width",)
+    params = tuple(WIDTHS)
+    param_names = ("history",)
 
-    def setup(self, shape):
+    def setup(self, history):
         from l2o._kernels.regression import adam
         from l2o.training.examples import Examples
         from l2o.training.imitation import Batches, Trained
 
         rng, d, rows = np.random.default_rng(0), 4, 8192
-        network = l2o.policies.MLP(history=shape[0], width=shape[1])
+        network = l2o.policies.MLP(history=history, width=WIDTHS[history])
         examples = Examples(rng.standard_normal((rows, network.n_observations(d))), np.ones(rows),
                             rng.standard_normal((rows, d)), np.broadcast_to(np.eye(d), (rows, d, d)))
         self.weights = Trained.of(network.initial(d, rng), np.float32)
         self.batches, self.order = Batches(examples, 512, self.weights), rng.permutation(rows)
         self.moments, self.adam = np.zeros((2, len(self.weights.vector)), np.float32), adam
-        self.time_step(shape)
+        self.time_step(history)
 
-    def time_step(self, shape):
+    def time_step(self, history):
         self.batches.differentiate(self.weights, self.order[:512])
         self.adam(self.weights.vector, self.batches.gradient.vector, *self.moments, 1, 1e-3, 10.0)
 

@@ -5,16 +5,31 @@ import numpy as np
 import l2o
 from l2o.policies import MLP, Policy
 
-FAMILY = l2o.families.Logistic()
+WIDTHS = {25: 50, 8: 24}  # hidden units by history: the paper's network and the small one
 
 
-def policy(**settings):
-    """Return a policy with random weights: what a step costs does not depend on what it has learned."""
+def policy(dim=4, precision="float64", **settings):
+    """Return a policy that descends: what a step costs does not depend on what it has learned."""
     network = MLP(**settings)
-    return Policy(network, network.at_rest(network.initial(FAMILY.dim, np.random.default_rng(0))))
+    return Policy(network, descending(network, dim)).astype(precision)
 
 
-def problems(runs):
-    """Return 90 functions with 20 starting points each, the first `runs` of these 1,800."""
-    functions = FAMILY.sample(90, rng=0)
-    return functions[np.repeat(np.arange(90), 20)].with_starts(FAMILY.starts(1800, rng=1))[:runs]
+def descending(network, dim):
+    """Return weights whose step is, to first order, minus a decaying sum of the newest gradients."""
+    rng = np.random.default_rng(0)
+    weights = network.initial(dim, rng)
+    weights["W1"] *= 2.0
+    weights["b1"] = 0.3 * rng.standard_normal(network.width)
+    wanted = np.zeros((dim, network.n_observations(dim)))
+    for i in range(min(3, network.history)):
+        wanted[:, network.history + i * dim : network.history + (i + 1) * dim] = -(0.5 ** (i + 1)) * np.eye(dim)
+    slope = 1.0 / (1.0 + np.exp(-weights["b1"]))
+    weights["W2"] = wanted @ np.linalg.pinv(slope[:, None] * weights["W1"])
+    return network.at_rest(weights)
+
+
+def problems(runs, dim=4, n_points=100):
+    """Return up to 90 functions, in turn, with another starting point for each run."""
+    family = l2o.families.Logistic(n_features=dim - 1, n_points=n_points)
+    functions = family.sample(min(runs, 90), rng=0)
+    return functions[np.arange(runs) % len(functions)].with_starts(family.starts(runs, rng=1))

@@ -1,22 +1,15 @@
-"""Value and gradient of the families beside the same in NumPy: same data, same points, one process.
+"""Value and gradient of the families beside the same in NumPy: same data, same points, one process, one core.
 
-    python benchmarks/numpy_objective.py [--rounds N]
+    python -m benchmarks.objectives [--rounds N] [--json FILE] [--docs]
 
-As in numpy_step.py, answers are compared before a time is printed, the two are timed in turn on one core, the best
-round counts, and the NumPy side is written to be fast: points last, so that all loops run along them, no copies, parts
-of the batch that fit the cache.
+Answers are compared before a time is printed. The NumPy side is written to be fast: points last, so that all loops run
+along them, no copies, parts of the batch that fit the cache.
 """
 
-import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: one core for both
-
-import argparse
-
 import numpy as np
-from numpy_step import best_of, cpu
 
-import l2o
+from benchmarks.report import arguments, machine, publish, sentence, table
+from benchmarks.timing import best_of, one_core
 from l2o.families import Logistic, NeuralNet, RobustRegression
 
 FUNCTIONS, POINTS = 240, 100
@@ -88,21 +81,26 @@ def pairs():
 
 
 def main():
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=50)
-    rounds = parser.parse_args().rounds
-    calls = pairs()
-    for name, (ours, theirs) in calls.items():
-        if not all(np.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in zip(ours(), theirs())):
-            raise SystemExit(f"{name}: answers differ; no times")
-    times = iter(best_of(rounds, *(call for pair in calls.values() for call in pair)))
-    l2o.show_config()
-    print(f"CPU: {cpu()}; one core; {FUNCTIONS:,} functions of {POINTS} points; best of {rounds} interleaved rounds\n")
-    print("microseconds for a value and a gradient\nfamily            l2o     NumPy    ratio")
-    for name in calls:
-        a, b = (1e6 * next(times) / FUNCTIONS for _ in range(2))
-        print(f"{name:<12} {a:>8.2f} {b:>9.2f} {b / a:>8.1f}")
+    """Compare, time, print."""
+    given = arguments(__doc__.splitlines()[0], rounds=30).parse_args()
+    one_core()
+    calls = {(family, name): call for family, pair in pairs().items() for name, call in zip(("l2o", "NumPy"), pair)}
+    check(calls)
+    times = {key: 1e6 * best / FUNCTIONS for key, best in best_of(calls, given.rounds).items()}
+    record = {"machine": machine("l2o", "numpy"), "rounds": given.rounds,
+              "microseconds": {family: {name: times[family, name] for name in ("l2o", "NumPy")} for family, _ in times}}
+    rows = [[family, f"{each['l2o']:.2f}", f"{each['NumPy']:.2f} ({each['NumPy'] / each['l2o']:.1f})"]
+            for family, each in record["microseconds"].items()]
+    publish("objectives", f"{table(['microseconds', 'l2o', 'NumPy'], rows)}\n\nA value and a gradient of one of "
+            f"{FUNCTIONS} functions; best of {given.rounds} rounds. {sentence(record['machine'])}", record, given)
+
+
+def check(calls):
+    """Raise SystemExit if the answers of l2o and NumPy differ."""
+    for family, name in calls:
+        ours, theirs = calls[family, "l2o"](), calls[family, name]()
+        if not all(np.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in zip(ours, theirs)):
+            raise SystemExit(f"{family}: the answer of {name} is not that of l2o; no times")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,172 @@
+"""The benchmarks: all import, all peers give the answers of l2o, what is fitted, drawn and written is right."""
+
+import importlib
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import objectives, parts, report, scaling, timing
+from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
+from benchmarks.peers.with_l2o import PEERS
+from benchmarks.peers.work import draw
+
+import l2o
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SUITE = sorted(path.stem for path in (BENCHMARKS / "suite").glob("bench_*.py"))
+
+
+def tiny(inputs="raw", precision="float64"):
+    """Return work that is done at once; the history is shorter than a run."""
+    return draw(inputs, precision, n_functions=3, n_starts=2, n_steps=6, history=4, width=8)
+
+
+@pytest.mark.parametrize("name", MODULES[1:])
+@pytest.mark.parametrize(("inputs", "precision"), [("raw", "float64"), ("scaled", "float32")])
+def test_peer_gives_the_answers_of_l2o(name, inputs, precision):
+    pytest.importorskip(name.removeprefix("with_"))
+    peers = PEERS | importlib.import_module(f"benchmarks.peers.{name}").PEERS
+    check(prepared(peers, tiny(inputs, precision)), TOLERANCE[precision])
+
+
+def test_peers_in_numpy_bound_and_scale_linear_inputs():
+    work = tiny("linear")
+    work = replace(work, network=replace(work.network, max_step=0.2))
+    work = replace(work, policy=type(work.policy)(work.network, work.policy.weights))
+    calls = prepared(PEERS | importlib.import_module("benchmarks.peers.with_numpy").PEERS, work)
+    check(calls, 1e-12)
+    moved = np.linalg.norm(calls["batch", "NumPy"]()[0] - work.x0, axis=-1)
+    assert 0.5 < moved.max() / (work.n_steps * work.network.max_step) <= 1.0
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_check_refuses_a_wrong_answer(part):
+    calls = prepared(PEERS, tiny())
+    right = calls["single", "l2o"]
+    calls["single", "wrong"] = lambda: [array + 1e-6 * (i == part) for i, array in enumerate(right())]
+    check(calls, 1e-5)
+    with pytest.raises(SystemExit, match=f"single: {'xf'[part]} of wrong is not that of l2o"):
+        check(calls, 1e-9)
+
+
+def test_missing_library_is_left_out_with_a_line(monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.peers.compare.MODULES", ("with_l2o", "with_numpy"))
+    monkeypatch.setattr("importlib.import_module", missing("numpy", importlib.import_module))
+    assert installed() == (PEERS, ["l2o"])
+    assert capsys.readouterr().out.startswith("numpy is not installed and is left out")
+
+
+def missing(library, import_module):
+    """Return an import that does not find a library."""
+
+    def find(name):
+        if name.endswith(f"with_{library}"):
+            raise ModuleNotFoundError(name=library)
+        return import_module(name)
+
+    return find
+
+
+def test_times_are_by_step_and_workload():
+    work = tiny()
+    times = timed(PEERS | importlib.import_module("benchmarks.peers.with_numpy").PEERS, work, 1, 1e-9)
+    assert times["NumPy"]["runs"] == times["NumPy"]["single"] > times["NumPy"]["batch"] > 0
+    assert set(times["l2o"]) == {"single", "runs", "batch"}
+
+
+@pytest.mark.parametrize("name", SUITE)
+def test_suite_names_its_parameters(name):
+    module = importlib.import_module(f"benchmarks.suite.{name}")
+    own = [each for _, each in inspect.getmembers(module, inspect.isclass) if each.__module__ == module.__name__]
+    for each in own:
+        bodies = [function for function in vars(each) if function.startswith(("time_", "track_"))]
+        nested = isinstance(next(iter(getattr(each, "params", [0]))), (list, tuple))
+        assert bodies
+        assert len(getattr(each, "param_names", ())) == (len(each.params) if nested else hasattr(each, "params"))
+
+
+def test_calls_of_the_suite_run():
+    module = importlib.import_module("benchmarks.suite.bench_call")
+    calls = module.Minimize()
+    calls.setup()
+    for name in vars(module.Minimize):
+        if name.startswith("time_"):
+            getattr(calls, name)()
+
+
+def test_parts_and_overheads_run(monkeypatch):
+    monkeypatch.setattr(parts, "RUNS", 1)
+    for call in (parts.steps() | parts.overheads()).values():
+        call()
+
+
+def test_objectives_in_numpy_agree(monkeypatch):
+    monkeypatch.setattr(objectives, "FUNCTIONS", 3)
+    pairs = objectives.pairs()
+    calls = {(family, name): call for family, pair in pairs.items() for name, call in zip(("l2o", "NumPy"), pair)}
+    assert set(pairs) == set(l2o.families.FAMILIES)
+    objectives.check(calls)
+    calls["robust", "NumPy"] = pairs["logistic"][1]
+    with pytest.raises(SystemExit, match="robust: the answer of NumPy is not that of l2o"):
+        objectives.check(calls)
+
+
+def test_scaling_measures_and_draws_every_size(monkeypatch, tmp_path):
+    monkeypatch.setattr(scaling, "SIZES", {what: (1 if what == "runs" else 2, 3) for what in scaling.SIZES})
+    times = scaling.measured(1)
+    scaling.draw(times, tmp_path / "figures" / "scaling.png")
+    assert (tmp_path / "figures" / "scaling.png").stat().st_size > 10_000
+    text = scaling.as_text(times, report.machine("numpy"), 1)
+    assert all(f"| {name} " in text for name in scaling.NAMES.values())
+
+
+@pytest.mark.parametrize("what", ["dim", "runs"])
+def test_scaling_fits_a_line(what):
+    size = np.array(scaling.SIZES[what], float)
+    exact = 0.5 + 0.1 * (1.0 / size if what == "runs" else size)
+    a, b, line, distance = scaling.fit(what, list(exact))
+    np.testing.assert_allclose([a, b], [0.5, 0.1], rtol=1e-12)
+    np.testing.assert_allclose(line, exact, rtol=1e-12)
+    assert distance < 1e-12
+    assert scaling.fit(what, [*exact[:-1], 2 * exact[-1]])[3] > 0.1
+
+
+def test_best_of_takes_turns_and_keeps_the_least():
+    turns = []
+    best = timing.best_of({name: lambda name=name: turns.append(name) or sum(range(20_000)) for name in "ab"}, 2)
+    assert set(best) == {"a", "b"}
+    assert min(best.values()) > 0
+    assert "".join(name for name, before in zip(turns[2:], turns[1:]) if name != before) == "abab"
+
+
+def test_blocks_of_a_page_are_replaced():
+    page = "# A\n<!-- benchmark: one -->\nold\n<!-- end -->\nkept\n"
+    assert report.replaced(page, "one", r"new \1") == (
+        "# A\n<!-- benchmark: one -->\n\nnew \\1\n\n<!-- end -->\nkept\n")
+    with pytest.raises(ValueError, match="0 blocks named 'two'"):
+        report.replaced(page, "two", "new")
+
+
+@pytest.mark.parametrize("block", ["peers", "objectives", "parts", "scaling"])
+def test_page_has_the_blocks(block):
+    page = (report.DOCS / "performance.md").read_text(encoding="utf-8")
+    assert block in report.replaced(page, block, block)
+
+
+def test_table_aligns_its_columns():
+    assert report.table(["size", "t"], [["a", 1.5], ["long name", "-"]]).splitlines() == [
+        "| size      |   t |",
+        "|-----------|----:|",
+        "| a         | 1.5 |",
+        "| long name |   - |",
+    ]
+
+
+def test_machine_is_told():
+    told = report.machine("numpy")
+    assert told["cpu"]
+    assert told["kernels"] in ("baseline", "avx2", "avx512")
+    assert told["versions"]["numpy"] == np.__version__
+    assert f"kernels built for {told['kernels']}" in report.sentence(told)
