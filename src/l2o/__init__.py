@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2o import baselines, errors, families, policies
 from l2o.minimize import BatchResult, minimize, minimize_many
+from l2o.objectives import objective
 from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
 from l2o.rollout import Rollouts, rollout
@@ -37,8 +38,9 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
 _SUBMODULES = ("evaluation", "plotting", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
-           "baselines", "compare", "errors", "evaluation", "families", "load", "minimize", "minimize_many", "plotting",
-           "__version__", "policies", "rollout", "show_config", "train", "training", "tune"]
+           "baselines", "compare", "errors", "evaluation", "families", "load", "minimize",
+           "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config",
+           "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:
