@@ -27,7 +27,7 @@ ORDER = [
     "rollout",
     "minimize", "tuning", "optimum",
     "training",
-    "evaluation",
+    "evaluation", "testing",
     "plotting", "real_data", "l2o", "config", "reproduce", "cli",
 ]
 UPWARDS = {("policies", "minimize"), ("evaluation", "plotting")}  # from inside a function

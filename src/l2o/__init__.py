@@ -20,7 +20,7 @@ from l2o.rollout import Rollouts, rollout
 from l2o.version import __version__
 
 if TYPE_CHECKING:
-    from l2o import evaluation, plotting, training
+    from l2o import evaluation, plotting, testing, training
     from l2o.config import show_config
     from l2o.evaluation import Comparison, Curve, compare
     from l2o.training import GuidedPolicySearch, train
@@ -35,11 +35,11 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
     "train": "l2o.training",
     "show_config": "l2o.config",
 }
-_SUBMODULES = ("evaluation", "plotting", "training")
+_SUBMODULES = ("evaluation", "plotting", "testing", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
            "baselines", "compare", "errors", "evaluation", "families", "load", "minimize",
-           "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config",
+           "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config", "testing",
            "train", "training", "tune"]
 
 
