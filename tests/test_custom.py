@@ -144,6 +144,13 @@ def test_objective_that_raises_ends_its_own_run_only(capfd):
     assert capfd.readouterr() == ("", "")  # Numba would print an exception that leaves a cfunc
 
 
+def test_index_out_of_range_is_an_error_of_the_run_not_of_memory():
+    for x0, data in (([0.0, 0.0], DATA), ([0.0] * 3, DATA[:, :1])):
+        result = l2o.minimize(decay, x0, args=(data,), method="lbfgs")
+        assert (result.status, result.success, result.nfev) == (4, False, 1)
+    assert np.isnan(decay.value_and_grad([0.0, 0.0], DATA)[0])
+
+
 def test_division_by_zero_is_infinite_as_in_numpy():
     @l2o.objective
     def pole(x, data, grad):
