@@ -21,13 +21,13 @@ FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 ORDER = [
     "_kernels",
     "errors", "version",
-    "arguments", "parallel", "problems", "methods",
+    "arguments", "parallel", "problems", "objectives", "methods",
     "policies", "families",
     "baselines",
     "rollout",
     "minimize", "tuning", "optimum",
     "training",
-    "evaluation",
+    "evaluation", "testing",
     "plotting", "real_data", "l2o", "config", "reproduce", "cli",
 ]
 UPWARDS = {("policies", "minimize"), ("evaluation", "plotting")}  # from inside a function

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from l2o import baselines, errors, families, policies
 from l2o.minimize import BatchResult, minimize, minimize_many
+from l2o.objectives import objective
 from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
 from l2o.rollout import Rollouts, rollout
 from l2o.version import __version__
 
 if TYPE_CHECKING:
-    from l2o import evaluation, plotting, training
-    from l2o.config import show_config
+    from l2o import evaluation, plotting, testing, training
+    from l2o.config import get_include, show_config
     from l2o.evaluation import Comparison, Curve, compare
     from l2o.training import GuidedPolicySearch, train
     from l2o.tuning import tune
@@ -32,13 +33,15 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
     "tune": "l2o.tuning",
     "GuidedPolicySearch": "l2o.training",
     "train": "l2o.training",
+    "get_include": "l2o.config",
     "show_config": "l2o.config",
 }
-_SUBMODULES = ("evaluation", "plotting", "training")
+_SUBMODULES = ("evaluation", "plotting", "testing", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
-           "baselines", "compare", "errors", "evaluation", "families", "load", "minimize", "minimize_many", "plotting",
-           "__version__", "policies", "rollout", "show_config", "train", "training", "tune"]
+           "baselines", "compare", "errors", "evaluation", "families", "get_include", "load", "minimize",
+           "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config", "testing",
+           "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
-"""show_config: what was built and what was chosen on this machine."""
+"""What was built and what was chosen on this machine, and where the header for objectives in C lies."""
 
 from __future__ import annotations
 
+import os
 import platform
 
 import numpy as np
@@ -9,7 +10,24 @@ import numpy as np
 from l2o import _kernels
 from l2o.version import __version__
 
-__all__ = ["show_config"]
+__all__ = ["get_include", "show_config"]
+
+
+def get_include() -> str:
+    """Return the folder of ``objective.h``, the C interface of an objective.
+
+    Returns
+    -------
+    str
+        What a compiler takes as ``-I``, an extension as ``include_dirs``.
+
+    Examples
+    --------
+    >>> import l2o, os
+    >>> os.path.isfile(os.path.join(l2o.get_include(), "objective.h"))
+    True
+    """
+    return os.path.dirname(_kernels.__file__)
 
 
 def show_config() -> None:

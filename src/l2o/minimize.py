@@ -13,6 +13,7 @@ import numpy as np
 from l2o import arguments
 from l2o.baselines import resolve
 from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Stopping, status_message
+from l2o.objectives import is_compiled, one_problem
 from l2o.parallel import check_progress, map_rows
 from l2o.problems import Objective, Problems, PythonObjective, problems_with_starts
 
@@ -31,12 +32,13 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
 
     Parameters
     ----------
-    fun : callable or Objective
-        ``fun(x, *args)`` with x (d,); it returns the value and the gradient (``jac=True``), or the value.
+    fun : callable, Objective or compiled objective
+        ``fun(x, *args)`` with x (d,); it returns the value and the gradient (``jac=True``), or the value. Compiled: of
+        `l2o.objective`, a Numba cfunc or a `scipy.LowLevelCallable` of the signature in ``objective.h``.
     x0 : array_like, shape (d,)
         Starting point. An `Objective` has its own, which is the default.
     args : tuple
-        Further arguments of fun and jac.
+        Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
     method : str, Policy or baseline
         The method: "gradient-descent", "momentum", "cg", "lbfgs", "newton" (for objectives with a
         Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
@@ -257,6 +259,10 @@ def _target(fun: Any, x0: Any, args: Any, jac: Any) -> Any:
     """Return what the kernels can run as a batch of one."""
     if isinstance(fun, Objective):
         return fun.problem if x0 is None else fun.problem.with_starts(arguments.array("x0", x0, (fun.dim,))[None])
+    if is_compiled(fun):
+        if jac is not True:
+            raise ValueError(f"jac is {jac!r}; expected True: a compiled objective writes its gradient")
+        return one_problem(fun, x0, args)
     if not callable(fun):
         raise TypeError(f"fun is {fun!r}; expected a callable or an Objective")
     x0 = np.atleast_1d(np.asarray(x0)) if x0 is not None else np.empty(0)

@@ -6,6 +6,7 @@ _kernels/objective.h. `Problems` holds the blocks of many members; indexing shar
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +20,31 @@ __all__ = ["Kernel", "Objective", "Problems", "PythonObjective"]
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled objective: its name and the addresses of its functions. It pickles as its name."""
+    """A compiled objective: its name and the addresses of its functions.
+
+    It pickles as its name, or as what it was made of: an address holds in one process only.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in messages and cards.
+    function, hessian : int
+        Addresses of an l2o_objective_fn and an l2o_hessian_fn; there may be no Hessian.
+    source : object, optional
+        What a user's function was made of, kept alive here; its attribute ``kernel`` is this kernel.
+    """
 
     name: str
     function: int
     hessian: int | None = None
+    source: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _kernel, (self.name,)
+        return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
+
+    def card(self) -> dict[str, Any]:
+        """Return what a policy's card says of the objective: its name, and of a user's one the hash of its source."""
+        return {"name": self.name} if self.source is None else {"name": self.name, "source": self.source.source_hash}
 
 
 def _kernel(name: str) -> Kernel:

@@ -1,5 +1,6 @@
 """Families of objective functions: one file each, named here."""
 
+from l2o.families.custom import Custom
 from l2o.families.family import Family
 from l2o.families.logistic import Logistic
 from l2o.families.neural_net import NeuralNet
@@ -7,7 +8,7 @@ from l2o.families.robust_regression import RobustRegression
 
 FAMILIES: dict[str, type[Family]] = {"logistic": Logistic, "robust": RobustRegression, "neural-net": NeuralNet}
 
-__all__ = ["FAMILIES", "Family", "Logistic", "NeuralNet", "RobustRegression", "named"]
+__all__ = ["FAMILIES", "Custom", "Family", "Logistic", "NeuralNet", "RobustRegression", "named"]
 
 
 def named(name: str) -> Family:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,6 +38,10 @@ class Family(ABC):
     @abstractmethod
     def sample(self, m: int, rng: Any = None) -> Problems:
         """Draw m members with starting points."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as a record that JSON holds, for the card of a policy."""
+        return asdict(self)  # type: ignore[call-overload]
 
     def starts(self, m: int, rng: Any = None) -> np.ndarray:
         """Draw starting points of the family's law, standard normal.

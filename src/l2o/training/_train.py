@@ -104,7 +104,7 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
         raise ValueError("checkpoint is not supported; expected None")
     branches = streams(rng)
     training, validation = _functions(family, n_functions, n_validation, validation, branches)
-    network = _network(policy, init, training.dim)
+    network = _network(policy, init, training)
     start = time.perf_counter()
     task = Task.of(training, validation, network, HORIZON, workers)
     found = Progress(task)
@@ -150,14 +150,17 @@ def _functions(family: Any, n_functions: int | None, n_validation: int, validati
     return training, validation
 
 
-def _network(policy: MLP | None, init: Policy | None, dim: int) -> MLP:
+def _network(policy: MLP | None, init: Policy | None, training: Problems) -> MLP:
     if policy is not None and not isinstance(policy, MLP):
         raise TypeError(f"policy is {policy!r}; expected the shape of a network, such as l2o.policies.MLP()")
     if init is None:
         return policy or MLP()
     if not isinstance(init, Policy):
         raise TypeError(f"init is {init!r}; expected a Policy")
-    init.check_dim(dim)
+    init.check_dim(training.dim)
+    learned, asked = init.card.get("objective"), training.kernel.card()
+    if learned is not None and learned != asked:
+        raise ValueError(f"init was trained on the objective {learned}; expected that of family, {asked}")
     if policy is not None and policy != init.network:
         raise ValueError(f"policy is {policy}; init has another network, {init.network}")
     return init.network
@@ -172,8 +175,8 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
     name = f"{home}.{type(family).__qualname__}" if of_family else None
     momentum = task.validation.gaps(task.momentum, task.horizon, task.workers)[:, 1:].mean()
     return {
-        "family": {"name": name or "given problems", "settings": asdict(family) if of_family else {}},  # type: ignore[call-overload]
-        "objective": {"name": task.training.problems.kernel.name},
+        "family": {"name": name or "given problems", "settings": family.settings() if of_family else {}},
+        "objective": task.training.problems.kernel.card(),
         "training": {
             "n_functions": len(task.training.problems), "n_validation": len(task.validation.problems),
             "trainers": [each.card() for each in trainers], "course": found.course, "l2o": __version__,
