@@ -41,6 +41,8 @@ class Policy(StepMethod):
         default) or "float32", says in what the network is computed; the objective is always in float64.
     """
 
+    safeguarded = True
+
     def __init__(self, network: MLP, weights: dict[str, np.ndarray], card: dict[str, Any] | None = None) -> None:
         dim = len(weights["b2"])
         self._network = network
