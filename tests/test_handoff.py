@@ -403,7 +403,8 @@ def test_safeguard_is_the_default_and_can_be_asked_for(creeping, problems, rando
                       for minimize in (scipy.optimize.minimize, l2o.minimize))
     assert same(by_scipy, ours)
     assert ours.nfev > l2o.minimize(valley, X0, method=creeping).nfev
-    assert same(scipy.optimize.minimize(valley, X0, jac=True, method=creeping), l2o.minimize(valley, X0, method=creeping))
+    ours = l2o.minimize(valley, X0, method=creeping)
+    assert same(scipy.optimize.minimize(valley, X0, jac=True, method=creeping), ours)
 
 
 def test_safeguard_that_is_no_bool_is_an_error_that_names_it(creeping):
