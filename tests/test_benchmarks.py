@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import objectives, parts, report, scaling, timing
+from benchmarks import handoff, objectives, parts, report, scaling, timing
 from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
 from benchmarks.peers.with_l2o import PEERS
 from benchmarks.peers.work import draw
@@ -170,3 +170,12 @@ def test_machine_is_told():
     assert told["kernels"] in ("baseline", "avx2", "avx512")
     assert told["versions"]["numpy"] == np.__version__
     assert f"kernels built for {told['kernels']}" in report.sentence(told)
+
+
+def test_rule_that_was_chosen_is_the_compiled_one(random_policy):
+    problems = l2o.families.Logistic(n_points=20).sample(20, rng=4)
+    rule = handoff.RULES["gradient above 0.5, 10 steps"]
+    for seed in (1, 2):
+        runs = l2o.rollout(problems, method=random_policy(seed=seed), n_steps=handoff.LONGEST)
+        curves = handoff.handed_over(problems, runs, handoff.steps_of(runs, **rule))
+        np.testing.assert_allclose(curves, handoff.limited(problems, random_policy(seed=seed)), rtol=1e-14)

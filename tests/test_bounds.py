@@ -66,8 +66,10 @@ def test_rollout_and_minimize_write_inside_their_arrays(m, history, width, preci
         problems = l2o.families.Logistic(dim - 1, n_points=9).sample(m, rng=0)
         for method in (random_policy(dim, history=history, width=width).astype(precision), Momentum(0.1)):
             l2o.rollout(problems, method=method, n_steps=n_steps)
-            l2o.minimize_many(problems, method=method, options={"maxiter": n_steps})
-            l2o.minimize(problems[0], method=method, options={"maxiter": n_steps})
+            for safeguard in (method.safeguarded, False):
+                options = {"maxiter": n_steps, "safeguard": safeguard}
+                l2o.minimize_many(problems, method=method, options=options)
+                l2o.minimize(problems[0], method=method, options=options)
     assert fence.seen >= {"rollout", "minimize"}
 
 

@@ -58,11 +58,15 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True)
 class Stopping:
-    """When a minimisation ends: gradient within gtol (maximum norm), iterations, evaluations."""
+    """When a minimisation ends: gradient within gtol (maximum norm), iterations, evaluations.
+
+    A method with a safeguard goes without it if `safeguard` is False.
+    """
 
     gtol: float
     maxiter: int
     maxfun: int
+    safeguard: bool = True
 
 
 # x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
@@ -73,6 +77,8 @@ Callback = Callable[[list[float], float], bool]
 
 class Method(ABC):
     """Minimise objective functions from a starting point."""
+
+    safeguarded = False  # whether another method takes over where this one no longer helps, in minimize
 
     @abstractmethod
     def record(self, problems: Any, n_steps: int) -> Record:
@@ -167,6 +173,6 @@ class StepMethod(Method):
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
         nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
         _kernels.run.minimize(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
-                              step.state_size, stopping.gtol, stopping.maxiter, stopping.maxfun, callback,
-                              x, fun, jac, nit, nfev, status)
+                              step.state_size, self.safeguarded and stopping.safeguard, stopping.gtol, stopping.maxiter,
+                              stopping.maxfun, callback, x, fun, jac, nit, nfev, status)
         return x, fun, jac, nit, nfev, status

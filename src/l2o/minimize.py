@@ -12,7 +12,7 @@ import numpy as np
 
 from l2o import arguments
 from l2o.baselines import resolve
-from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Stopping, status_message
+from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Method, Stopping, status_message
 from l2o.objectives import is_compiled, one_problem
 from l2o.parallel import check_progress, map_rows
 from l2o.problems import Objective, Problems, PythonObjective, problems_with_starts
@@ -29,6 +29,9 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
              fixed: Any = None, callback: Any = None, tol: float | None = None,
              options: dict[str, Any] | None = None) -> OptimizeResult:
     """Minimise a function of several variables.
+
+    A `Policy` runs with a safeguard: the best point seen is kept, and where its steps no longer help, L-BFGS goes on
+    from there with the curvature seen so far, until the gradient is within gtol.
 
     Parameters
     ----------
@@ -48,20 +51,22 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     bounds, fixed : None
         Not supported yet.
     callback : callable, optional
-        Called after each iteration as ``callback(x)``, or ``callback(intermediate_result=res)`` if its
-        parameter has that name; StopIteration ends the run.
+        Called after each iteration, of the policy and of L-BFGS, as ``callback(x)``, or
+        ``callback(intermediate_result=res)`` if its parameter has that name; StopIteration ends the run.
     tol : float, optional
         Sets gtol.
     options : dict, optional
         gtol : maximum norm of the gradient at which the run has converged (1e-5).
-        maxiter : iterations (200 d). maxfun : evaluations (15000).
+        maxiter : iterations (200 d), steps of a policy and of L-BFGS together. maxfun : evaluations (15000).
+        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone.
 
     Returns
     -------
     OptimizeResult
         x, fun, jac, nit, nfev, njev, status, success, message; the best point seen. status: 0 converged,
         1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
-        the callback.
+        the callback. With a safeguard a step of the policy to where the function is not finite does not end
+        the run: L-BFGS takes over.
 
     Raises
     ------
@@ -83,7 +88,7 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     _unsupported(bounds, fixed)
     target = _target(fun, x0, args, jac)
     chosen.check_problems(target)
-    stopping = _stopping(target.dim, tol, options)
+    stopping = _stopping(target.dim, tol, options, chosen)
     if isinstance(target, PythonObjective):
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // target.calls_per_point))
     report = _Callback(callback) if callback is not None else None
@@ -155,7 +160,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs); the result does not depend on it.
     tol, options
-        As in `minimize`.
+        As in `minimize`, the safeguard of a policy included.
     raise_on_error : bool
         Raise if a run ends with a value that is not finite or an error of its objective, instead of
         reporting it in `status`.
@@ -185,7 +190,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     _unsupported(bounds, fixed)
     check_progress(progress)
     chosen.check_problems(problems)
-    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options))
+    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen))
     parts = map_rows(task, len(problems), chosen.workers(workers), progress)
     result = BatchResult(*parts)
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
@@ -239,8 +244,11 @@ def _unsupported(bounds: Any, fixed: Any) -> None:
         raise ValueError("fixed variables are not supported; expected None")
 
 
-def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None) -> Stopping:
+def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
     given = dict(options or {})
+    safeguard = arguments.flag("safeguard", given.get("safeguard", method.safeguarded))
+    if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
+        given.pop("safeguard", None)
     gtol = given.pop("gtol", 1e-5 if tol is None else tol)
     maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
     given.pop("disp", None)  # SciPy's spelling; there is nothing to print
@@ -252,6 +260,7 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None) -> St
         arguments.number("tol" if tol is not None else "gtol", gtol),
         200 * dim if maxiter is None else arguments.count("maxiter", maxiter, 0),
         15000 if maxfun is None else arguments.count("maxfun", maxfun, 1),
+        safeguard,
     )
 
 

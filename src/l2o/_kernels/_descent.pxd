@@ -40,6 +40,8 @@ ctypedef struct descent:
 
 cdef intptr_t descent_size(intptr_t n) noexcept nogil         # doubles of workspace
 cdef int descend(descent* run, double* work) noexcept nogil   # the status
+# An after_step for a Python callback; observer is the list [callback(x, f) -> stop, n, exception raised].
+cdef bint call_back(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept with gil
 
 
 cdef inline double product(const double* a, const double* b, intptr_t n) noexcept nogil:

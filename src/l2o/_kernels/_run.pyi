@@ -8,9 +8,9 @@ def rollout(
     nfev: ndarray | None, evaluations: ndarray | None,
 ) -> None: ...
 def minimize(
-    objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int, gtol: float,
-    maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray,
-    g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray,
+    objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int, safeguard: bool,
+    gtol: float, maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray,
+    f: ndarray, g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray,
 ) -> None: ...
 def addresses(blocks: ndarray, index: ndarray, out: ndarray) -> None: ...
 def evaluate_many(

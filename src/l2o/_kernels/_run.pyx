@@ -4,17 +4,27 @@
 # one a run. The caller keeps what the addresses point to alive, checks shapes and slices the batch;
 # nothing here allocates but one workspace a call. Runs with the same weights go in step, GROUP at a
 # time, so that the policy can read its weights once for several; row i does not depend on its neighbours.
-from libc.math cimport INFINITY, NAN, isfinite
+from libc.math cimport INFINITY, NAN, fabs, isfinite
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_history, l2o_objective_fn, l2o_policy_fn
-from l2o._kernels._evaluate cimport CONVERGED, LIMIT, STOPPED, evaluate, is_better, largest
+from l2o._kernels._descent cimport call_back, descend, descent, descent_size
+from l2o._kernels._evaluate cimport CONVERGED, LIMIT, NON_FINITE, STOPPED, evaluate, is_better, largest, rounding
 from l2o._kernels._history cimport history_push, history_reset, history_size
+from l2o._kernels._lbfgs cimport lbfgs, lbfgs_push, lbfgs_reset, lbfgs_size
+
+cdef extern from *:
+    """
+    #define L2O_FLAT 0.5
+    """
+    const double FLAT "L2O_FLAT"                               # a gradient of that share of the first one is L-BFGS's
 
 cdef enum:
-    GROUP = 8         # runs in step
+    GROUP = 8                                                  # runs in step
+    MOST_LEARNED = 10                                          # steps that a policy with a safeguard takes
+    PAIRS = 10                                                 # curvature pairs that L-BFGS keeps, its default
 
 
 cdef inline intptr_t group(const size_t* weights, intptr_t m) noexcept nogil:
@@ -109,66 +119,107 @@ def rollout(size_t objective, const size_t[::1] data, size_t policy, const size_
     free(memory)
 
 
-cdef struct Minimization:                                      # one run: where it is, and the best it has seen
-    double* point
+cdef struct Minimization:                                      # one run
+    descent best                                               # the best point seen, as L-BFGS takes it over
+    double* point                                              # where the policy is
     double* gradient
+    double* work                                               # shared: descent_size(n)
     double value
-    double first
-    double lowest
-    double* x
-    double* f
-    double* g
-    intptr_t* nit
-    intptr_t* nfev
-    int* status
+    double steepness                                           # of the start: the maximum norm of its gradient
+    int status
+    bint learned                                               # the next step is the policy's
+    bint helped                                                # one of its steps led to a better point
 
 
-cdef inline void start(Minimization* run, l2o_objective_fn objective, void* data, intptr_t n) noexcept nogil:
-    memcpy(run.point, run.x, n * sizeof(double))
-    run.status[0] = evaluate(objective, run.point, &run.value, run.gradient, n, data)
-    run.f[0], run.first, run.lowest = run.value, run.value, run.value
-    memcpy(run.g, run.gradient, n * sizeof(double))
-    run.nit[0], run.nfev[0] = 0, 1
+cdef inline void start(Minimization* run) noexcept nogil:
+    cdef descent* best = &run.best
+    memcpy(run.point, best.x, best.n * sizeof(double))
+    run.status = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data)
+    memcpy(best.g, run.gradient, best.n * sizeof(double))
+    best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
+    run.steepness, run.learned, run.helped = largest(run.gradient, best.n), True, False
 
 
-cdef inline bint ends(Minimization* run, intptr_t n, double gtol, intptr_t maxiter, intptr_t maxfun) noexcept nogil:
-    """Whether there is no further step to take."""
-    if run.status[0] == LIMIT and largest(run.g, n) <= gtol:
-        run.status[0] = CONVERGED
-    return run.status[0] != LIMIT or run.nit[0] >= maxiter or run.nfev[0] >= maxfun
+cdef inline bint still_helps(const Minimization* run, double before) noexcept nogil:
+    """The rule of the safeguard, after a step from a best value `before`; measured by benchmarks/handoff.py."""
+    return (run.value + rounding(run.value) < before and run.best.nit < MOST_LEARNED
+            and largest(run.gradient, run.best.n) > FLAT * run.steepness)
 
 
-cdef inline void advance(Minimization* run, l2o_objective_fn objective, void* data, const double* action,
-                         intptr_t n) noexcept nogil:
-    """Take a step and keep the best point."""
+cdef inline bint ends(Minimization* run) noexcept nogil:
+    """Whether the policy has no further step to take; where its steps no longer help, L-BFGS finishes the run.
+
+    If none helped, that is the run of L-BFGS from the start, to the bit.
+    """
+    cdef descent* best = &run.best
+    if run.status == LIMIT and largest(best.g, best.n) <= best.gtol:
+        run.status = CONVERGED
+    if run.status != LIMIT or best.nit >= best.maxiter or best.nfev >= best.maxfun:
+        return True
+    if run.learned:
+        return False
+    if not run.helped:
+        lbfgs_reset(best.memory, best.n, PAIRS, NULL)
+        best.lowest = best.first
+    run.status = descend(best, run.work)
+    return True
+
+
+cdef inline bint move(Minimization* run, const double* action, double* step) noexcept nogil:
+    """Add the action to the point; step is what that came to. Whether it led anywhere."""
+    cdef double total = 0.0, before
     cdef intptr_t j
-    for j in range(n):
+    for j in range(run.best.n):
+        before = run.point[j]
         run.point[j] += action[j]
-    run.status[0] = evaluate(objective, run.point, &run.value, run.gradient, n, data)
-    run.nfev[0] += 1
-    if run.status[0] != LIMIT:
+        step[j] = run.point[j] - before
+        total += fabs(step[j])
+    return 0.0 < total < INFINITY
+
+
+cdef inline void advance(Minimization* run, const l2o_history* h, const double* action) noexcept nogil:
+    """Take a step of the policy and keep the best point; with a safeguard, the curvature along the step, too."""
+    cdef descent* best = &run.best
+    cdef double before = best.f[0]
+    cdef double* step = run.work
+    cdef double* change = run.work + best.n
+    cdef bint guarded = best.memory != NULL, moved = move(run, action, step)
+    cdef intptr_t j
+    if guarded and not moved:
+        run.learned = False
         return
-    run.nit[0] += 1
-    run.lowest = min(run.lowest, run.value)
-    if is_better(run.value, run.gradient, run.f[0], run.g, run.first, run.lowest, n):
-        memcpy(run.x, run.point, n * sizeof(double))
-        memcpy(run.g, run.gradient, n * sizeof(double))
-        run.f[0] = run.value
+    run.status = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data)
+    best.nfev += 1
+    if guarded and run.status == NON_FINITE:
+        run.status, run.learned = LIMIT, False
+    elif run.status == LIMIT:
+        best.nit += 1
+        best.lowest = min(best.lowest, run.value)
+        if is_better(run.value, run.gradient, best.f[0], best.g, best.first, best.lowest, best.n):
+            memcpy(best.x, run.point, best.n * sizeof(double))
+            memcpy(best.g, run.gradient, best.n * sizeof(double))
+            best.f[0], run.helped = run.value, True
+        if guarded:
+            for j in range(best.n):
+                change[j] = run.gradient[j] - h.g[j]
+            lbfgs_push(best.memory, step, change)
+            run.learned = still_helps(run, before)
+        if best.after_step != NULL and best.after_step(best.observer, run.point, run.value, run.gradient, best.nfev):
+            run.status = STOPPED
 
 
-cdef void minimize_group(l2o_objective_fn objective, const size_t* data, l2o_policy_fn policy, const void* weights,
-                         l2o_history* h, double* action, Minimization* runs, intptr_t n_runs, intptr_t n, double gtol,
-                         intptr_t maxiter, intptr_t maxfun) noexcept nogil:
+cdef void minimize_group(l2o_policy_fn policy, const void* weights, l2o_history* h, double* action,
+                         Minimization* runs, intptr_t n_runs) noexcept nogil:
     """Run each until its best point has a gradient within gtol; x, f, g become the best point seen."""
     cdef intptr_t row[GROUP]
     cdef intptr_t active = n_runs, k
     for k in range(n_runs):
         row[k] = k
-        start(&runs[k], objective, <void*> data[k], n)
+        start(&runs[k])
     while active > 0:
         k = 0
         while k < active:
-            if ends(&runs[row[k]], n, gtol, maxiter, maxfun):
+            if ends(&runs[row[k]]):
                 active -= 1
                 drop(h, row, k, active)
             else:
@@ -177,55 +228,52 @@ cdef void minimize_group(l2o_objective_fn objective, const size_t* data, l2o_pol
         if active > 0:
             policy(h, active, action, weights)
         for k in range(active):
-            advance(&runs[row[k]], objective, <void*> data[row[k]], action + k * n, n)
-
-
-cdef int minimize_watched(l2o_objective_fn objective, void* data, l2o_policy_fn policy, const void* weights,
-                          l2o_history* h, double* action, Minimization* run, intptr_t n, double gtol,
-                          intptr_t maxiter, intptr_t maxfun, object callback) except -1:
-    """The same for one run, with callback(x, f) -> stop after each iteration."""
-    cdef intptr_t j
-    start(run, objective, data, n)
-    while not ends(run, n, gtol, maxiter, maxfun):
-        history_push(h, run.point, run.value, run.gradient)
-        policy(h, 1, action, weights)
-        advance(run, objective, data, action, n)
-        if run.status[0] == LIMIT and callback([run.point[j] for j in range(n)], run.value):
-            run.status[0] = STOPPED
-    return 0
+            advance(&runs[row[k]], &h[k], action + k * runs[0].best.n)
 
 
 def minimize(size_t objective, const size_t[::1] data, size_t policy, const size_t[::1] weights, intptr_t length,
-             intptr_t state_size, double gtol, intptr_t maxiter, intptr_t maxfun, object callback, double[:, ::1] x,
-             double[::1] f, double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status):
-    """Minimise from every row of x (m, n); x, f, g become the best points. callback, for one run, or None."""
+             intptr_t state_size, bint safeguard, double gtol, intptr_t maxiter, intptr_t maxfun, object callback,
+             double[:, ::1] x, double[::1] f, double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status):
+    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
+
+    With a safeguard L-BFGS takes over where the policy no longer helps.
+    """
     cdef intptr_t m = x.shape[0], n = x.shape[1], i = 0, k, n_runs
-    cdef intptr_t size = history_size(n, length, state_size)
-    cdef double* memory = <double*> malloc(GROUP * (size + 3 * n) * sizeof(double))
-    cdef double* work = memory + GROUP * size
+    cdef intptr_t size = history_size(n, length, state_size), pairs = lbfgs_size(n, PAIRS) if safeguard else 0
+    cdef double* memory = <double*> malloc((GROUP * (pairs + size + 3 * n) + descent_size(n)) * sizeof(double))
+    cdef double* histories = memory + GROUP * pairs
+    cdef double* vectors = histories + GROUP * size            # points, gradients, actions, workspace
+    cdef list told = [callback, n, None]
     cdef l2o_history h[GROUP]
     cdef Minimization runs[GROUP]
     if memory == NULL:
         raise MemoryError
-    try:
+    memset(runs, 0, sizeof(runs))
+    for k in range(GROUP):
+        runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, &lbfgs, n
+        runs[k].best.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
+        runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
+        runs[k].work = vectors + 3 * GROUP * n
+        if safeguard:
+            runs[k].best.memory = memory + k * pairs
+        if callback is not None:
+            runs[k].best.after_step, runs[k].best.observer = call_back, <void*> told
+    with nogil:
         while i < m:
             n_runs = group(&weights[i], m - i)
             for k in range(n_runs):
-                history_reset(&h[k], memory + k * size, n, length, state_size)
-                runs[k] = Minimization(work + k * n, work + (GROUP + k) * n, NAN, NAN, NAN, &x[i + k, 0], &f[i + k],
-                                       &g[i + k, 0], &nit[i + k], &nfev[i + k], &status[i + k])
-            if callback is not None:
-                minimize_watched(<l2o_objective_fn> objective, <void*> data[i], <l2o_policy_fn> policy,
-                                 <const void*> weights[i], h, work + 2 * GROUP * n, runs, n, gtol, maxiter, maxfun,
-                                 callback)
-            else:
-                with nogil:
-                    minimize_group(<l2o_objective_fn> objective, &data[i], <l2o_policy_fn> policy,
-                                   <const void*> weights[i], h, work + 2 * GROUP * n, runs, n_runs, n, gtol, maxiter,
-                                   maxfun)
+                history_reset(&h[k], histories + k * size, n, length, state_size)
+                runs[k].best.data = <void*> data[i + k]
+                runs[k].best.x, runs[k].best.f, runs[k].best.g = &x[i + k, 0], &f[i + k], &g[i + k, 0]
+                if safeguard:
+                    lbfgs_reset(runs[k].best.memory, n, PAIRS, NULL)
+            minimize_group(<l2o_policy_fn> policy, <const void*> weights[i], h, vectors + 2 * GROUP * n, runs, n_runs)
+            for k in range(n_runs):
+                nit[i + k], nfev[i + k], status[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
             i += n_runs
-    finally:
-        free(memory)
+    free(memory)
+    if told[2] is not None:
+        raise told[2]
 
 
 def addresses(const double[:, :] blocks, const intptr_t[:] index, size_t[::1] out):

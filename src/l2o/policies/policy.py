@@ -28,7 +28,8 @@ class Policy(StepMethod):
     """A learned optimizer: it turns the history of a run into the next step.
 
     Use it as ``method`` of `l2o.minimize`, `l2o.minimize_many`, `l2o.rollout`, `l2o.compare` or
-    `scipy.optimize.minimize`. Policies are made by `l2o.train` and `l2o.load`.
+    `scipy.optimize.minimize`. Policies are made by `l2o.train` and `l2o.load`. To minimise, L-BFGS takes over where
+    the policy's steps no longer help, unless the option ``safeguard`` is False; rollouts are the policy alone.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ class Policy(StepMethod):
         What it is: family, dimension, settings, seeds, measured quality. Its entry "precision", "float64" (the
         default) or "float32", says in what the network is computed; the objective is always in float64.
     """
+
+    safeguarded = True
 
     def __init__(self, network: MLP, weights: dict[str, np.ndarray], card: dict[str, Any] | None = None) -> None:
         dim = len(weights["b2"])

@@ -1,0 +1,233 @@
+"""When a policy should hand over to L-BFGS, and what that gives.
+
+    python -m benchmarks.handoff --rules [--families logistic robust] [--seeds 0 1] [--policies FOLDER]
+    python -m benchmarks.handoff [--functions 500] [--families ...] [--seeds ...] [--policies FOLDER]
+    python -m benchmarks.handoff --standard [--families logistic neural-net] [--seeds ...] [--policies FOLDER]
+
+The first tries rules on 400 functions of the branch of the seed that validates, the second runs the compiled rule on
+unseen functions beside the other methods, the third on the standard functions of the tests. Policies are trained with
+default settings (half a minute to two minutes each), or read from FOLDER/family-seed.npz, where they are saved. All
+counts are evaluations after the one at x0.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import l2o
+from l2o import _kernels
+from l2o.families import FAMILIES
+from l2o.optimum import best_known
+from l2o.training import streams
+
+from .report import table
+
+BUDGET, SHOWN = 100, range(1, 11)
+TARGETS = 1e-2, 1e-4, 1e-6
+LONGEST = 25  # learned steps that the rules may choose among
+
+
+def policy_of(family, seed, folder):
+    """Return the policy of a family and seed, trained now unless it is in the folder."""
+    path = folder and Path(folder, f"{family}-{seed}.npz")
+    if path and path.exists():
+        return l2o.load(path)
+    policy = l2o.train(FAMILIES[family](), rng=seed, workers=-1)
+    if path:
+        policy.save(path)
+    return policy
+
+
+def lowest_so_far(evaluations):
+    """Return the lowest value after 0..BUDGET evaluations, (m, BUDGET + 1)."""
+    filled = np.full((len(evaluations), BUDGET + 1), np.inf)
+    kept = evaluations[:, : BUDGET + 1]
+    filled[:, : kept.shape[1]] = np.where(np.isfinite(kept), kept, np.inf)
+    return np.minimum.accumulate(filled, axis=1)
+
+
+def recorded(problems, method):
+    """Return the lowest values of a method that `rollout` records."""
+    return lowest_so_far(l2o.rollout(problems, method=method, n_steps=BUDGET).evaluations)
+
+
+def limited(problems, method):
+    """Return the lowest values of a method that only `minimize_many` runs, one budget after the other."""
+    return np.stack([l2o.minimize_many(problems, method=method, options={"maxfun": 1 + k, "gtol": 0.0}).fun
+                     for k in range(BUDGET + 1)], axis=1)
+
+
+def gaps(curves, problems, starts):
+    """Return f - f* of each method, f* the lowest value that a method or a polish from its end points found."""
+    lowest = best_known(problems, starts)
+    f_star = np.minimum(lowest, np.min([curve[:, -1] for curve in curves.values()], axis=0))
+    return {name: curve - f_star[:, None] for name, curve in curves.items()}
+
+
+def evaluations_to(gap, target):
+    """Return the evaluations until f - f* <= target, (m,); +inf where the budget is not enough."""
+    return np.where((gap <= target).any(axis=1), (gap <= target).argmax(axis=1), np.inf)
+
+
+# -- the choice of the rule ----------------------------------------------------------------------------
+
+
+def steps_of(runs, *, flat=0.0, most=LONGEST, promised=0.0):
+    """Return how many learned steps each run takes, (m,).
+
+    A run hands over after the first step that does not lower f, that leaves less than `flat` of the gradient at the
+    start, or that lowers f by less than `promised` times what a step of L-BFGS promised; or after `most` steps.
+    """
+    slope, taken = np.abs(runs.jac).max(axis=2), [most] * len(runs.fun)
+    for i, k in itertools.product(range(len(taken)), range(most, 0, -1)):
+        gain = runs.fun[i, :k].min() - runs.fun[i, k]
+        expected = promise(runs, i, k - 1) if promised and k > 1 else 0.0
+        if not gain > 0 or slope[i, k] <= flat * slope[i, 0] or gain < promised * expected:
+            taken[i] = k
+    return taken
+
+
+def pairs(runs, i, k):
+    """Return the curvature pairs of the first k learned steps."""
+    return np.diff(runs.x[i, : k + 1], axis=0), np.diff(runs.jac[i, : k + 1], axis=0)
+
+
+def promise(runs, i, k):
+    """Return by how much the model of L-BFGS says that its next step lowers f, g'Hg / 2."""
+    g = runs.jac[i, k].copy()
+    p, memory = np.empty_like(g), np.empty(_kernels.lbfgs.work_size(len(g), 10))
+    _kernels.lbfgs.direction(*pairs(runs, i, k), g, 10, memory, p)
+    return -0.5 * g @ p
+
+
+def handed_over(problems, runs, taken):
+    """Return the lowest values of runs that take so many learned steps and then L-BFGS, (m, BUDGET + 1)."""
+    curve = np.minimum.accumulate(np.pad(runs.fun, ((0, 0), (0, BUDGET + 1 - runs.fun.shape[1])), mode="edge"), axis=1)
+    addresses, dim = problems.addresses(), problems.dim
+    memory = np.empty(_kernels.lbfgs.work_size(dim, 10))
+    for i, k in enumerate(taken):
+        best, first = int(np.argmin(runs.fun[i, : k + 1])), runs.fun[i, 0]
+        known = pairs(runs, i, k) if best else (np.empty((0, dim)),) * 2
+        for budget in range(k + 1, BUDGET + 1):
+            x, f, g = runs.x[i, best].copy(), runs.fun[i, best : best + 1].copy(), runs.jac[i, best].copy()
+            status = _kernels.lbfgs.resume(problems.function, int(addresses[i]), 10, *known, 0.0, 1000, budget + 1,
+                                           first, f[0], k, k + 1, memory, x, f, g)[2]
+            curve[i, budget] = f[0]
+            if status != 1:
+                curve[i, budget:] = f[0]
+                break
+    return curve
+
+
+RULES = {
+    "L-BFGS alone": None,
+    "1 step": {"most": 1},
+    **{f"{n} steps or fewer": {"most": n} for n in (2, 3, 5, 10)},
+    **{f"gradient above {c} of the first": {"flat": c} for c in (0.3, 0.5, 0.7)},
+    **{f"gradient above {c}, 10 steps": {"flat": c, "most": 10} for c in (0.3, 0.4, 0.5, 0.6, 0.7)},
+    **{f"gradient above 0.5, {n} steps": {"flat": 0.5, "most": n} for n in (3, 5, 15)},
+    **{f"{c} of what L-BFGS promises": {"promised": c} for c in (0.5, 1.0, 2.0)},
+}
+
+
+def compare_rules(given):
+    """Print each rule: the mean of f - f* over budgets 1 to 10 against L-BFGS alone, and evaluations to 1e-6."""
+    columns, rows = [], {name: [] for name in RULES}
+    for family, seed in itertools.product(given.families, given.seeds):
+        problems = FAMILIES[family]().sample(400, streams(seed)["validation"])
+        policy = policy_of(family, seed, given.policies)
+        runs = l2o.rollout(problems, method=policy, n_steps=LONGEST)
+        curves = {name: recorded(problems, "lbfgs") if rule is None else
+                  handed_over(problems, runs, steps_of(runs, **rule)) for name, rule in RULES.items()}
+        ends = l2o.minimize_many(problems, method="lbfgs", tol=1e-10).x
+        found = gaps(curves, problems, ends[:, None])
+        reached = {name: evaluations_to(gap, TARGETS[-1]) for name, gap in found.items()}
+        common = np.isfinite(list(reached.values())).all(axis=0)
+        alone = found["L-BFGS alone"].mean(axis=0)[1:11]
+        for name, gap in found.items():
+            ratio = np.exp(np.log(gap.mean(axis=0)[1:11] / alone).mean())
+            rows[name] += [f"{ratio:.3f}", f"{reached[name][common].mean():.2f}"]
+        columns += [f"{family} {seed}: f - f*", f"to 1e-6 ({common.sum()})"]
+    print("mean of f - f* over budgets of 1 to 10, as a share of that of L-BFGS (geometric mean), and mean evaluations "
+          "to 1e-6\nover the functions on which all rules get there\n")
+    print(table(["learned steps while they lower f, and", *columns], [[name, *row] for name, row in rows.items()]))
+
+
+# -- what it gives -------------------------------------------------------------------------------------
+
+
+def evaluate(given, family, seed):
+    """Print, for unseen functions, f - f* at small budgets and evaluations to targets of each method."""
+    kind, branches = FAMILIES[family](), streams(seed)
+    problems, policy = kind.sample(given.functions, branches["fresh"]), policy_of(family, seed, given.policies)
+    momentum = l2o.tune(l2o.baselines.Momentum, kind.sample(kind.n_training, branches["training"]), n_steps=40)
+    curves = {"SciPy L-BFGS-B": "scipy-lbfgs", "CG": "cg", "L-BFGS": "lbfgs", "momentum, tuned": momentum,
+              "policy alone": policy, "Newton": "newton"}
+    if problems.kernel.hessian is None:
+        del curves["Newton"]
+    curves = {name: recorded(problems, method) for name, method in curves.items()}
+    curves["policy, safeguarded"] = limited(problems, policy)
+    ends = np.stack([l2o.minimize_many(problems, method=method, tol=1e-10).x for method in ("lbfgs", policy)], axis=1)
+    found = gaps(curves, problems, ends)
+    print(f"\n{family}, seed {seed}, {given.functions} unseen functions: mean of f - f* after k evaluations\n")
+    print(table(["k", *SHOWN], [[name, *(f"{gap[:, k].mean():.2g}" for k in SHOWN)] for name, gap in found.items()]))
+    reached = {name: [evaluations_to(gap, target) for target in TARGETS] for name, gap in found.items()}
+    slow = {"momentum, tuned", "policy alone"}
+    common = np.isfinite([row for name, row in reached.items() if name not in slow]).all(axis=0)
+    print(f"\nevaluations to f - f* <= target: mean over the {', '.join(map(str, common.sum(axis=1)))} functions on "
+          "which all but momentum\nand the policy alone get there, median over all, share that gets there in "
+          f"{BUDGET}\n")
+    head = [f"{what} {target:.0e}" for target in TARGETS for what in ("mean", "median", "share")]
+    rows = [[name] + [cell for at, among in zip(row, common)
+                      for cell in (f"{at[among].mean():.2f}".replace("inf", "-"), f"{np.median(at):.0f}",
+                                   f"{np.isfinite(at).mean():.3f}")]
+            for name, row in reached.items()]
+    print(table(["method", *head], rows))
+
+
+def on_standard_functions(family, seed, folder):
+    """Print evaluations and solved functions, outside of the family, of a policy and of L-BFGS."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from standard_functions import FUNCTIONS
+
+    policy, total, solved = policy_of(family, seed, folder), np.zeros(2, int), np.zeros(2, int)
+    for function in FUNCTIONS.values():
+        with np.errstate(all="ignore"):
+            both = [l2o.minimize(function.value_and_grad, function.start(policy.dim), method=method)
+                    for method in (policy, "lbfgs")]
+        best = min(result.fun for result in both)
+        total += [result.nfev for result in both]
+        solved += [result.success or result.fun <= best + 1e-8 for result in both]
+    print(f"{family}, seed {seed}: {len(FUNCTIONS)} functions in dimension {policy.dim}; evaluations {total[0]}, of "
+          f"L-BFGS {total[1]}; solved {solved[0]}, by L-BFGS {solved[1]}")
+
+
+def main():
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rules", action="store_true", help="try rules on validation functions")
+    parser.add_argument("--standard", action="store_true", help="run on the standard functions of the tests")
+    parser.add_argument("--families", nargs="+", default=["logistic", "robust"], choices=FAMILIES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--functions", type=int, default=500)
+    parser.add_argument("--policies", metavar="FOLDER", help="where trained policies are kept")
+    given = parser.parse_args()
+    if given.rules:
+        compare_rules(given)
+        return
+    for family, seed in itertools.product(given.families, given.seeds):
+        if given.standard:
+            on_standard_functions(family, seed, given.policies)
+        else:
+            evaluate(given, family, seed)
+
+
+if __name__ == "__main__":
+    main()
