@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from l2o import evaluation, plotting, training
     from l2o.config import show_config
     from l2o.evaluation import Comparison, Curve, compare
-    from l2o.training import GuidedPolicySearch, train
+    from l2o.training import GuidedPolicySearch, UnrolledGradient, train
     from l2o.tuning import tune
 
 _ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
@@ -31,14 +31,15 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
     "compare": "l2o.evaluation",
     "tune": "l2o.tuning",
     "GuidedPolicySearch": "l2o.training",
+    "UnrolledGradient": "l2o.training",
     "train": "l2o.training",
     "show_config": "l2o.config",
 }
 _SUBMODULES = ("evaluation", "plotting", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
-           "baselines", "compare", "errors", "evaluation", "families", "load", "minimize", "minimize_many", "plotting",
-           "__version__", "policies", "rollout", "show_config", "train", "training", "tune"]
+           "UnrolledGradient", "baselines", "compare", "errors", "evaluation", "families", "load", "minimize",
+           "minimize_many", "plotting", "__version__", "policies", "rollout", "show_config", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:
