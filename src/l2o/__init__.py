@@ -39,7 +39,8 @@ _SUBMODULES = ("evaluation", "plotting", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
            "UnrolledGradient", "baselines", "compare", "errors", "evaluation", "families", "load", "minimize",
-           "minimize_many", "plotting", "__version__", "policies", "rollout", "show_config", "train", "training", "tune"]
+           "minimize_many", "plotting", "__version__", "policies", "rollout", "show_config", "train", "training",
+           "tune"]
 
 
 def __getattr__(name: str) -> Any:

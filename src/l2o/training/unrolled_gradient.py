@@ -167,7 +167,7 @@ class Descent:
             weights["deviation"] = self._deviation()
         self.deviation = weights["deviation"].astype(float)
         self.trained = Trained.of(weights, float)
-        self.moments = np.zeros((2, len(self.trained.vector)))
+        self.mean, self.square = np.zeros((2, len(self.trained.vector)))  # moments of the gradient
         self.coming: list[np.ndarray] = []
 
     def _deviation(self) -> np.ndarray:
@@ -217,7 +217,7 @@ class Descent:
                                  self._turns(-(-len(problems) // BLOCK)))
         cost, usable, gradient = differentiate(unrolled_runs, self.task.workers)
         if usable.any():
-            regression.adam(self.trained.vector, gradient, *self.moments, step + 1, settings.rate_at(step),
+            regression.adam(self.trained.vector, gradient, self.mean, self.square, step + 1, settings.rate_at(step),
                             settings.clip)
         cost = cost[usable] - cost_weights.sum() * training.f_star[function[usable]]
         return float(cost.mean()) if usable.any() else np.inf, int((~usable).sum())
