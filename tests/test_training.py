@@ -26,7 +26,7 @@ SEARCH = sys.modules["l2o.training.guided_policy_search"]
 SHORT = {"n_iterations": 2, "n_samples": 4, "horizon": 10, "epochs": 2, "batch": 32}
 SEARCHES = {"-".join(names): GuidedPolicySearch(samples=names[0], trust_region=names[1], local_model=names[2], **SHORT)
             for names in itertools.product(("policy", "teacher"), ("policy", "teacher"), ("samples", "hessian"))}
-TRAINERS = {**SEARCHES, "unrolled": UnrolledGradient(n_steps=40, n_runs=16, horizon=10, late_horizon=12, n_rounds=2)}
+TRAINERS = {**SEARCHES, "unrolled": UnrolledGradient(n_steps=40, n_runs=16, horizon=10, n_rounds=2)}
 PARTS = {GuidedPolicySearch: {"sampling", "fitting", "Riccati", "regression"}, UnrolledGradient: {"unrolled gradient"}}
 
 

@@ -16,7 +16,7 @@ from l2o.training.unrolled_gradient import Descent, Unrolled, differentiate
 MODULE = sys.modules["l2o.training.unrolled_gradient"]
 FAMILY = l2o.families.Logistic(n_points=20)
 NETWORK = MLP(history=5, width=8)
-SHORT = {"n_steps": 6, "n_runs": 8, "horizon": 10, "late_horizon": 12, "n_rounds": 2}
+SHORT = {"n_steps": 6, "n_runs": 8, "horizon": 10, "n_rounds": 2}
 
 
 def learn(**settings):
@@ -221,7 +221,7 @@ def test_rollouts_grow_from_random_weights(descent):
     assert lengths == sorted(lengths)
     assert UnrolledGradient(n_steps=100, growth=0.0).horizon_at(0, 4) == 40
     _, calls = descent()
-    learn(trainer=UnrolledGradient(**{**SHORT, "late_share": 0.0}))
+    learn(trainer=UnrolledGradient(**SHORT))
     assert [len(runs.cost_weights) - 1 for runs in calls] == [4, 5, 7, 10, 10, 10]
 
 
@@ -229,9 +229,8 @@ def test_rollouts_from_a_policy_are_of_full_length(descent):
     _, calls = descent()
     init = learn()
     calls.clear()
-    learn(policy=None, init=init, trainer=UnrolledGradient(**{**SHORT, "late_share": 0.0}))
-    learn(policy=None, init=init, trainer=UnrolledGradient(**{**SHORT, "late_share": 1.0}))
-    assert [len(runs.cost_weights) - 1 for runs in calls] == [10] * 6 + [12] * 6
+    learn(policy=None, init=init, trainer=UnrolledGradient(**SHORT))
+    assert [len(runs.cost_weights) - 1 for runs in calls] == [10] * 6
 
 
 def test_rate_falls_to_zero_as_a_cosine():
@@ -242,7 +241,7 @@ def test_rate_falls_to_zero_as_a_cosine():
 
 
 def test_cost_is_in_units_of_momentum(descent):
-    made, calls = descent(near=0.0, late_share=0.0, rotations=0.0, n_runs=5)
+    made, calls = descent(near=0.0, rotations=0.0, n_runs=5)
     cost, lost = made.step(0, 10)
     task, weights = made.task, calls[0].cost_weights
     momentum = weights @ task.training.gaps(task.momentum, 10, 1).mean(axis=0)
@@ -268,7 +267,7 @@ def test_every_function_and_every_start_is_taken_once_a_pass(descent):
 
 
 def test_share_of_the_runs_starts_near_where_momentum_ends(descent):
-    made, calls = descent(n_runs=400, near=0.25, horizon=30, late_horizon=100)
+    made, calls = descent(n_runs=400, near=0.25)
     made.step(0, 4)
     runs, training = calls[0], made.task.training.problems
     own = {x.tobytes() for x in training.x0}
@@ -313,15 +312,14 @@ def test_lost_runs_are_counted_in_the_course():
 # -- the trainer ---------------------------------------------------------------------------------------
 
 
-SETTINGS = [{"n_steps": 5}, {"n_runs": 9}, {"horizon": 11}, {"first_horizon": 3}, {"growth": 0.9}, {"late_horizon": 14},
-            {"late_share": 1.0}, {"near": 0.9}, {"relative": 1.0}, {"first_step": 0.5}, {"rotations": 0.0},
+SETTINGS = [{"n_steps": 5}, {"n_runs": 9}, {"horizon": 11}, {"first_horizon": 3}, {"growth": 0.9},
+            {"near": 0.9}, {"relative": 1.0}, {"first_step": 0.5}, {"rotations": 0.0},
             {"rate": 1e-2}, {"clip": 1e-3}]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_every_setting_shapes_the_training(settings):
-    base = {"late_share": 0.5, "rotations": 1.0}
-    one, other = (learn(trainer=UnrolledGradient(**{**SHORT, **base, **each})).card["training"]["course"][-1]
+    one, other = (learn(trainer=UnrolledGradient(**{**SHORT, "rotations": 1.0, **each})).card["training"]["course"][-1]
                   for each in ({}, settings))
     assert one["validation"] != other["validation"]
 
@@ -360,9 +358,8 @@ def test_init_without_a_step_is_the_policy_at_rest():
     ({"n_runs": 0}, ValueError, "n_runs is 0"), ({"n_runs": 1.5}, TypeError, "n_runs is 1.5; expected an integer"),
     ({"horizon": 0}, ValueError, "horizon is 0"), ({"first_horizon": 0}, ValueError, "first_horizon is 0"),
     ({"first_horizon": 41}, ValueError, "first_horizon is 41; expected at most horizon, 40"),
-    ({"late_horizon": 39}, ValueError, "late_horizon is 39; expected at least horizon, 40"),
     ({"growth": 1.5}, ValueError, r"growth is 1.5; expected a number in \[0, 1\]"),
-    ({"growth": -1}, ValueError, "growth is -1"), ({"late_share": 2}, ValueError, "late_share is 2"),
+    ({"growth": -1}, ValueError, "growth is -1"),
     ({"near": 1.1}, ValueError, "near is 1.1"), ({"relative": 1.5}, ValueError, "relative is 1.5"),
     ({"rotations": np.nan}, ValueError, "rotations is nan"), ({"first_step": -1}, ValueError, "first_step is -1"),
     ({"rate": 0}, ValueError, "rate is 0"), ({"rate": "fast"}, TypeError, "rate is 'fast'"),

@@ -31,6 +31,7 @@ from l2o.training.trajectories import Layout, simulate
 __all__ = ["Descent", "UnrolledGradient", "Unrolled", "differentiate"]
 
 DIFFERENCE = 6e-6  # relative length of a difference of gradients: the cube root of the rounding
+END = 100  # steps of momentum to where near starts are
 NEAR = (1.0, 3.0)  # powers of ten by which a near start is nearer
 TINY = 1e-300
 
@@ -54,10 +55,6 @@ class UnrolledGradient(Trainer):
         Steps of the first rollouts, at most `horizon`.
     growth : float
         Share of the training over which rollouts grow from `first_horizon` to `horizon`, geometrically, in [0, 1].
-    late_horizon : int
-        Steps of the long rollouts that are among those of full length, at least `horizon`: for stability.
-    late_share : float
-        Share of the steps with such rollouts, in [0, 1].
     near : float
         Share of the rollouts that start near where momentum ends, in [0, 1]: at a policy's rest point, which most
         rollouts reach only at their end, its steps must not grow.
@@ -85,31 +82,26 @@ class UnrolledGradient(Trainer):
     horizon: int = 40
     first_horizon: int = 4
     growth: float = 0.5
-    late_horizon: int = 100
-    late_share: float = 0.25
     near: float = 0.25
     relative: float = 0.5
     first_step: float = 2.0
-    rotations: float = 1.0
-    rate: float = 3e-3
+    rotations: float = 0.5
+    rate: float = 2e-3
     clip: float = 1.0
     n_rounds: int = 40
 
     def __post_init__(self) -> None:
-        for name, least in (("n_steps", 0), ("n_runs", 1), ("horizon", 1), ("first_horizon", 1),
-                            ("late_horizon", 1), ("n_rounds", 1)):
+        for name, least in (("n_steps", 0), ("n_runs", 1), ("horizon", 1), ("first_horizon", 1), ("n_rounds", 1)):
             object.__setattr__(self, name, arguments.count(name, getattr(self, name), least))
         for name in ("rate", "clip"):
             object.__setattr__(self, name, arguments.number(name, getattr(self, name), exclusive=True))
-        for name in ("growth", "late_share", "near", "relative", "first_step", "rotations"):
+        for name in ("growth", "near", "relative", "first_step", "rotations"):
             object.__setattr__(self, name, arguments.number(name, getattr(self, name)))
-        for name in ("growth", "late_share", "near", "relative", "rotations"):
+        for name in ("growth", "near", "relative", "rotations"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number in [0, 1]")
         if self.first_horizon > self.horizon:
             raise ValueError(f"first_horizon is {self.first_horizon}; expected at most horizon, {self.horizon}")
-        if self.late_horizon < self.horizon:
-            raise ValueError(f"late_horizon is {self.late_horizon}; expected at least horizon, {self.horizon}")
 
     def horizon_at(self, step: int, start: int) -> int:
         """Return the length of the rollouts of a step, from `start` to `horizon`."""
@@ -156,11 +148,11 @@ class Descent:
                  rng: np.random.Generator) -> None:
         self.settings, self.task, self.rng = settings, task, rng
         network = task.network
-        gaps = task.training.gaps(task.momentum, settings.late_horizon, task.workers)
+        gaps = task.training.gaps(task.momentum, settings.horizon, task.workers)
         sound = gaps[np.isfinite(gaps).all(axis=1)]  # one function that is lost must not spoil the others
         self.gap = sound.mean(axis=0) if len(sound) else np.ones(gaps.shape[1])
         self.cost = Cost(self.gap, settings.relative, settings.first_step)
-        ends = simulate(task.momentum, task.training.problems, settings.late_horizon, workers=task.workers).x[:, -1]
+        ends = simulate(task.momentum, task.training.problems, END, workers=task.workers).x[:, -1]
         self.ends = np.where(np.isfinite(ends).all(axis=1, keepdims=True), ends, task.training.problems.x0)
         if weights is None:
             weights = network.initial(task.dim, rng)
@@ -182,7 +174,15 @@ class Descent:
         """Return the present weights."""
         return self.task.network.at_rest({"deviation": self.deviation, **self.trained.weights()})
 
-    def _draw(self) -> np.ndarray:
+    def _draw(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the functions of the rollouts (runs,) and where they start (runs, d)."""
+        function, start = self._pairs().T
+        x0, end = self.task.training.problems.x0[start], self.ends[function]
+        near = self.rng.random((len(x0), 1)) < self.settings.near
+        nearer = 10.0 ** -self.rng.uniform(*NEAR, (len(x0), 1))
+        return function, np.where(near, end + nearer * (x0 - end), x0)
+
+    def _pairs(self) -> np.ndarray:
         """Return pairs (runs, 2) of a function and of the one whose starting point it gets: all, then all again."""
         m = len(self.task.training.problems)
         while sum(map(len, self.coming)) < self.settings.n_runs:
@@ -201,14 +201,7 @@ class Descent:
     def step(self, step: int, horizon: int) -> tuple[float, int]:
         """Take a step; return the cost in units of momentum's, and how many runs left the finite numbers."""
         training, settings = self.task.training, self.settings
-        late = self.rng.random() < settings.late_share
-        if late and horizon == settings.horizon:
-            horizon = settings.late_horizon
-        function, start = self._draw().T
-        x0 = training.problems.x0[start]
-        near = self.rng.random(len(x0)) < settings.near
-        pulled = 10.0 ** -self.rng.uniform(*NEAR, (len(x0), 1))
-        x0 = np.where(near[:, None], self.ends[function] + pulled * (x0 - self.ends[function]), x0)
+        function, x0 = self._draw()
         problems = training.problems[function].with_starts(x0)
         cost_weights = self.cost.weights(horizon)
         reference = float(cost_weights @ self.gap[: horizon + 1])
