@@ -149,4 +149,4 @@ def test_method_page_names_settings_that_exist():
     known = {field for each in (l2o.GuidedPolicySearch, l2o.UnrolledGradient, l2o.policies.MLP)
              for field in each.__dataclass_fields__}
     assert settings
-    assert set(settings) <= known | {"method", "by"}
+    assert set(settings) <= known | {"method", "by", "trainer", "init"}

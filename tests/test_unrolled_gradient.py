@@ -9,9 +9,10 @@ import pytest
 import l2o
 from l2o.policies import MLP, Policy
 from l2o.problems import LOGISTIC, Kernel
-from l2o.training import GuidedPolicySearch, UnrolledGradient, train
+from l2o.training import GuidedPolicySearch, UnrolledGradient, streams, train
 from l2o.training.imitation import Trained
-from l2o.training.unrolled_gradient import Descent, Unrolled, differentiate
+from l2o.training.unrolled import Unrolled, differentiate
+from l2o.training.unrolled_gradient import Descent
 
 MODULE = sys.modules["l2o.training.unrolled_gradient"]
 FAMILY = l2o.families.Logistic(n_points=20)
@@ -368,3 +369,28 @@ def test_init_without_a_step_is_the_policy_at_rest():
 def test_setting_that_does_not_fit_is_an_error_that_names_it(settings, error, message):
     with pytest.raises(error, match=message):
         UnrolledGradient(**settings)
+
+
+def test_training_beats_tuned_momentum():
+    """A small training from random weights (5 s), on the functions it chose on and on 300 that nobody saw.
+
+    Measured over seeds 0-2, learned / momentum in the mean over k = 1..40: validation .85 .79 .95, unseen .87 .89 1.02.
+    """
+    family = l2o.families.Logistic()
+    policy = train(family, n_functions=60, rng=0, policy=MLP(history=10, width=30),
+                   trainer=UnrolledGradient(n_steps=400, n_runs=64, rate=5e-3, near=0.25))
+    quality = policy.card["quality"]
+    assert quality["policy"] < 0.95 * quality["momentum"]
+    momentum = l2o.baselines.Momentum(**quality["momentum_settings"])
+    report = l2o.compare(family.sample(300, streams(0)["fresh"]), {"learned": policy, "momentum": momentum},
+                         n_steps=40, n_bootstrap=10)
+    learned, tuned = (report.curves()[name].mean for name in ("learned", "momentum"))
+    assert learned[1:].mean() < 0.95 * tuned[1:].mean()
+    assert np.isfinite(report.runs["learned"].fun).all()
+
+
+def test_defaults_are_the_documented_ones():
+    """docs/method.md: 96 runs, from 4 to 40 steps over half of the training, half near starts, half turned."""
+    trainer = UnrolledGradient()
+    assert (trainer.n_runs, trainer.first_horizon, trainer.horizon) == (96, 4, 40)
+    assert (trainer.growth, trainer.near, trainer.rotations) == (0.5, 0.5, 0.5)
