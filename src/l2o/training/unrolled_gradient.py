@@ -71,7 +71,7 @@ class UnrolledGradient(Trainer):
     horizon: int = 40
     first_horizon: int = 4
     growth: float = 0.5
-    near: float = 0.5
+    near: float = 0.25
     relative: float = 0.5
     first_step: float = 2.0
     rotations: float = 0.5
