@@ -146,6 +146,7 @@ def test_changelog_has_the_current_version():
 def test_method_page_names_settings_that_exist():
     text = (DOCS / "method.md").read_text(encoding="utf-8")
     settings = re.findall(r"`([a-z_]+)=", text)
-    known = set(l2o.GuidedPolicySearch.__dataclass_fields__) | set(l2o.policies.MLP.__dataclass_fields__)
+    known = {field for each in (l2o.GuidedPolicySearch, l2o.UnrolledGradient, l2o.policies.MLP)
+             for field in each.__dataclass_fields__}
     assert settings
-    assert set(settings) <= known | {"method", "by"}
+    assert set(settings) <= known | {"method", "by", "trainer", "init"}

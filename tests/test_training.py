@@ -15,7 +15,7 @@ import l2o
 from l2o.baselines import Momentum
 from l2o.optimum import best_known
 from l2o.policies import MLP, Policy
-from l2o.training import GuidedPolicySearch, Trainer, streams, train
+from l2o.training import GuidedPolicySearch, Trainer, UnrolledGradient, streams, train
 from l2o.training import teacher as teacher_module
 from l2o.training.cost import Cost, Merit, best_momentum
 from l2o.training.trajectories import Layout, Trajectories, simulate
@@ -24,8 +24,10 @@ FAMILY = l2o.families.Logistic(n_points=20)
 NETWORK = MLP(history=5, width=8)
 SEARCH = sys.modules["l2o.training.guided_policy_search"]
 SHORT = {"n_iterations": 2, "n_samples": 4, "horizon": 10, "epochs": 2, "batch": 32}
-TRAINERS = {"-".join(names): GuidedPolicySearch(samples=names[0], trust_region=names[1], local_model=names[2], **SHORT)
+SEARCHES = {"-".join(names): GuidedPolicySearch(samples=names[0], trust_region=names[1], local_model=names[2], **SHORT)
             for names in itertools.product(("policy", "teacher"), ("policy", "teacher"), ("samples", "hessian"))}
+TRAINERS = {**SEARCHES, "unrolled": UnrolledGradient(n_steps=40, n_runs=16, horizon=10, n_rounds=2)}
+PARTS = {GuidedPolicySearch: {"sampling", "fitting", "Riccati", "regression"}, UnrolledGradient: {"unrolled gradient"}}
 
 
 def short(**settings):
@@ -179,11 +181,12 @@ def test_card_tells_how_the_policy_was_made(name, trained):
     training = card["training"]
     assert (training["seed"], training["n_functions"], training["n_validation"]) == (0, 8, 6)
     assert training["trainers"] == [TRAINERS[name].card()]
-    assert GuidedPolicySearch(**{k: v for k, v in training["trainers"][0].items() if k != "kind"}) == TRAINERS[name]
+    kind = type(TRAINERS[name])
+    assert kind(**{k: v for k, v in training["trainers"][0].items() if k != "kind"}) == TRAINERS[name]
     assert [entry["round"] for entry in training["course"]] == [0, 1, 2]
     assert card["limits"]["horizon"] == 40
     assert card["run"].keys() >= {"date", "seconds", "parts", "python", "numpy", "scipy"}
-    assert card["run"]["parts"].keys() >= {"sampling", "fitting", "Riccati", "regression"}
+    assert card["run"]["parts"].keys() >= PARTS[kind]
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -199,7 +202,7 @@ def test_policy_is_the_best_of_its_course(name, trained):
     assert tuned == momentum  # on the training functions alone
 
 
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("name", SEARCHES)
 def test_training_takes_rounds(name, trained):
     """Teachers are found, accepted and imitated; each round has another policy."""
     rounds = trained(name).card["training"]["course"][1:]
@@ -211,7 +214,7 @@ def test_training_takes_rounds(name, trained):
 
 @pytest.mark.parametrize(("name", "workers"), [
     *((name, map) for name in TRAINERS), ("policy-policy-samples", 1), ("policy-policy-samples", 2),
-    ("teacher-teacher-hessian", 2)])
+    ("teacher-teacher-hessian", 2), ("unrolled", 2)])
 def test_same_seed_gives_the_same_bits(workers, name, trained):
     again = learn(trainer=TRAINERS[name], workers=workers)
     assert bits(again) == bits(trained(name))
@@ -234,7 +237,7 @@ def test_round_that_spoils_the_policy_is_not_taken():
 
 
 def test_trainers_differ(trained):
-    """Each setting of the form is used: at the last round all eight stand elsewhere."""
+    """Each setting of the form is used: at the last round all nine stand elsewhere."""
     assert len({trained(name).card["training"]["course"][-1]["validation"] for name in TRAINERS}) == len(TRAINERS)
 
 
@@ -274,13 +277,14 @@ def test_other_dimension_trains():
 
 @pytest.mark.parametrize("name", l2o.families.FAMILIES)
 @pytest.mark.parametrize("trainer", ["policy-policy-samples", "policy-policy-hessian", "teacher-teacher-samples",
-                                     "teacher-teacher-hessian"])
+                                     "teacher-teacher-hessian", "unrolled"])
 def test_every_family_trains(name, trainer):
     family = l2o.families.FAMILIES[name](n_points=20)
     policy = learn(family, trainer=TRAINERS[trainer])
     assert policy.dim == family.dim
     assert policy.card["objective"]["name"] == name
-    assert max(entry.get("accepted", 0) for entry in policy.card["training"]["course"]) > 0.5
+    if trainer in SEARCHES:
+        assert max(entry.get("accepted", 0) for entry in policy.card["training"]["course"]) > 0.5
     fun = l2o.rollout(validation(family=family), method=policy, n_steps=40).fun
     assert fun[:, 1:].mean() < fun[:, 0].mean()
 
@@ -609,9 +613,9 @@ def sent(task, rows):
 
 
 @pytest.mark.parametrize("workers", [sent, Elsewhere()], ids=["mapping", "executor"])
-def test_tasks_can_be_sent_to_other_processes(workers, trained):
-    assert bits(learn(trainer=TRAINERS["policy-policy-samples"], workers=workers)) == bits(
-        trained("policy-policy-samples"))
+@pytest.mark.parametrize("name", ["policy-policy-samples", "unrolled"])
+def test_tasks_can_be_sent_to_other_processes(name, workers, trained):
+    assert bits(learn(trainer=TRAINERS[name], workers=workers)) == bits(trained(name))
 
 
 def test_policy_is_saved_with_its_card(trained, tmp_path):
@@ -634,22 +638,25 @@ def test_card_of_a_diverging_policy_is_json():
     json.dumps(policy.card, allow_nan=False)
 
 
-def test_training_from_a_diverging_policy_ends_quietly():
-    policy = learn(policy=None, init=descent(1e200), trainer=short(n_iterations=1))
+@pytest.mark.parametrize("trainer", [short(n_iterations=1), TRAINERS["unrolled"]], ids=["search", "unrolled"])
+def test_training_from_a_diverging_policy_ends_quietly(trainer):
+    policy = learn(policy=None, init=descent(1e200), trainer=trainer)
     json.dumps(policy.card["training"], allow_nan=False)
 
 
-def test_data_of_any_unit_train():
+@pytest.mark.parametrize("trainer", [short(n_iterations=1), TRAINERS["unrolled"]], ids=["search", "unrolled"])
+def test_data_of_any_unit_train(trainer):
     rng = np.random.default_rng(0)
     X, y = 1e9 * rng.standard_normal((8, 20, 3)), rng.integers(0, 2, (8, 20))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that momentum's best step size is off the grid
-        learn(FAMILY.from_data(X, y), trainer=short(n_iterations=1))
+        learn(FAMILY.from_data(X, y), trainer=trainer)
 
 
-def test_functions_that_start_at_their_minimum_train():
+@pytest.mark.parametrize("trainer", [short(n_iterations=1), TRAINERS["unrolled"]], ids=["search", "unrolled"])
+def test_functions_that_start_at_their_minimum_train(trainer):
     balanced = FAMILY.from_data(np.zeros((6, 2, 3)), np.tile([0, 1], (6, 1)))
-    assert learn(balanced, trainer=short(n_iterations=1)).card["quality"]["momentum"] == 0
+    assert learn(balanced, trainer=trainer).card["quality"]["momentum"] == 0
 
 
 def test_riccati_pass_is_given_contiguous_arrays(monkeypatch):

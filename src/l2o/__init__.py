@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from l2o import evaluation, plotting, testing, training
     from l2o.config import get_include, show_config
     from l2o.evaluation import Comparison, Curve, compare
-    from l2o.training import GuidedPolicySearch, train
+    from l2o.training import GuidedPolicySearch, UnrolledGradient, train
     from l2o.tuning import tune
 
 _ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
@@ -32,6 +32,7 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
     "compare": "l2o.evaluation",
     "tune": "l2o.tuning",
     "GuidedPolicySearch": "l2o.training",
+    "UnrolledGradient": "l2o.training",
     "train": "l2o.training",
     "get_include": "l2o.config",
     "show_config": "l2o.config",
@@ -39,9 +40,9 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
 _SUBMODULES = ("evaluation", "plotting", "testing", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
-           "baselines", "compare", "errors", "evaluation", "families", "get_include", "load", "minimize",
-           "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config", "testing",
-           "train", "training", "tune"]
+           "UnrolledGradient", "baselines", "compare", "errors", "evaluation", "families", "get_include", "load",
+           "minimize", "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config",
+           "testing", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:
