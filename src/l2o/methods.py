@@ -17,7 +17,8 @@ import numpy as np
 
 from l2o import _kernels
 
-__all__ = ["Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "status_message"]
+__all__ = ["Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "simulation_room",
+           "status_message"]
 
 CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in _kernels/_run.pyx
 
@@ -80,9 +81,12 @@ class Method(ABC):
 
     safeguarded = False  # whether another method takes over where this one no longer helps, in minimize
 
+    def room(self, n_steps: int, dim: int, m: int) -> Record | None:  # noqa: B027
+        """Return arrays for a record of m runs; None where its size is known only afterwards."""
+
     @abstractmethod
-    def record(self, problems: Any, n_steps: int) -> Record:
-        """Take n_steps accepted steps on each problem and record them."""
+    def record(self, problems: Any, n_steps: int, out: Record | None = None) -> Record:
+        """Take n_steps accepted steps on each problem and record them, in `out` if `room` gave it."""
 
     @abstractmethod
     def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
@@ -137,6 +141,12 @@ class Step:
         return int(_kernels.addresses(self.blocks, np.zeros(1, np.intp))[0])
 
 
+def simulation_room(n_steps: int, dim: int, m: int) -> Record:
+    """Return arrays for m simulated runs: x, fun, jac, status."""
+    shape = m, n_steps + 1
+    return np.empty((*shape, dim)), np.empty(shape), np.empty((*shape, dim)), np.empty(m, np.intc)
+
+
 class StepMethod(Method):
     """A method whose step is a function of the history: it runs in the native loop."""
 
@@ -144,29 +154,33 @@ class StepMethod(Method):
     def step(self, dim: int) -> Step:
         """Return what the kernels need for problems of that dimension."""
 
-    def record(self, problems: Runnable, n_steps: int) -> Record:
-        shape = len(problems), n_steps + 1
-        nfev, evaluations = np.empty(shape, np.intp), np.empty(shape)
-        x, fun, jac, status = self.simulate(problems, n_steps, nfev=nfev, evaluations=evaluations)
-        return x, fun, jac, nfev, status, evaluations
+    def room(self, n_steps: int, dim: int, m: int) -> Record:
+        x, fun, jac, status = simulation_room(n_steps, dim, m)
+        return x, fun, jac, np.empty((m, n_steps + 1), np.intp), status, np.empty((m, n_steps + 1))
+
+    def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
+        out = self.room(n_steps, problems.dim, len(problems)) if out is None else out
+        x, fun, jac, nfev, status, evaluations = out
+        self.simulate(problems, n_steps, None, (x, fun, jac, status), nfev, evaluations)
+        return out
 
     def for_runs(self, rows: slice) -> StepMethod:
         """Return the method for some runs of a batch: itself, unless each run has a step of its own."""
         return self
 
-    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None, *,
+    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None, out: Record | None = None,
                  nfev: np.ndarray | None = None, evaluations: np.ndarray | None = None) -> Record:
-        """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,).
+        """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,): `out`, if it is given.
 
         noise (m, T, d) is added to the steps; nfev and evaluations (m, T+1) are filled, if they are given.
         """
-        m, dim, step = len(problems), problems.dim, self.step(problems.dim)
-        x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
-        status = np.empty(m, np.intc)
+        m, step = len(problems), self.step(problems.dim)
+        out = simulation_room(n_steps, problems.dim, m) if out is None else out
+        x, fun, jac, status = out
         x[:, 0] = problems.x0
         _kernels.run.rollout(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
                              step.state_size, noise, x, fun, jac, status, nfev, evaluations)
-        return x, fun, jac, status
+        return out
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
         m, step = len(problems), self.step(problems.dim)

@@ -81,8 +81,9 @@ def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 4
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
     chosen.check_problems(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
-    return Rollouts(*map_rows(partial(_record, problems, chosen, n_steps), len(problems), chosen.workers(workers)))
+    return Rollouts(*map_rows(partial(_record, problems, chosen, n_steps), len(problems), chosen.workers(workers),
+                              room=partial(chosen.room, n_steps, problems.dim)))
 
 
-def _record(problems: Problems, method: Any, n_steps: int, rows: slice) -> tuple[np.ndarray, ...]:
-    return method.record(problems[rows], n_steps)
+def _record(problems: Problems, method: Any, n_steps: int, rows: slice, *out: Any) -> tuple[np.ndarray, ...]:
+    return method.record(problems[rows], n_steps, *out)

@@ -29,7 +29,7 @@ class NativeMethod(Method):
                                   stopping.maxiter, stopping.maxfun, callback, x, fun, jac, nit, nfev, status)
         return x, fun, jac, nit, nfev, status
 
-    def record(self, problems: Runnable, n_steps: int) -> Record:
+    def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         m, dim, kernel, addresses = len(problems), problems.dim, self.kernel(problems), problems.addresses()
         x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
         nfev, status, count = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc), np.zeros(m, np.intp)

@@ -74,7 +74,7 @@ class ScipyMethod(Method):
     def options(self, stopping: Stopping | None) -> dict[str, Any]:
         """Return SciPy's options; None asks for no tolerance at all."""
 
-    def record(self, problems: Any, n_steps: int) -> Record:
+    def record(self, problems: Any, n_steps: int, out: Record | None = None) -> Record:
         m, dim = len(problems), problems.dim
         x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
         nfev, status = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc)

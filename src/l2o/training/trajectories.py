@@ -8,12 +8,13 @@ ones, or those from the second on (then the state keeps one more, so that it can
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from l2o.methods import StepMethod
+from l2o.methods import StepMethod, simulation_room
 from l2o.parallel import map_rows
 from l2o.policies import MLP
 from l2o.problems import Problems
@@ -111,12 +112,14 @@ class _Simulation:
     n_steps: int
     noise: np.ndarray | None
 
-    def __call__(self, rows: slice) -> tuple[np.ndarray, ...]:
+    def __call__(self, rows: slice, out: Any = None) -> tuple[np.ndarray, ...]:
         noise = None if self.noise is None else self.noise[rows]
-        return self.method.for_runs(rows).simulate(self.problems[rows], self.n_steps, noise)[:3]
+        return self.method.for_runs(rows).simulate(self.problems[rows], self.n_steps, noise, out)
 
 
 def simulate(method: StepMethod, problems: Problems, n_steps: int, *, noise: np.ndarray | None = None,
              workers: Any = 1) -> Trajectories:
     """Run a method on each problem; noise (runs, T, d) is added to its steps."""
-    return Trajectories(*map_rows(_Simulation(method, problems, n_steps, noise), len(problems), workers))
+    x, fun, jac, _ = map_rows(_Simulation(method, problems, n_steps, noise), len(problems), workers,
+                              room=partial(simulation_room, n_steps, problems.dim))
+    return Trajectories(x, fun, jac)
