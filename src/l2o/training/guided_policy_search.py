@@ -59,7 +59,8 @@ class GuidedPolicySearch(Trainer):
         Weight nu of the divergence from the policy, where the trust region is round the teacher.
     dual_rate : float
         Rate alpha of the dual variables that make teacher and policy agree in the mean (Bregman ADMM), where the
-        trust region is round the teacher; 0 is the form of 2016, which has none.
+        trust region is round the teacher, in units of the precision, which is 1 / sigma^2 at first; 0 is the form of
+        2016, which has none.
     adapt_coupling : bool
         Whether each step has a weight of its own, which doubles where the divergence from the policy is high for the
         function and is halved where it is low.
