@@ -21,8 +21,11 @@ def dynamics(model, slopes, history, kept, t):
     return step[:, :size], step[:, size:]
 
 
-def riccati_backward(quadratic, linear, model, slopes, history, gains, offsets, precisions):
-    """Return the optimal K (T, d, S), k (T, d) and Q_aa (T, d, d); arguments as in `riccati.backward`."""
+def riccati_backward(quadratic, linear, model, slopes, history, gains, offsets, precisions, prices=None):
+    """Return the optimal K (T, d, S), k (T, d) and Q_aa (T, d, d); arguments as in `riccati.backward`.
+
+    Prices (T, d) add the cost -prices_t' a_t.
+    """
     _, horizon, dim, size = gains.shape
     kept = (size - dim - history) // dim
     K, k, Q = np.zeros((horizon, dim, size)), np.zeros((horizon, dim)), np.zeros((horizon, dim, dim))
@@ -31,6 +34,7 @@ def riccati_backward(quadratic, linear, model, slopes, history, gains, offsets, 
     for t in reversed(range(horizon)):
         A, B = dynamics(model, slopes, history, kept, t)
         Q_ss, Q_as, Q_aa, q_s, q_a = A.T @ V @ A, B.T @ V @ A, B.T @ V @ B, A.T @ v, B.T @ v
+        q_a -= 0.0 if prices is None else prices[t]
         Q_ss[:dim, :dim] += quadratic[t]
         q_s[:dim] += linear[t]
         for gain, offset, precision in zip(gains[:, t], offsets[:, t], precisions[:, t]):

@@ -137,6 +137,17 @@ def controller(K, k, x, f, g, t, changes, kept):
     return K[t] @ np.concatenate([x, *rest]) + k[t]
 
 
+def dual_step(multipliers, weights, rate, policy_steps, teacher_steps):
+    """Return lambda_t + alpha nu_t (E[pi] - E[psi]) for each t."""
+    return np.array([multiplier + rate * weight * (of_policy - of_teacher) for multiplier, weight, of_policy, of_teacher
+                     in zip(multipliers, weights, policy_steps, teacher_steps)])
+
+
+def admm_target(mean, covariance, multiplier, weight):
+    """Return argmin over mu of nu/2 (mu - m)' G^-1 (mu - m) + lambda' mu."""
+    return mean - covariance @ multiplier / weight
+
+
 def rollout(value_and_grad, action, x0, n_steps):
     """Return x (T+1, d), f (T+1,), g (T+1, d) of x <- x + action(x, f, g, t)."""
     x, (f, g) = [x0], ([part] for part in value_and_grad(x0))

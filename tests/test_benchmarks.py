@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import handoff, objectives, parts, report, scaling, timing
+from benchmarks import ablation, handoff, local_models, objectives, parts, report, scaling, timing
 from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
 from benchmarks.peers.with_l2o import PEERS
 from benchmarks.peers.work import draw
@@ -149,9 +149,11 @@ def test_blocks_of_a_page_are_replaced():
         report.replaced(page, "two", "new")
 
 
-@pytest.mark.parametrize("block", ["peers", "objectives", "parts", "scaling"])
-def test_page_has_the_blocks(block):
-    page = (report.DOCS / "performance.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "block"), [
+    *(("performance", block) for block in ("peers", "objectives", "parts", "scaling")),
+    ("method", "ablation"), ("method", "local models")])
+def test_page_has_the_blocks(name, block):
+    page = (report.DOCS / f"{name}.md").read_text(encoding="utf-8")
     assert block in report.replaced(page, block, block)
 
 
@@ -179,3 +181,33 @@ def test_rule_that_was_chosen_is_the_compiled_one(random_policy):
         runs = l2o.rollout(problems, method=random_policy(seed=seed), n_steps=handoff.LONGEST)
         curves = handoff.handed_over(problems, runs, handoff.steps_of(runs, **rule))
         np.testing.assert_allclose(curves, handoff.limited(problems, random_policy(seed=seed)), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ablation.SWITCHES)
+def test_switches_of_the_ablation_are_settings(name):
+    search, network = ablation.SWITCHES[name]
+    default = l2o.GuidedPolicySearch(), l2o.policies.MLP(inputs="linear")
+    switched = l2o.GuidedPolicySearch(**search), l2o.policies.MLP(**{"inputs": "linear", **network})
+    assert (switched == default) == (name == "default")
+
+
+def test_ablation_trains_once_and_goes_on(monkeypatch, tmp_path, capsys):
+    """A row that is in the file is not trained again; cells are mean and range."""
+    monkeypatch.setattr(ablation, "FUNCTIONS", 5)
+    monkeypatch.setattr(ablation, "SWITCHES", {"tiny": ({"n_iterations": 1, "n_samples": 4, "horizon": 5, "epochs": 1},
+                                                        {"history": 2, "width": 4})})
+    rows, given = tmp_path / "rows.json", ["ablation", "--rows", "tiny", "--seeds", "0"]
+    monkeypatch.setattr("sys.argv", [*given, "--json", str(rows)])
+    monkeypatch.setitem(ablation.FAMILIES, "logistic", lambda: l2o.families.Logistic(n_points=10))
+    ablation.main()
+    table = capsys.readouterr().out.splitlines()[-3:]
+    monkeypatch.setattr(ablation, "trained", None)
+    ablation.main()
+    assert capsys.readouterr().out.splitlines() == table
+    assert ablation.spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0-6.0)"
+    assert ablation.spread([1.0, None], 1) == "inf (1.0-inf)"
+
+
+def test_structured_model_is_closer_with_few_samples():
+    generic, structured = local_models.measured(2, 5, 3)
+    assert (structured < generic).all()

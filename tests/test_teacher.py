@@ -11,6 +11,7 @@ import l2o
 from l2o.baselines import Momentum
 from l2o.policies import MLP
 from l2o.training.controllers import Controllers, momentum_controllers
+from l2o.training.coupling import Coupling
 from l2o.training.local_model import LocalModel, from_hessians
 from l2o.training.teacher import Reference, TrustRegion, improve
 from l2o.training.trajectories import Layout, simulate
@@ -69,7 +70,7 @@ def trust_region(problems, teachers=None, floor=1e-3, **parts):
     reference = Reference(teachers.K, np.zeros_like(teachers.k), teachers.precision)
     weights = np.ones(teachers.k.shape[1] + 1)
     weights[0] = 0
-    region = TrustRegion(problems, nominal, from_hessians(problems, nominal, floor), weights, reference, None, 0.0,
+    region = TrustRegion(problems, nominal, from_hessians(problems, nominal, floor), weights, reference, None, None,
                          teachers.layout)
     return dataclasses.replace(region, **parts)
 
@@ -79,6 +80,17 @@ def other_policy(region, seed=1):
     rng = np.random.default_rng(seed)
     reference = region.reference
     return Reference(0.5 * reference.K, 0.02 * rng.standard_normal(reference.k.shape), 2 * reference.precision)
+
+
+def uniform(nu):
+    """Return a coupling of the same weight at all steps, without multipliers."""
+    return Coupling.uniform(nu, M, T, DIM)
+
+
+def uneven(prices=True, seed=4):
+    """Return a coupling with other weights at every step, and multipliers."""
+    rng = np.random.default_rng(seed)
+    return Coupling(rng.uniform(0.1, 1.0, (M, T)), prices * 0.05 * rng.standard_normal((M, T, DIM)))
 
 
 def cost(region, runs):
@@ -200,9 +212,9 @@ def test_replaced_controllers_are_the_new_ones_where_asked():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("coupling", [0.0, 0.7])
+@pytest.mark.parametrize("coupling", [uniform(0.0), uniform(0.7), uneven()], ids=["none", "uniform", "priced"])
 def test_solve_equals_the_dense_oracle(layout, coupling, problems):
-    """Weighted cost of location from `convex` and the gradient; dynamics from `curvature`; eta and nu on P."""
+    """Weighted cost of location from `convex` and the gradient; dynamics from `curvature`; eta and nu on P; lambda."""
     region = trust_region(problems, momentum(layout), floor=0.05, coupling=coupling)
     weights = np.linspace(0, 2, T + 1)
     region = dataclasses.replace(region, cost_weights=weights, policy=other_policy(region))
@@ -210,18 +222,19 @@ def test_solve_equals_the_dense_oracle(layout, coupling, problems):
     K, k, Q, ok = region.solve(0.3, rows)
     assert ok.all()
     for n, i in enumerate(rows):
-        references = [(0.3, region.reference), (coupling, region.policy)]
+        references = [(0.3, region.reference), (coupling.weights[i][:, None, None], region.policy)]
         expected = riccati_backward(
             weights[:, None, None] * region.model.convex[i], weights[:, None] * region.nominal.jac[i],
             region.model.curvature[i], region.nominal.jac[i], H, np.stack([r.K[i] for _, r in references]),
-            np.stack([r.k[i] for _, r in references]), np.stack([w * r.precision[i] for w, r in references]))
+            np.stack([r.k[i] for _, r in references]), np.stack([w * r.precision[i] for w, r in references]),
+            coupling.multipliers[i])
         for ours, theirs in zip((K[n], k[n], Q[n]), expected):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9 * abs(theirs).max())
 
 
 def test_solve_has_the_same_bits_for_any_workers(problems):
     region = trust_region(problems)
-    region = dataclasses.replace(region, policy=other_policy(region), coupling=0.1)
+    region = dataclasses.replace(region, policy=other_policy(region), coupling=uneven())
     one = region.solve(0.3, np.arange(M))
     for workers in (2, 3, -1):
         several = dataclasses.replace(region, workers=workers).solve(0.3, np.arange(M))
@@ -376,7 +389,7 @@ def test_teachers_have_the_same_bits_for_any_workers(problems):
         assert getattr(one.controllers, part).tobytes() == getattr(two.controllers, part).tobytes()
 
 
-# -- coupling to the policy (2016 form) ----------------------------------------------------------------
+# -- coupling to the policy -----------------------------------------------------------------------------
 
 
 def test_coupling_pulls_the_teachers_to_the_policy(problems):
@@ -384,8 +397,8 @@ def test_coupling_pulls_the_teachers_to_the_policy(problems):
     policy = Reference(region.reference.K, np.zeros_like(region.reference.k), region.reference.precision)
     policy.k[:] = -0.03 * region.nominal.jac[:, :-1]  # a step a little longer: better than the reference
     apart = []
-    for coupling in (1e-3, 1.0, 1e3):
-        coupled = dataclasses.replace(region, policy=policy, coupling=coupling)
+    for nu in (1e-3, 1.0, 1e3):
+        coupled = dataclasses.replace(region, policy=policy, coupling=uniform(nu))
         teachers = improve(coupled, 1.0, 1.0, np.arange(M), n_trials=25)
         runs = runs_of(coupled, teachers.controllers)
         apart.append(trajectory_kl(coupled, teachers.controllers, policy, runs)[teachers.accepted].mean())
@@ -395,7 +408,7 @@ def test_coupling_pulls_the_teachers_to_the_policy(problems):
 def test_coupled_teacher_minimises_cost_and_both_divergences(problems):
     """nu = eta and the policy equal to the reference: the same teacher as with twice eta and no policy."""
     region = trust_region(problems)
-    coupled = dataclasses.replace(region, policy=region.reference, coupling=0.5)
+    coupled = dataclasses.replace(region, policy=region.reference, coupling=uniform(0.5))
     K, k, Q, ok = coupled.solve(0.5, np.arange(M))
     alone = region.solve(1.0, np.arange(M))
     assert ok.all()
@@ -404,20 +417,20 @@ def test_coupled_teacher_minimises_cost_and_both_divergences(problems):
 
 
 def test_coupled_covariance_is_that_of_both_weights(problems):
-    """G = (eta + nu) Q_aa^-1, method.md, step 5."""
+    """G = (eta + nu_t) Q_aa^-1."""
     region = trust_region(problems)
-    region = dataclasses.replace(region, policy=region.reference, coupling=0.5)
+    region = dataclasses.replace(region, policy=region.reference, coupling=uneven(prices=False))
     teachers = improve(region, 1.0, 1.0, np.arange(M), n_trials=12)
     *_, Q, ok = region.solve(teachers.eta, np.arange(M))
     assert ok.all()
     assert teachers.accepted.all()
-    expected = Q / (teachers.eta + 0.5)
+    expected = Q / (teachers.eta + uneven().weights[..., None, None])
     np.testing.assert_allclose(teachers.controllers.precision, expected, rtol=0, atol=1e-9 * abs(expected).max())
 
 
 def test_coupled_teachers_do_not_lose_by_cost_and_coupling(problems):
     region = trust_region(problems)
-    region = dataclasses.replace(region, policy=other_policy(region), coupling=0.1)
+    region = dataclasses.replace(region, policy=other_policy(region), coupling=uniform(0.1))
     teachers = improve(region, 2.0, 1.0, np.arange(M), n_trials=12)
     runs, nominal = runs_of(region, teachers.controllers), region.nominal
     old = Controllers.around(nominal, region.reference.K, region.reference.k, region.reference.precision, LAYOUT)
@@ -425,3 +438,35 @@ def test_coupled_teachers_do_not_lose_by_cost_and_coupling(problems):
     old_bound = cost(region, nominal) + 0.1 * trajectory_kl(region, old, region.policy, nominal)
     assert teachers.accepted.any()
     assert (new_bound <= old_bound + 1e-9)[teachers.accepted].all()
+
+
+def test_price_of_a_run_is_its_divergences_less_its_multipliers(problems):
+    """Step by step, the divergences as in the textbook."""
+    coupling, region = uneven(), trust_region(problems)
+    region = dataclasses.replace(region, policy=other_policy(region), coupling=coupling)
+    source, rows = random_controllers(LAYOUT), np.array([4, 1])
+    psi = Reference(region.reference.K + source.K, source.k, 50 * source.precision)
+    controllers = Controllers.around(region.nominal, psi.K, psi.k, psi.precision, LAYOUT)
+    runs = runs_of(region, controllers)
+    found = region.cost(runs[rows], psi[rows], rows) - cost(region, runs)[rows]
+    for i, price in zip(rows, found):
+        expected = 0.0
+        for t in range(T):
+            state, nominal = (states_by_hand(r, i, t, LAYOUT) for r in (runs, region.nominal))
+            other = region.policy
+            centre = region.nominal.actions[i, t] + other.K[i, t] @ (state - nominal) + other.k[i, t]
+            divergence = kl(runs.actions[i, t], psi.precision[i, t], centre, other.precision[i, t])
+            expected += coupling.weights[i, t] * divergence - coupling.multipliers[i, t] @ runs.actions[i, t]
+        assert price == pytest.approx(expected, rel=1e-8)
+
+
+def test_multiplier_moves_the_teachers_along_it(problems):
+    """One that is large makes the step long in its direction."""
+    region, steps = trust_region(problems), []
+    for price in (-1.0, 0.0, 1.0):
+        multipliers = np.zeros((M, T, DIM))
+        multipliers[:, 2, 1] = price
+        coupling = dataclasses.replace(uniform(0.1), multipliers=multipliers)
+        coupled = dataclasses.replace(region, policy=region.reference, coupling=coupling)
+        steps.append(coupled.solve(1.0, np.arange(M))[1][:, 2, 1])
+    assert (np.diff(steps, axis=0) > 0).all()

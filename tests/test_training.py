@@ -243,7 +243,8 @@ def test_trainers_differ(trained):
 
 SETTINGS = [{"kl_bound": 1.0}, {"sigma": 0.2}, {"least_sigma": 0.2}, {"curvature_floor": 0.1}, {"ridge": 10.0},
             {"neighbours": 0}, {"relative": 1.0}, {"first_step": 0.5}, {"rotations": 0.0}, {"fresh_starts": False},
-            {"epochs": 3}, {"batch": 16}, {"rate": 1e-3}, {"n_samples": 5}, {"horizon": 9}]
+            {"epochs": 3}, {"batch": 16}, {"rate": 1e-3}, {"n_samples": 5}, {"horizon": 3}, {"entropy": 100.0},
+            {"quiet": False}, {"backtracking": False}]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -252,16 +253,18 @@ def test_every_setting_shapes_the_training(settings, trained):
     assert learn(trainer=short(**settings)).card["training"]["course"][-1] != last
 
 
-def test_coupling_shapes_the_training(trained):
+@pytest.mark.parametrize("settings", [{"coupling": 1.0}, {"dual_rate": 0.5}, {"adapt_coupling": True}], ids=str)
+def test_coupling_shapes_the_training(settings, trained):
     last = trained("teacher-teacher-samples").card["training"]["course"][-1]["validation"]
-    other = learn(trainer=short(samples="teacher", trust_region="teacher", coupling=1.0))
+    other = learn(trainer=short(samples="teacher", trust_region="teacher", **settings))
     assert other.card["training"]["course"][-1]["validation"] != last
 
 
 @pytest.mark.parametrize("settings", [{"newest_gradient": False}, {"inputs": "raw"}, {"inputs": "linear"},
+                                      {"history": 1}, {"history": 12}, {"width": 1}, {"width": 19},
                                       {"inputs": "raw", "newest_gradient": False, "max_step": np.inf}], ids=str)
 def test_other_networks_train(settings):
-    network = MLP(history=5, width=8, **settings)
+    network = MLP(**{"history": 5, "width": 8, **settings})
     policy = learn(policy=network)
     assert policy.network == network
     assert all(np.isfinite(entry["merit"]) for entry in policy.card["training"]["course"][1:])
@@ -363,6 +366,69 @@ def test_rejected_teachers_are_not_imitated(form, watched):
     assert len(samples.x) == 8 * 4
 
 
+@pytest.mark.parametrize("samples", ["policy", "teacher"])
+def test_multipliers_follow_their_formula_from_round_to_round(samples, watched):
+    """lambda grows by alpha nu (policy - teacher) along the teachers' runs; the policy imitates m - G lambda / nu."""
+    regions, labels = watched("improve"), watched("label")
+    found = []
+    watched("TrustRegion", lambda region: found.append(region) or region)
+    learn(trainer=short(n_iterations=3, samples=samples, trust_region="teacher", dual_rate=0.3, coupling=0.2))
+    multipliers = np.zeros((8, 10, 4))
+    for i, ((region, *_), _) in enumerate(regions):
+        for m in range(8):
+            steps = region.nominal.actions[m]
+            multipliers[m] = oracles.dual_step(multipliers[m], np.full(10, 0.2), 0.3, steps + region.policy.k[m], steps)
+        np.testing.assert_allclose(region.coupling.multipliers, multipliers, rtol=0, atol=1e-12)
+        teachers = labels[i + 1][0][1]  # after those of the start
+        if i + 1 < len(found):  # they are the centre of the next region
+            K, precision = found[i + 1].reference.K, found[i + 1].reference.precision
+            states = found[i + 1].nominal.states(region.layout)
+            mean = found[i + 1].nominal.actions
+            for m, t in np.ndindex(8, 10):
+                target = oracles.admm_target(mean[m, t], np.linalg.inv(precision[m, t]), multipliers[m, t], 0.2)
+                np.testing.assert_allclose(teachers.K[m, t] @ states[m, t] + teachers.k[m, t], target, atol=1e-9)
+            np.testing.assert_array_equal(teachers.K, K)
+    assert abs(multipliers).max() > 1e-4
+
+
+def test_dual_rate_of_zero_is_the_form_without_multipliers(trained, watched):
+    """A rate too small to count takes the way with multipliers and ends at the same bits."""
+    regions = watched("improve")
+    form = {"samples": "teacher", "trust_region": "teacher"}
+    without = learn(trainer=short(**form, dual_rate=0.0))
+    assert not any(args[0].coupling.multipliers.any() for args, _ in regions)
+    assert bits(without) == bits(trained("teacher-teacher-samples"))
+    tiny = learn(trainer=short(**form, dual_rate=1e-200))
+    assert regions[-1][0][0].coupling.multipliers.any()
+    assert bits(tiny) == bits(without)
+
+
+def test_covariance_is_the_closed_form_with_a_growing_entropy_weight(watched):
+    """Sigma = (mean P + 2 e I)^-1, e = 100 times .01, .1, 1."""
+    teachers, floored = [], watched("floored")
+    watched("improve", lambda found: teachers.append(found) or found)
+    learn(trainer=short(n_iterations=3, entropy=100.0))
+    assert len(floored) == len(teachers) == 3
+    for ((covariance, floor), _), found, entropy in zip(floored, teachers, (1.0, 10.0, 100.0)):
+        mean = found.controllers.precision[found.accepted].mean(axis=(0, 1))
+        np.testing.assert_allclose(np.linalg.inv(covariance), mean + 2 * entropy * np.eye(4), rtol=0, atol=1e-9)
+        assert floor == 0.04**2
+
+
+def test_samples_are_all_alike_where_none_is_quiet(watched):
+    calls = watched("simulate")
+    learn(trainer=short(n_samples=8, n_iterations=1, sigma=0.3, quiet=False))
+    for noise in [kwargs["noise"] for _, kwargs in calls if kwargs.get("noise") is not None]:
+        np.testing.assert_allclose(noise.reshape(8, 8, -1).std(axis=(0, 2)), 0.3, rtol=0.15)
+
+
+def test_without_backtracking_every_regression_is_taken():
+    policy = learn(policy=None, init=descent(1.0), trainer=short(rate=3.0, n_iterations=3, backtracking=False))
+    rounds = policy.card["training"]["course"][2:]
+    assert [entry["share"] for entry in rounds] == [1.0] * 3
+    assert bits(policy) == bits(descent(1.0))  # the best of all rounds is what is returned
+
+
 def test_round_without_teachers_leaves_the_policy(watched):
     watched("improve", lambda teachers: dataclasses.replace(teachers, accepted=np.zeros(8, bool)))
     course = learn(trainer=short(n_iterations=2)).card["training"]["course"]
@@ -433,6 +499,12 @@ def test_cost_weights_are_a_share_of_one_over_the_gap():
     np.testing.assert_allclose(Cost(gap, 1.0, 1.0).weights(3), [0, *(per_gap / per_gap.mean())], rtol=1e-12)
     mixed = 0.25 * per_gap / per_gap.mean() + 0.75
     np.testing.assert_allclose(Cost(gap, 0.25, 2.0).weights(3), [0, 2 * mixed[0], *mixed[1:]], rtol=1e-12)
+
+
+def test_function_on_which_momentum_is_lost_does_not_spoil_the_cost():
+    gaps = np.array([[1.0, 0.5, 0.25], [2.0, 1.0, np.inf], [3.0, 1.5, 0.75]])
+    np.testing.assert_array_equal(Cost.of(gaps, 0.5, 2.0).momentum_gap, [2.0, 1.0, 0.5])
+    assert np.isfinite(Cost.of(gaps[1:2], 0.5, 2.0).weights(2)).all()
 
 
 @pytest.fixture(scope="module")
@@ -722,7 +794,13 @@ def test_argument_that_does_not_fit_is_an_error_before_any_work(settings, error,
     ({"rate": "fast"}, TypeError, "rate is 'fast'"), ({"coupling": -1}, ValueError, "coupling is -1"),
     ({"relative": 1.5}, ValueError, "relative is 1.5"), ({"first_step": -1}, ValueError, "first_step is -1"),
     ({"rotations": 2}, ValueError, r"rotations is 2.*; expected a number in \[0, 1\]"),
-    ({"fresh_starts": "no"}, TypeError, "fresh_starts is 'no'"),
+    ({"fresh_starts": "no"}, TypeError, "fresh_starts is 'no'"), ({"quiet": 1}, TypeError, "quiet is 1"),
+    ({"backtracking": 0}, TypeError, "backtracking is 0"), ({"entropy": -1}, ValueError, "entropy is -1"),
+    ({"dual_rate": -0.1, "trust_region": "teacher"}, ValueError, "dual_rate is -0.1"),
+    ({"dual_rate": 0.1}, ValueError, "dual_rate is 0.1 with trust_region 'policy'.*; expected trust_region 'teacher'"),
+    ({"dual_rate": 0.1, "trust_region": "teacher", "coupling": 0}, ValueError, "coupling 0.0; expected .* above 0"),
+    ({"adapt_coupling": True}, ValueError, "adapt_coupling is True with trust_region 'policy'"),
+    ({"adapt_coupling": "yes", "trust_region": "teacher"}, TypeError, "adapt_coupling is 'yes'"),
 ], ids=str)
 def test_setting_that_does_not_fit_is_an_error_that_names_it(settings, error, message):
     with pytest.raises(error, match=message):

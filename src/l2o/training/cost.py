@@ -39,6 +39,12 @@ class Cost:
     relative: float
     first_step: float
 
+    @classmethod
+    def of(cls, gaps: np.ndarray, relative: float, first_step: float) -> Cost:
+        """Take the mean over functions of momentum's gaps (m, T'+1); one that is lost must not spoil the others."""
+        sound = gaps[np.isfinite(gaps).all(axis=1)]
+        return cls(sound.mean(axis=0) if len(sound) else np.ones(gaps.shape[1]), relative, first_step)
+
     def weights(self, n_steps: int) -> np.ndarray:
         """Return the weights of t = 0..n_steps, (n_steps + 1,); that of the start is 0."""
         gap = self.momentum_gap[: n_steps + 1]
@@ -71,5 +77,5 @@ def best_momentum(task: Task, horizon: int, weights: np.ndarray) -> tuple[np.nda
     grid = [(task.momentum.step_size * factor, decay)
             for factor in np.geomspace(0.2, 5.0, 8) for decay in (0.0, 0.3, 0.5, 0.7, 0.8)]
     costs = [task.training.gaps(Momentum(*setting), horizon, task.workers)[:, 1:] @ weights[1:] for setting in grid]
-    best = np.argmin(costs, axis=0)
+    best = np.argmin(np.nan_to_num(costs, nan=np.inf), axis=0)  # a lost run costs inf, or 0 inf
     return np.array(grid)[best, 0], np.array(grid)[best, 1]

@@ -6,7 +6,7 @@ One driver for two forms. The teachers' samples and trust region are those of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from l2o.parallel import shown
 from l2o.policies import Policy
 from l2o.training.controllers import Controllers, momentum_controllers
 from l2o.training.cost import Cost, Merit, best_momentum
+from l2o.training.coupling import Coupling
 from l2o.training.examples import label
 from l2o.training.imitation import Regression, imitate
 from l2o.training.local_model import LocalModel, floored, from_hessians, from_samples
@@ -30,6 +31,7 @@ BACKTRACKING = (1.0, 0.5, 0.25, 0.1)  # shares of the regression's change that a
 MERIT_STEPS = 100  # steps over which they are judged: beyond the horizon, for stability
 STARTS_SHIFT = 7  # functions from which a round's starting points are taken, further on each round
 START_EPOCHS = 20  # of the imitation of the first teachers
+FIRST_ENTROPY = 0.01  # the entropy weight of the first round, in units of that of the last
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,22 @@ class GuidedPolicySearch(Trainer):
         Wanted mean divergence of a whole trajectory, epsilon.
     coupling : float
         Weight nu of the divergence from the policy, where the trust region is round the teacher.
+    dual_rate : float
+        Rate alpha of the dual variables that make teacher and policy agree in the mean (Bregman ADMM), where the
+        trust region is round the teacher, in units of the precision, which is 1 / sigma^2 at first; 0 is the form of
+        2016, which has none.
+    adapt_coupling : bool
+        Whether each step has a weight of its own, which doubles where the divergence from the policy is high for the
+        function and is halved where it is low.
     sigma : float
         First standard deviation of the exploration.
     least_sigma : float
         Lower bound of it.
+    entropy : float
+        Weight of the policy's variance in the last round; it grows geometrically from a hundredth of that. It adds
+        twice itself to the policy's precision, so that exploration fades.
+    quiet : bool
+        Whether a quarter of the samples has no noise and a quarter a fifth of it.
     curvature_floor : float
         Lower bound of the eigenvalues of the cost's curvature.
     ridge : float
@@ -78,11 +92,19 @@ class GuidedPolicySearch(Trainer):
         from round to round (``samples`` or ``trust_region`` "teacher") keep their starting points.
     epochs, batch, rate : int, int, float
         The regression: passes, rows a step, highest learning rate.
+    backtracking : bool
+        Whether the policy goes only as far towards the result of the regression as real runs get better.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a setting is out of range, or multipliers or adapted weights are asked for where nothing is coupled.
 
     References
     ----------
     Li and Malik, *Learning to Optimize*, 2016, section 3. Montgomery and Levine, *Guided policy search
-    via approximate mirror descent*, 2016.
+    via approximate mirror descent*, 2016. Levine, Finn, Darrell and Abbeel, *End-to-end training of deep
+    visuomotor policies*, 2016.
     """
 
     n_iterations: int = 14
@@ -93,8 +115,12 @@ class GuidedPolicySearch(Trainer):
     local_model: str = "samples"
     kl_bound: float = 10.0
     coupling: float = 0.1
+    dual_rate: float = 0.0
+    adapt_coupling: bool = False
     sigma: float = 0.1
     least_sigma: float = 0.04
+    entropy: float = 0.0
+    quiet: bool = True
     curvature_floor: float = 1e-3
     ridge: float = 0.1
     neighbours: int = 1
@@ -105,6 +131,7 @@ class GuidedPolicySearch(Trainer):
     epochs: int = 10
     batch: int = 512
     rate: float = 3e-3
+    backtracking: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("n_iterations", 0), ("n_samples", 4), ("horizon", 1), ("neighbours", 0), ("epochs", 1),
@@ -112,9 +139,10 @@ class GuidedPolicySearch(Trainer):
             object.__setattr__(self, name, arguments.count(name, getattr(self, name), least))
         for name in ("kl_bound", "sigma", "least_sigma", "curvature_floor", "ridge", "rate"):
             object.__setattr__(self, name, arguments.number(name, getattr(self, name), exclusive=True))
-        for name in ("coupling", "relative", "first_step", "rotations"):
+        for name in ("coupling", "dual_rate", "entropy", "relative", "first_step", "rotations"):
             object.__setattr__(self, name, arguments.number(name, getattr(self, name)))
-        object.__setattr__(self, "fresh_starts", arguments.flag("fresh_starts", self.fresh_starts))
+        for name in ("adapt_coupling", "quiet", "fresh_starts", "backtracking"):
+            object.__setattr__(self, name, arguments.flag(name, getattr(self, name)))
         for name in ("relative", "rotations"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number in [0, 1]")
@@ -122,6 +150,10 @@ class GuidedPolicySearch(Trainer):
                             ("local_model", ("samples", "hessian"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(map(repr, known))}")
+        for name in ("dual_rate", "adapt_coupling"):
+            if getattr(self, name) and (self.trust_region == "policy" or self.coupling == 0):
+                raise ValueError(f"{name} is {getattr(self, name)} with trust_region {self.trust_region!r} and "
+                                 f"coupling {self.coupling}; expected trust_region 'teacher' and a coupling above 0")
 
     def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator, show: bool) -> None:
         """Train, from random weights if `weights` is None."""
@@ -144,10 +176,12 @@ class _Search:
         self.settings, self.progress, self.task, self.rng = settings, progress, task, rng
         self.problems, self.clock = task.training.problems, progress.clock
         self.layout = Layout.of(task.network, task.dim)
-        gap = task.training.gaps(task.momentum, max(settings.horizon, MERIT_STEPS), task.workers).mean(axis=0)
-        cost = Cost(gap, settings.relative, settings.first_step)
+        gaps = task.training.gaps(task.momentum, max(settings.horizon, MERIT_STEPS), task.workers)
+        cost = Cost.of(gaps, settings.relative, settings.first_step)
         self.cost_weights, self.merit = cost.weights(settings.horizon), Merit(task, cost, MERIT_STEPS)
         self.covariance = settings.sigma**2 * np.eye(task.dim)
+        nu = settings.coupling if settings.trust_region == "teacher" else 0.0
+        self.coupling = Coupling.uniform(nu, len(self.problems), settings.horizon, task.dim)
         self.kl_bound, self.eta, self.round = settings.kl_bound, 1.0, 0
         self.model: LocalModel | None = None
         self.facts: dict[str, Any] = {}
@@ -185,7 +219,8 @@ class _Search:
     def _draw(self, source: Any, covariance: np.ndarray) -> Trajectories:
         m, n, T, dim = len(self.problems), self.settings.n_samples, self.settings.horizon, self.task.dim
         noise = self.rng.standard_normal((m, n, T, dim))
-        noise *= np.take(QUIET, np.arange(n) * len(QUIET) // n)[:, None, None]
+        if self.settings.quiet:
+            noise *= np.take(QUIET, np.arange(n) * len(QUIET) // n)[:, None, None]
         factor = np.broadcast_to(np.linalg.cholesky(covariance), (m, T, dim, dim))
         noise = np.einsum("mtij,mntj->mnti", factor, noise).reshape(m * n, T, dim)
         return simulate(source, self.problems[np.repeat(np.arange(m), n)], T, noise=noise, workers=self.task.workers)
@@ -204,9 +239,19 @@ class _Search:
                                           neighbours=settings.neighbours)
             linearised = self._linearise(policy, nominal)
             previous = Reference(self.teachers.K, np.zeros_like(self.teachers.k), self.teachers.precision)
-        return TrustRegion(self.problems, nominal, self.model, self.cost_weights,
-                           linearised if round_policy else previous, None if round_policy else linearised,
-                           0.0 if round_policy else settings.coupling, self.layout, self.task.workers)
+        region = TrustRegion(self.problems, nominal, self.model, self.cost_weights,
+                             linearised if round_policy else previous, None, None, self.layout, self.task.workers)
+        return region if round_policy else self._couple(region, linearised)
+
+    def _couple(self, region: TrustRegion, policy: Reference) -> TrustRegion:
+        """Couple the teachers to the policy, after a dual step along their noise-free runs, the nominal ones."""
+        if self.settings.dual_rate > 0:
+            self.coupling = self.coupling.updated(policy.k, self.settings.dual_rate)
+        if self.settings.adapt_coupling:
+            rows = np.arange(len(self.problems))
+            apart = region.divergences(region.nominal, region.reference, policy, rows)
+            self.coupling = self.coupling.adapted(apart)
+        return replace(region, policy=policy, coupling=self.coupling)
 
     def _linearise(self, policy: Policy, nominal: Trajectories) -> Reference:
         """The policy as a linear-Gaussian controller: its Jacobian at the nominal states."""
@@ -237,13 +282,20 @@ class _Search:
             return weights
         with self.clock("regression"):
             candidate = self._regress(weights, samples, used, self.settings.epochs)
-        precision = self.teachers.precision[used].mean(axis=(0, 1))
-        self.covariance = floored(np.linalg.inv(precision), self.settings.least_sigma**2)
+        self.covariance = self._closed_form(self.teachers.precision[used], self.coupling.relative[used])
         return candidate
+
+    def _closed_form(self, precision: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Minimise over Sigma the weighted mean of tr(P Sigma) / 2 - log det(Sigma) / 2, plus entropy tr(Sigma)."""
+        settings, left = self.settings, self.settings.n_iterations - 1 - self.round
+        entropy = settings.entropy * FIRST_ENTROPY ** (left / max(settings.n_iterations - 1, 1))
+        mean = (weight[..., None, None] * precision).mean(axis=(0, 1)) / weight.mean()
+        return floored(np.linalg.inv(mean + 2 * entropy * np.eye(len(mean))), settings.least_sigma**2)
 
     def _regress(self, weights: Weights, samples: Trajectories, used: np.ndarray, epochs: int) -> Weights:
         network, settings = self.task.network, self.settings
-        examples = label(samples, self.teachers, used, network, weights["deviation"], settings.rotations, self.rng,
+        targets = self.coupling.targets(self.teachers)
+        examples = label(samples, targets, used, network, weights["deviation"], settings.rotations, self.rng,
                          np.float32)
         return imitate(network, weights, examples, Regression(epochs, settings.batch, settings.rate), self.rng)
 
@@ -251,8 +303,8 @@ class _Search:
         """Go from the old weights towards the new ones as far as real runs get better."""
         network, start = self.task.network, self.settings.kl_bound
         with self.clock("backtracking"):
-            trials = [(self.reached, 0.0, old)]
-            for share in BACKTRACKING:
+            trials = [(self.reached, 0.0, old)] if self.settings.backtracking else []
+            for share in BACKTRACKING if self.settings.backtracking else (1.0,):
                 mixed = network.at_rest({name: old[name] + share * (new[name] - old[name]) for name in old})
                 trials.append((self.merit(Policy(network, mixed)), share, mixed))
             self.reached, share, weights = min(trials, key=lambda trial: trial[0])

@@ -3,7 +3,7 @@
 The reference is a linear-Gaussian controller in deviations from a nominal trajectory: the policy,
 linearised (mirror descent), or the previous teacher (Li and Malik, 2016). With multiplier eta,
 
-    psi = argmin  E[cost] + eta KL(psi || reference) + nu KL(psi || policy)
+    psi = argmin  E[cost] + eta KL(psi || reference) + sum_t (nu_t KL(psi_t || policy) - lambda_t' a_t)
 
 is one backward Riccati pass. One eta serves all functions, so that those with most to gain move most;
 it is found by bisection on the KL divergence of real, noise-free rollouts of the candidates.
@@ -20,6 +20,7 @@ from l2o._kernels.riccati import backward_many
 from l2o.parallel import map_rows
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers
+from l2o.training.coupling import Coupling
 from l2o.training.local_model import LocalModel
 from l2o.training.trajectories import Layout, Trajectories, simulate
 
@@ -71,8 +72,8 @@ class TrustRegion:
         Centre of the trust region.
     policy : Reference or None
         The linearised policy, if the teachers are coupled to it.
-    coupling : float
-        Weight nu of KL(psi || policy).
+    coupling : Coupling or None
+        Weights of KL(psi || policy), and multipliers; given if the policy is.
     layout : Layout
         Layout of the states.
     workers : int, map-like callable or executor
@@ -85,7 +86,7 @@ class TrustRegion:
     cost_weights: np.ndarray
     reference: Reference
     policy: Reference | None
-    coupling: float
+    coupling: Coupling | None
     layout: Layout
     workers: Any = 1
 
@@ -96,19 +97,23 @@ class TrustRegion:
     def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""
         cost = np.where(np.isfinite(runs.fun), runs.fun, np.inf) @ self.cost_weights
-        if self.policy is not None and self.coupling > 0:
-            cost = cost + self.coupling * self.divergence(runs, psi, self.policy, rows)
+        if self.policy is not None and self.coupling is not None:
+            cost = cost + self.coupling[rows].price(runs.actions, self.divergences(runs, psi, self.policy, rows))
         return cost
 
     def divergence(self, runs: Trajectories, psi: Reference, other: Reference, rows: np.ndarray) -> np.ndarray:
         """Return KL(psi || other) of whole trajectories, at the states of noise-free runs of psi, (rows,)."""
+        return self.divergences(runs, psi, other, rows).sum(axis=1)
+
+    def divergences(self, runs: Trajectories, psi: Reference, other: Reference, rows: np.ndarray) -> np.ndarray:
+        """Return the same step by step, (rows, T)."""
         other = other[rows]
         deviation = runs.states(self.layout) - self.nominal[rows].states(self.layout)
         apart = np.einsum("mtds,mts->mtd", psi.K - other.K, deviation) + psi.k - other.k
         ratio = other.precision @ np.linalg.inv(psi.precision)
         spread = np.trace(ratio, axis1=-2, axis2=-1) - ratio.shape[-1] - np.linalg.slogdet(ratio)[1]
         moved = np.einsum("mtd,mtde,mte->mt", apart, other.precision, apart)
-        return 0.5 * (spread + moved).sum(axis=1)
+        return 0.5 * (spread + moved)
 
 
 @dataclass(frozen=True)
@@ -120,16 +125,19 @@ class _Backward:
     def __call__(self, part: slice) -> tuple[np.ndarray, ...]:
         region, rows = self.region, self.rows[part]
         weights, model = region.cost_weights, region.model
-        references = [(self.eta, region.reference[rows])]
-        if region.policy is not None and region.coupling > 0:
-            references.append((region.coupling, region.policy[rows]))
+        linear = weights[:, None] * model.gradient[rows]
+        references: list[tuple[Any, Reference]] = [(self.eta, region.reference[rows])]
+        if region.policy is not None and region.coupling is not None:
+            coupling = region.coupling[rows]
+            references.append((coupling.weights[..., None, None], region.policy[rows]))
+            linear[:, :-1] += coupling.multipliers  # a_t = x_{t+1} - x_t: a cost of steps is one of locations
+            linear[:, 1:] -= coupling.multipliers
         parts = zip(*((each.K, each.k, weight * each.precision) for weight, each in references))
         K, k, P = (np.ascontiguousarray(np.stack(part, axis=1)) for part in parts)
         K_new, k_new, Q = np.zeros(K[:, 0].shape), np.zeros(k[:, 0].shape), np.zeros(P[:, 0].shape)
         ok = np.zeros(len(rows), bool)
-        backward_many(weights[:, None, None] * model.convex[rows], weights[:, None] * model.gradient[rows],
-                      model.curvature[rows], model.gradient[rows], region.layout.history, K, k, P, FLOOR,
-                      K_new, k_new, Q, ok)
+        backward_many(weights[:, None, None] * model.convex[rows], linear, model.curvature[rows],
+                      model.gradient[rows], region.layout.history, K, k, P, FLOOR, K_new, k_new, Q, ok)
         return K_new, k_new, Q, ok
 
 
@@ -196,7 +204,8 @@ def _candidates(region: TrustRegion, eta: float, rows: np.ndarray) -> tuple[Refe
     K, k, Q, ok = region.solve(eta, rows)
     old = region.reference[rows]
     K, k = np.where(ok[:, None, None, None], K, old.K), np.where(ok[:, None, None], k, old.k)
-    precision = np.where(ok[:, None, None, None], Q / (eta + region.coupling), old.precision)
+    total = eta if region.coupling is None else eta + region.coupling.weights[rows][..., None, None]
+    precision = np.where(ok[:, None, None, None], Q / total, old.precision)
     controllers = Controllers.around(region.nominal[rows], K, k, precision, region.layout)
     runs = simulate(controllers, region.problems[rows], K.shape[1], workers=region.workers)
     return Reference(K, k, precision), ok, runs

@@ -138,9 +138,7 @@ class Descent:
         self.settings, self.task, self.rng = settings, task, rng
         network = task.network
         gaps = task.training.gaps(task.momentum, settings.horizon, task.workers)
-        sound = gaps[np.isfinite(gaps).all(axis=1)]  # one function that is lost must not spoil the others
-        self.gap = sound.mean(axis=0) if len(sound) else np.ones(gaps.shape[1])
-        self.cost = Cost(self.gap, settings.relative, settings.first_step)
+        self.cost = Cost.of(gaps, settings.relative, settings.first_step)
         ends = simulate(task.momentum, task.training.problems, END, workers=task.workers).x[:, -1]
         self.ends = np.where(np.isfinite(ends).all(axis=1, keepdims=True), ends, task.training.problems.x0)
         if weights is None:
@@ -193,7 +191,7 @@ class Descent:
         function, x0 = self._draw()
         problems = training.problems[function].with_starts(x0)
         cost_weights = self.cost.weights(horizon)
-        reference = float(cost_weights @ self.gap[: horizon + 1])
+        reference = float(cost_weights @ self.cost.momentum_gap[: horizon + 1])
         cost_weights /= reference if 0 < reference < np.inf else 1.0
         unrolled_runs = Unrolled(self.task.network, self.trained, self.deviation, problems, cost_weights,
                                  self._turns(-(-len(problems) // BLOCK)))
