@@ -37,8 +37,8 @@ BY_L_BFGS = "To the last digits of a minimum L-BFGS needs fewer evaluations. "
 LIMITS = {  # what the card says that a policy does not do
     "logistic": BY_L_BFGS + "At the first step tuned momentum is as good or better.",
     "robust": (BY_L_BFGS + "It is lower in the first three evaluations, too. Four of ten runs end in another than the "
-               "lowest minimum. On regressions far steeper than the family's (collinear features, residuals much smaller "
-               "than c) the policy alone may swing about the minimum; with the safeguard it does not."),
+               "lowest minimum. On regressions far steeper than the family's (collinear features, residuals much "
+               "smaller than c) the policy alone may swing about the minimum; with the safeguard it does not."),
     "neural-net": BY_L_BFGS + "Hardly any run ends in the lowest minimum.",
 }
 NETWORK = MLP(inputs="linear")
