@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # gcc's sanitizers must be there before Python is; libstdc++ too, or they miss the exceptions that LLVM throws
 SANITIZERS = $(shell cc -print-file-name=libasan.so) $(shell cc -print-file-name=libstdc++.so.6)
 
-.PHONY: demo test test-levels debug instructions bench bench-peers bench-docs docs wheel lint clean
+.PHONY: demo test test-levels debug instructions bench bench-peers bench-docs pretrained docs wheel lint clean
 
 demo: .venv/installed-plot,examples  ## train, evaluate, apply to real data; ARGS=--quick for a short one
 	$(BIN)/l2o reproduce logistic --out out $(ARGS)
@@ -46,6 +46,9 @@ bench-docs: .venv/installed-dev,examples,peers  ## all figures of docs/performan
 	$(BIN)/python -m benchmarks.objectives --docs
 	$(BIN)/python -m benchmarks.parts --docs
 	$(BIN)/python -m benchmarks.scaling --docs
+
+pretrained: .venv/installed-dev,examples  ## make the shipped policies again, and the figures of docs/paper.md
+	$(BIN)/python -m benchmarks.pretrained --docs $(ARGS)
 
 docs: .venv/installed-dev,examples
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

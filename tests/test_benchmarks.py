@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import ablation, handoff, local_models, objectives, parts, report, scaling, timing
+from benchmarks import ablation, handoff, local_models, objectives, parts, pretrained, report, scaling, timing
 from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
 from benchmarks.peers.with_l2o import PEERS
 from benchmarks.peers.work import draw
@@ -157,6 +157,11 @@ def test_page_has_the_blocks(name, block):
     assert block in report.replaced(page, block, block)
 
 
+@pytest.mark.parametrize("name", list(l2o.families.FAMILIES))
+def test_page_of_the_paper_has_the_families(name):
+    assert name in report.replaced(pretrained.PAGE.read_text(encoding="utf-8"), name, name)
+
+
 def test_table_aligns_its_columns():
     assert report.table(["size", "t"], [["a", 1.5], ["long name", "-"]]).splitlines() == [
         "| size      |   t |",
@@ -211,3 +216,35 @@ def test_ablation_trains_once_and_goes_on(monkeypatch, tmp_path, capsys):
 def test_structured_model_is_closer_with_few_samples():
     generic, structured = local_models.measured(2, 5, 3)
     assert (structured < generic).all()
+
+
+def test_shipped_policy_is_the_seed_that_validates_best(tmp_path, monkeypatch):
+    """Three short trainings, one that is there already: the files, the card, the page."""
+    tiny = {"trainer": l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=10, epochs=1)}
+    shipped, page = tmp_path / "package" / "logistic.npz", tmp_path / "paper.md"
+    page.write_text("before\n<!-- benchmark: logistic -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
+    for name, value in {"PRETRAINED": {"logistic": shipped}, "PAGE": page, "N_FRESH": 4, "N_VALIDATION": 6,
+                        "LAWS": {"logistic": ((l2o.families.Logistic(), 5),)},
+                        "training_settings": lambda name: tiny}.items():
+        monkeypatch.setattr(pretrained, name, value)
+    monkeypatch.setattr("sys.argv", ["pretrained", "--families", "logistic", "--trained", str(tmp_path), "--docs"])
+    pretrained.train("logistic", 2, tmp_path).with_card(note="kept").save(tmp_path / "logistic-2.npz")
+    pretrained.main()
+    policies = {seed: l2o.load(tmp_path / f"logistic-{seed}.npz") for seed in pretrained.SEEDS}
+    assert [policy.card.get("note") for policy in policies.values()] == [None, None, "kept"]
+    judged = {seed: pretrained.judge("logistic", policy) for seed, policy in policies.items()}
+    best = min(judged, key=judged.get)
+    policy = l2o.load(shipped)
+    assert {name: value.tobytes() for name, value in policy.weights.items()} == {
+        name: value.tobytes() for name, value in policies[best].weights.items()}
+    assert policy.card["pretrained"]["validation"] == {str(seed): value for seed, value in judged.items()}
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert f"learned, seed {best} (shipped)" in text
+    assert "old" not in text
+
+
+@pytest.mark.parametrize(("ks", "text"), [([], "-"), ([4], "4"), ([1, 2, 3, 7, 9, 10], "1-3, 7, 9-10")])
+def test_ranges_are_short(ks, text):
+    assert pretrained.ranges(ks) == text

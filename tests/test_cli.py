@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import cli
+from l2o import cli, reproduce
 from l2o.policies import MLP
 from l2o.training import GuidedPolicySearch, streams
 
@@ -98,7 +98,8 @@ def test_every_family_is_trained_and_evaluated(name, capsys, tmp_path):
     assert json.loads(out)["methods"]["momentum"]["settings"] == repr(tuned)
 
 
-def test_train_without_quick_uses_the_defaults(capsys, tmp_path, monkeypatch, policies):
+@pytest.mark.parametrize("name", list(l2o.families.FAMILIES))
+def test_train_without_quick_uses_the_trainer_of_the_family(name, capsys, tmp_path, monkeypatch, policies):
     calls = []
 
     def train(*args, **kwargs):
@@ -106,8 +107,9 @@ def test_train_without_quick_uses_the_defaults(capsys, tmp_path, monkeypatch, po
         return l2o.load(policies / "a.npz")
 
     monkeypatch.setattr(l2o, "train", train)
-    assert run(capsys, "train", "logistic", "--out", tmp_path / "p.npz")[0] == 0
-    assert calls == [((l2o.families.Logistic(),), {"rng": 0, "workers": -1, "progress": False})]
+    assert run(capsys, "train", name, "--out", tmp_path / "p.npz")[0] == 0
+    settings = {"rng": 0, "workers": -1, "progress": False, **reproduce.training_settings(name)}
+    assert calls == [((l2o.families.named(name),), settings)]
 
 
 @pytest.mark.parametrize(("argv", "message"), [

@@ -38,6 +38,19 @@ def test_figure_writes_a_png(report, tmp_path, seconds):
     assert width > (1900 if seconds else 1200)  # three columns, or two
 
 
+def test_paper_figure_has_margins_and_two_functions(report, tmp_path, monkeypatch):
+    drawn = []
+    save = plotting._save
+    monkeypatch.setattr(plotting, "_save", lambda canvas, *rest: drawn.append(canvas) or save(canvas, *rest))
+    plotting.paper_figure(report, tmp_path / "f.png", "Title")
+    assert (tmp_path / "f.png").read_bytes().startswith(PNG)
+    margins, first, second = drawn[0].axes
+    np.testing.assert_array_equal(line(margins, "descent").get_ydata(), report.margin_of_victory()["descent"].mean[1:])
+    for i, ax in enumerate((first, second)):
+        np.testing.assert_array_equal(line(ax, "L-BFGS").get_ydata(), report.runs["L-BFGS"].fun[i])
+        assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+
+
 def test_plot_draws_the_curves_from_the_first_step(report):
     ax = report.plot()
     curve = report.curves()["descent"]

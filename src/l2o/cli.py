@@ -43,11 +43,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print a JSON record instead of text")
         if name in ("reproduce", "train"):
-            command.add_argument("family", help=f"family of objective functions: {', '.join(FAMILIES)}")
+            names = ", ".join(FAMILIES) + (", or all" if name == "reproduce" else "")
+            command.add_argument("family", help=f"family of objective functions: {names}")
             command.add_argument("--out", required=True, help="folder" if name == "reproduce" else "file, .npz")
             command.add_argument("--quick", action="store_true", help="a short training, to see that everything works")
         if name in ("evaluate", "info"):
-            command.add_argument("policy", help="policy file, .npz")
+            command.add_argument("policy", help="policy file, .npz, or the name of a shipped policy")
         if name != "info":
             command.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
             command.add_argument("--workers", type=int, default=-1, help="threads (-1: all CPUs)")
@@ -58,24 +59,29 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reproduce(given: Any) -> None:
-    from l2o.reproduce import reproduce
+    from l2o.reproduce import reproduce, reproduce_all
 
-    say = (lambda line: None) if given.json else print
-    result = reproduce(given.family, given.out, quick=given.quick, seed=given.seed, workers=given.workers,
-                       progress=_on_terminal(given), say=say)
+    settings: dict[str, Any] = {"quick": given.quick, "seed": given.seed, "workers": given.workers,
+                                "progress": _on_terminal(given), "say": (lambda line: None) if given.json else print}
+    if given.family == "all":
+        results = reproduce_all(given.out, **settings)
+        records: dict[str, Any] = {name: {**each.record, "paths": each.paths} for name, each in results.items()}
+    else:
+        result = reproduce(given.family, given.out, **settings)
+        records = {**result.record, "paths": result.paths}
     if given.json:
-        print(json.dumps({**result.record, "paths": result.paths}, allow_nan=False))
+        print(json.dumps(records, allow_nan=False))
 
 
 def _train(given: Any) -> None:
     from l2o import families, train
     from l2o.arguments import written
-    from l2o.reproduce import QUICK
+    from l2o.reproduce import training_settings
 
     family = families.named(given.family)
     with written(given.out) as temporary:  # whether the file can be written is known before the training
         policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
-                       **(QUICK if given.quick else {}))
+                       **training_settings(given.family, given.quick))
         policy.save(temporary)
     quality = policy.card["quality"]
     if given.json:

@@ -17,7 +17,7 @@ from l2o import arguments
 if TYPE_CHECKING:
     from l2o.evaluation import Comparison, Curve
 
-__all__ = ["figure", "plot_curves", "plot_margins"]
+__all__ = ["figure", "paper_figure", "plot_curves", "plot_margins"]
 
 EMPHASIS = "#D55E00"
 COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7F7F7F")
@@ -144,9 +144,52 @@ def figure(comparison: Comparison, path: Any, title: str = "", *, seconds: bool 
     if seconds:
         plot_curves(comparison, axes[0, 2], by="seconds")
         plot_margins(comparison, axes[1, 2], by="evaluation")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    for ax in axes.flat:
-        ax.get_legend().remove()
+    _save(canvas, axes[0, 0], path, title)
+
+
+def paper_figure(comparison: Comparison, path: Any, title: str = "") -> None:
+    """Write one PNG in the paper's form.
+
+    The mean margin of victory, and the objective values on the first two functions, all by iteration and on
+    linear axes.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What `l2o.compare` returned, of at least two methods.
+    path : path-like
+        Where to; the file is replaced in one piece.
+    title : str
+        Title of the figure.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    ImportError
+        If matplotlib is not installed.
+    """
+    canvas = _new_figure((12.9, 4.0))
+    examples = range(min(2, len(comparison.problems)))
+    ax, *others = canvas.subplots(1, 1 + len(examples))
+    margins = comparison.margin_of_victory()
+    ax.axhline(0.0, color="0.35", linewidth=0.8, zorder=1)
+    for name, style in _styles(margins).items():
+        ax.plot(margins[name].k[1:], margins[name].mean[1:], label=name, **style)
+        for i, other in enumerate(others):
+            other.plot(comparison.runs[name].fun[i], label=name, **style)
+    _finish(ax, AXIS_LABELS["iteration"], "mean margin of victory")
+    for i, other in enumerate(others):
+        _finish(other, AXIS_LABELS["iteration"], f"objective value, function {i + 1}")
+    _save(canvas, ax, path, title)
+
+
+def _save(canvas: Any, ax: Any, path: Any, title: str) -> None:
+    """Write a figure with one legend for all of its axes, that of ax."""
+    handles, labels = ax.get_legend_handles_labels()
+    for each in canvas.axes:
+        if each.get_legend() is not None:
+            each.get_legend().remove()
     canvas.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=9)
     if title:
         canvas.suptitle(title, fontsize=11)

@@ -1,7 +1,8 @@
 """The main job: train on a family, compare on unseen functions, apply to real data, write it all down.
 
 Li and Malik (2016), section 4: train on drawn functions, compare with tuned hand-written optimizers on
-100 others; here on 500 more, because a mean over 100 is ruled by a few badly conditioned ones.
+100 others; here on 500 more, because a mean over 100 is ruled by a few badly conditioned ones. Where a family
+is not convex, a run may also end in a minimum that is not the lowest: how often is counted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,22 +22,38 @@ from l2o import arguments
 from l2o.baselines import GradientDescent, Momentum
 from l2o.evaluation import Comparison, compare
 from l2o.evaluation.report import plain
-from l2o.families import named
+from l2o.families import FAMILIES, Family, named
 from l2o.minimize import minimize_many
 from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import Policy
+from l2o.problems import Problems
 from l2o.real_data import breast_cancer_triples
 from l2o.training import GuidedPolicySearch, streams, train
 from l2o.tuning import best_of_grid, tune
 from l2o.version import __version__
 
-__all__ = ["Reproduction", "evaluate", "reproduce"]
+__all__ = ["Reproduction", "evaluate", "lowest_basin", "reproduce", "reproduce_all"]
 
 STEPS = 100
+STARTS = 50  # from which the lowest minimum of a function is looked for
+SAME_BASIN = 1e-3  # from its value; the next minimum is seldom nearer
 AT = (1, 2, 3, 5, 10, 20, 40, 100)
 AT_REAL = (1, 2, 3, 5, 10, 40)
 QUICK: dict[str, Any] = {"n_functions": 45, "n_validation": 50,
                          "trainer": GuidedPolicySearch(n_iterations=4, n_samples=10)}
+SEARCH: dict[str, dict[str, Any]] = {  # what a family needs other than by default; chosen on validation functions
+    "logistic": {},
+    # gradients are ten times shorter than elsewhere: with less noise the first step does not grow to a useful length
+    "robust": {"first_step": 20.0, "sigma": 0.3, "least_sigma": 0.1, "kl_bound": 20.0},
+    # the parameters of a network, turned, are not those of a network
+    "neural-net": {"rotations": 0.0},
+}
+
+
+def training_settings(name: str, quick: bool = False) -> dict[str, Any]:
+    """Return what `train` is given for a family."""
+    settings = QUICK if quick else {"trainer": GuidedPolicySearch()}
+    return {**settings, "trainer": replace(settings["trainer"], **SEARCH[name])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +86,26 @@ def evaluate(policy: Policy, problems: Any, tuned: dict[str, Any], workers: Any 
     """Compare a policy with tuned baselines, nonlinear CG and L-BFGS, both SciPy's."""
     methods = {"learned": policy, **tuned, "CG": "cg", "L-BFGS": "scipy-lbfgs"}
     return compare(problems, methods, n_steps=STEPS, workers=workers)
+
+
+def lowest_basin(problems: Problems, family: Family, rng: Any = None, workers: Any = 1) -> np.ndarray:
+    """Return the lowest value (m,) that L-BFGS finds from 50 starting points of the family's law."""
+    rng = arguments.generator(rng)
+    starts = (family.starts(len(problems), rng) for _ in range(STARTS))
+    return np.min([minimize_many(problems.with_starts(x0), method="lbfgs", workers=workers).fun for x0 in starts],
+                  axis=0)
+
+
+def run_ends(comparison: Comparison, lowest: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return how each method's runs end: share in the lowest basin, numbers non-finite and above their start."""
+    lowest = np.fmin(lowest, comparison.f_star)
+    ends = {}
+    for name, runs in comparison.runs.items():
+        fun = runs.fun
+        ends[name] = {"lowest_basin": float((fun[:, -1] - lowest <= SAME_BASIN).mean()),
+                      "nonfinite": int((~np.isfinite(fun)).any(axis=1).sum()),
+                      "above_start": int((~(fun[:, -1] <= fun[:, 0])).sum())}
+    return ends
 
 
 def tuned_baselines(problems: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -113,14 +150,15 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     folder = _writable_folder(out)
     branches = streams(seed)
     begun = time.perf_counter()
-    policy = train(family, rng=seed, workers=workers, progress=progress, **(QUICK if quick else {}))
+    policy = train(family, rng=seed, workers=workers, progress=progress, **training_settings(name, quick))
     training = family.sample(policy.card["training"]["n_functions"], streams(seed)["training"])
     tuned, tried = tuned_baselines(training)
     test = evaluate(policy, family.sample(family.n_test, branches["test"]), tuned, workers)
     fresh = evaluate(policy, family.sample(100 if quick else 500, branches["fresh"]), tuned, workers)
     record: dict[str, Any] = {
         "family": name, "cpu": {"count": os.cpu_count(), "instruction_set": policy.card["run"]["instruction_set"]},
-        "above_start": _above_start(fresh), "seed": seed, "quick": quick, "l2o": __version__, "policy": policy.card,
+        "ends": run_ends(fresh, lowest_basin(fresh.problems, family, branches["fresh"], workers)),
+        "seed": seed, "quick": quick, "l2o": __version__, "policy": policy.card,
         "test": test.to_dict(), "fresh": fresh.to_dict(timing=True),
         "best_of_momentum_grid": plain({"n_settings": len(tried), "mean": best_of_grid(
             tried, fresh.problems, STEPS, f_star=fresh.f_star, workers=workers)}),
@@ -132,6 +170,26 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     paths = _write(folder, name, policy, test, fresh, real, record)
     say("\nwritten:\n" + "\n".join(f"  {path}" for path in paths))
     return Reproduction(policy, test, fresh, real, record, paths)
+
+
+def reproduce_all(out: Any, *, say: Callable[[str], None] = print, **settings: Any) -> dict[str, Reproduction]:
+    """Do `reproduce` for each family, in a folder of its own.
+
+    Parameters
+    ----------
+    out : path-like
+        Folder to make these folders in.
+    say : callable
+        Where the lines of the report go.
+    **settings
+        Those of `reproduce`.
+    """
+    found = {}
+    for name in FAMILIES:
+        say(f"{name}\n{'=' * len(name)}\n")
+        found[name] = reproduce(name, os.path.join(out, name), say=say, **settings)
+        say("")
+    return found
 
 
 def _writable_folder(out: Any) -> str:
@@ -162,14 +220,11 @@ def _say_evaluation(fresh: Comparison, record: dict[str, Any], say: Callable[[st
     say(_line("momentum - learned", [f"{v:+.1e}" for v in paired.mean[list(AT)]]))
     say(_line("  95 % interval from", [f"{v:+.1e}" for v in paired.low[list(AT)]]))
     say(_line("  to", [f"{v:+.1e}" for v in paired.high[list(AT)]]))
-    say(f"runs of the learned optimizer that are non-finite: {iteration['learned'].n_nonfinite}; "
-        f"that end above their start: {record['above_start']}")
-
-
-def _above_start(fresh: Comparison) -> int:
-    """Return how many runs of the learned optimizer end above their start, or not finite."""
-    learned = fresh.runs["learned"].fun
-    return int((~(learned[:, -1] <= learned[:, 0])).sum())
+    ends = record["ends"]
+    say(f"runs of the learned optimizer that are non-finite: {ends['learned']['nonfinite']}; "
+        f"that end above their start: {ends['learned']['above_start']}")
+    say(f"share of runs that end within {SAME_BASIN:g} of the lowest value from {STARTS} starts: "
+        + ", ".join(f"{name} {end['lowest_basin']:.3f}" for name, end in ends.items()))
 
 
 def _real_data(name: str, policy: Policy, tuned: dict[str, Any], quick: bool, workers: Any, record: dict[str, Any],
@@ -218,13 +273,12 @@ def _write(folder: str, name: str, policy: Policy, test: Comparison, fresh: Comp
     done = [paths["policy"], paths["results"]]
     if importlib.util.find_spec("matplotlib") is None:
         return done
-    from l2o.plotting import figure
+    from l2o.plotting import figure, paper_figure
 
-    titles = {"fresh": f"{name}: {len(fresh.problems)} unseen functions",
-              "test": f"{name}: {len(test.problems)} unseen functions, as many as in the paper",
-              "real": "breast cancer: logistic regressions on all triples of features"}
-    for key, comparison in (("fresh", fresh), ("test", test), ("real", real)):
-        if comparison is not None:
-            figure(comparison, paths[key], titles[key])
-            done.append(paths[key])
+    figure(fresh, paths["fresh"], f"{name}: {len(fresh.problems)} unseen functions", seconds=True)
+    paper_figure(test, paths["test"], f"{name}: {len(test.problems)} unseen functions, as many as in the paper")
+    done += [paths["fresh"], paths["test"]]
+    if real is not None:
+        figure(real, paths["real"], "breast cancer: logistic regressions on all triples of features")
+        done.append(paths["real"])
     return done

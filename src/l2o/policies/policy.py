@@ -16,9 +16,12 @@ from l2o.errors import PolicyFileError
 from l2o.methods import Step, StepMethod
 from l2o.policies.mlp import MLP
 
-__all__ = ["FORMAT", "Policy", "load"]
+__all__ = ["FORMAT", "PRETRAINED", "Policy", "load"]
 
 FORMAT = 1  # version of the file format; files of every version stay in the tests
+
+PRETRAINED = {name: Path(__file__).parents[1] / "pretrained" / f"{name}.npz"
+              for name in ("logistic", "robust", "neural-net")}  # the policies that are shipped
 
 PRECISIONS = ("float64", "float32")
 NETWORKS = {"mlp": MLP}
@@ -156,12 +159,12 @@ class Policy(StepMethod):
 
 
 def load(path: Any) -> Policy:
-    """Read a policy from a file that `Policy.save` wrote.
+    """Read a policy: one that is shipped, by its name, or a file that `Policy.save` wrote.
 
     Parameters
     ----------
     path : path-like
-        The file.
+        "logistic", "robust" or "neural-net", or the file. A file of such a name needs a folder before it: "./robust".
 
     Returns
     -------
@@ -173,12 +176,20 @@ def load(path: Any) -> Policy:
         If the file cannot be read.
     PolicyFileError
         If it is not a policy, is damaged, or has a format that this version does not know.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> problems = l2o.families.Logistic().sample(3, rng=0)
+    >>> int(l2o.minimize_many(problems, method=l2o.load("logistic")).success.sum())
+    3
     """
     name = os.fspath(path)
     try:
-        content = Path(name).read_bytes()
+        content = Path(PRETRAINED.get(name, name)).read_bytes()
     except OSError as error:
-        raise type(error)(error.errno, f"cannot read the policy: {error.strerror}", name) from None
+        shipped = f"; expected a file, or one of {', '.join(map(repr, PRETRAINED))}" if _is_no_path(name) else ""
+        raise type(error)(error.errno, f"cannot read the policy: {error.strerror}{shipped}", name) from None
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
@@ -198,3 +209,8 @@ def _rebuild(name: str, arrays: dict[str, np.ndarray], card: Any) -> Policy:
         return Policy(network, arrays, card)
     except (KeyError, TypeError, ValueError) as error:
         raise PolicyFileError(f"{name} holds no complete policy: {error}") from None
+
+
+def _is_no_path(name: Any) -> bool:
+    """Whether a name that is no file was rather meant to be that of a shipped policy."""
+    return isinstance(name, str) and not Path(name).exists() and Path(name).name == name and not Path(name).suffix
