@@ -149,10 +149,15 @@ def test_blocks_of_a_page_are_replaced():
         report.replaced(page, "two", "new")
 
 
-@pytest.mark.parametrize("block", ["peers", "objectives", "parts", "scaling"])
-def test_page_has_the_blocks(block):
-    page = (report.DOCS / "performance.md").read_text(encoding="utf-8")
-    assert block in report.replaced(page, block, block)
+@pytest.mark.parametrize(("name", "blocks"), [
+    ("performance.md", ["peers", "objectives", "parts", "scaling", "overheads", "logistic-fits"]),
+    ("method.md", ["safeguard-logistic", "safeguard-robust"]),
+    ("rolling-betas.md", ["least-squares", "zero", "policy", "settings"]),
+])
+def test_page_has_the_blocks(name, blocks):
+    page = (report.DOCS / name).read_text(encoding="utf-8")
+    for block in blocks:
+        assert block in report.replaced(page, block, block)
 
 
 def test_table_aligns_its_columns():
