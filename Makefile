@@ -41,11 +41,15 @@ bench: .venv/installed-dev,examples  ## each benchmark once
 bench-peers: .venv/installed-dev,examples,peers  ## one step beside NumPy, Numba, JAX and PyTorch; ARGS="--json FILE"
 	$(BIN)/python -m benchmarks.peers.compare $(ARGS)
 
-bench-docs: .venv/installed-dev,examples,peers  ## all figures of docs/performance.md; on a machine that does nothing else
+bench-docs: .venv/installed-dev,examples,peers  ## tables of speed in docs; on a machine that does nothing else
 	$(BIN)/python -m benchmarks.peers.compare --docs
 	$(BIN)/python -m benchmarks.objectives --docs
 	$(BIN)/python -m benchmarks.parts --docs
 	$(BIN)/python -m benchmarks.scaling --docs
+	$(BIN)/python -m benchmarks.overheads --docs
+	$(BIN)/python -m benchmarks.logistic_fits --docs
+	$(BIN)/python -m benchmarks.handoff --docs --seeds 0
+	$(BIN)/python -m benchmarks.factor_regressions --docs
 
 pretrained: .venv/installed-dev,examples  ## make the shipped policies again, and the figures of docs/paper.md
 	$(BIN)/python -m benchmarks.pretrained --docs $(ARGS)

@@ -1,13 +1,14 @@
 """When a policy should hand over to L-BFGS, and what that gives.
 
     python -m benchmarks.handoff --rules [--families logistic robust] [--seeds 0 1] [--policies FOLDER]
-    python -m benchmarks.handoff [--functions 500] [--families ...] [--seeds ...] [--policies FOLDER]
+    python -m benchmarks.handoff [--functions 500] [--families ...] [--seeds ...] [--policies FOLDER] [--docs]
     python -m benchmarks.handoff --standard [--families logistic neural-net] [--seeds ...] [--policies FOLDER]
 
 The first tries rules on 400 functions of the branch of the seed that validates, the second runs the compiled rule on
-unseen functions beside the other methods, the third on the standard functions of the tests. Policies are trained with
-default settings (half a minute to two minutes each), or read from FOLDER/family-seed.npz, where they are saved. All
-counts are evaluations after the one at x0.
+unseen functions beside the other methods (--docs writes the tables of the first seed into docs/method.md), the third
+on the standard functions of the tests. Policies are trained with default settings and linear inputs (half a minute to
+two minutes each), or read from FOLDER/family-seed.npz, where they are saved. All counts are evaluations after the one
+at x0.
 """
 
 import os
@@ -22,12 +23,15 @@ from pathlib import Path
 import numpy as np
 
 import l2o
+from benchmarks.fits import GTOL, calls
+from benchmarks.report import arguments, machine, publish, sentence, table
+from benchmarks.timing import best_of
 from l2o import _kernels
+from l2o.baselines._scipy import ScipyMethod
 from l2o.families import FAMILIES
 from l2o.optimum import best_known
+from l2o.policies import MLP
 from l2o.training import streams
-
-from .report import table
 
 BUDGET, SHOWN = 100, range(1, 11)
 TARGETS = 1e-2, 1e-4, 1e-6
@@ -36,10 +40,10 @@ LONGEST = 25  # learned steps that the rules may choose among
 
 def policy_of(family, seed, folder):
     """Return the policy of a family and seed, trained now unless it is in the folder."""
-    path = folder and Path(folder, f"{family}-{seed}.npz")
+    path = Path(folder, f"{family}-{seed}.npz") if folder else None
     if path and path.exists():
         return l2o.load(path)
-    policy = l2o.train(FAMILIES[family](), rng=seed, workers=-1)
+    policy = l2o.train(FAMILIES[family](), policy=MLP(inputs="linear"), rng=seed)
     if path:
         policy.save(path)
     return policy
@@ -163,33 +167,64 @@ def compare_rules(given):
 # -- what it gives -------------------------------------------------------------------------------------
 
 
+class BFGS(ScipyMethod):
+    """SciPy's BFGS, for the comparison."""
+
+    scipy_name = "BFGS"
+
+    def options(self, stopping):
+        """Return SciPy's options; None asks for no tolerance at all."""
+        return {"gtol": 0.0} if stopping is None else {"gtol": stopping.gtol, "maxiter": stopping.maxiter}
+
+
 def evaluate(given, family, seed):
-    """Print, for unseen functions, f - f* at small budgets and evaluations to targets of each method."""
+    """Compare methods on unseen functions: f - f* at small budgets, evaluations to targets, and times."""
     kind, branches = FAMILIES[family](), streams(seed)
     problems, policy = kind.sample(given.functions, branches["fresh"]), policy_of(family, seed, given.policies)
     momentum = l2o.tune(l2o.baselines.Momentum, kind.sample(kind.n_training, branches["training"]), n_steps=40)
-    curves = {"SciPy L-BFGS-B": "scipy-lbfgs", "CG": "cg", "L-BFGS": "lbfgs", "momentum, tuned": momentum,
-              "policy alone": policy, "Newton": "newton"}
+    methods = {"SciPy L-BFGS-B": "scipy-lbfgs", "SciPy BFGS": BFGS(), "SciPy CG": "cg", "L-BFGS": "lbfgs",
+               "Newton": "newton", "momentum, tuned": momentum, "policy alone": policy}
     if problems.kernel.hessian is None:
-        del curves["Newton"]
-    curves = {name: recorded(problems, method) for name, method in curves.items()}
+        del methods["Newton"]
+    curves = {name: recorded(problems, method) for name, method in methods.items()}
     curves["policy, safeguarded"] = limited(problems, policy)
     ends = np.stack([l2o.minimize_many(problems, method=method, tol=1e-10).x for method in ("lbfgs", policy)], axis=1)
     found = gaps(curves, problems, ends)
-    print(f"\n{family}, seed {seed}, {given.functions} unseen functions: mean of f - f* after k evaluations\n")
-    print(table(["k", *SHOWN], [[name, *(f"{gap[:, k].mean():.2g}" for k in SHOWN)] for name, gap in found.items()]))
+    slow = {"momentum, tuned": momentum, "policy alone": policy}  # they do not get to the end
+    finishing = {**{name: each for name, each in methods.items() if name not in slow}, "policy, safeguarded": policy}
+    times = best_of(calls(problems, finishing), given.rounds)
+    told = sentence(machine("l2o", "numpy", "scipy"))
+    text = (f"{family}, seed {seed}, {given.functions} unseen functions: mean of $f - f^\\star$ after $k$ evaluations, "
+            f"the lowest without Hessians bold.\n\n{by_budget(found)}\n\n{to_targets(found, slow, times)}\n\n"
+            f"Microseconds are those of a fit to a gradient of {GTOL:.0e} on one worker; SciPy's methods run in a loop "
+            f"on our objective. {told}")
+    publish(f"safeguard-{family}", text, {}, argparse.Namespace(json=None, docs=given.docs and seed == given.seeds[0]),
+            "method.md")
+
+
+def by_budget(found):
+    """Return a table of the mean of f - f* after SHOWN evaluations; the lowest of the gradient methods is bold."""
+    means = {name: [f"{gap[:, k].mean():.2g}" for k in SHOWN] for name, gap in found.items()}
+    gradient = [row for name, row in means.items() if name != "Newton"]
+    lowest = [min(column, key=float) for column in zip(*gradient)]
+    return table(["k", *SHOWN], [[name, *(f"**{each}**" if each == least and name != "Newton" else each
+                                          for each, least in zip(row, lowest))] for name, row in means.items()])
+
+
+def to_targets(found, slow, times):
+    """Return a table of the evaluations to TARGETS, and of microseconds a fit, with a line on what is averaged."""
     reached = {name: [evaluations_to(gap, target) for target in TARGETS] for name, gap in found.items()}
-    slow = {"momentum, tuned", "policy alone"}
     common = np.isfinite([row for name, row in reached.items() if name not in slow]).all(axis=0)
-    print(f"\nevaluations to f - f* <= target: mean over the {', '.join(map(str, common.sum(axis=1)))} functions on "
-          "which all but momentum\nand the policy alone get there, median over all, share that gets there in "
-          f"{BUDGET}\n")
-    head = [f"{what} {target:.0e}" for target in TARGETS for what in ("mean", "median", "share")]
+    head = [f"{target:.0e}: mean" if what == "mean" else what
+            for target in TARGETS for what in ("mean", "median", "share")]
     rows = [[name] + [cell for at, among in zip(row, common)
-                      for cell in (f"{at[among].mean():.2f}".replace("inf", "-"), f"{np.median(at):.0f}",
-                                   f"{np.isfinite(at).mean():.3f}")]
-            for name, row in reached.items()]
-    print(table(["method", *head], rows))
+                      for cell in (f"{at[among].mean():.2f}".replace("inf", "-"),
+                                   f"{np.median(at):.0f}".replace("inf", "-"), f"{np.isfinite(at).mean():.3f}")]
+            + [f"{1e6 * times[name] / len(row[0]):.2f}" if name in times else "-"] for name, row in reached.items()]
+    numbers = ", ".join(map(str, common.sum(axis=1)))
+    return (f"Evaluations until $f - f^\\star$ is at most the target: mean over the {numbers} functions on which all "
+            f"but momentum and the policy alone get there, median over all, share that gets there in {BUDGET}.\n\n"
+            + table(["method", *head, "microseconds"], rows))
 
 
 def on_standard_functions(family, seed, folder):
@@ -211,7 +246,7 @@ def on_standard_functions(family, seed, folder):
 
 def main():
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__.splitlines()[0], rounds=3)
     parser.add_argument("--rules", action="store_true", help="try rules on validation functions")
     parser.add_argument("--standard", action="store_true", help="run on the standard functions of the tests")
     parser.add_argument("--families", nargs="+", default=["logistic", "robust"], choices=FAMILIES)

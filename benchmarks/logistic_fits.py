@@ -1,18 +1,22 @@
-"""Small logistic regressions to a gradient of 1e-6: SciPy in a loop, and our engine with L-BFGS and Newton.
+"""Small logistic regressions to a gradient of 1e-6: SciPy in a loop, our engine, and our engine with a policy.
 
-SciPy's L-BFGS-B is given the objective in NumPy, as most people would write it, and our compiled one. All run in one
-process on one worker, in turn; the shortest of the rounds counts. The answers are compared before a time is printed.
+    python -m benchmarks.logistic_fits [--fits 10000] [--rounds 3] [--policies FOLDER] [--docs]
+
+All run in one process on one worker, in turn; the shortest of the rounds counts. The policy is the default one of the
+family, trained first (a minute) or read from FOLDER/logistic-0.npz. The fits are none of its family's draws.
 """
 
-import argparse
-import time
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
 
 import numpy as np
-from scipy.optimize import minimize
 
 import l2o
-
-GTOL = 1e-6
+from benchmarks.fits import GTOL, compared, race
+from benchmarks.handoff import policy_of
+from benchmarks.report import arguments, machine, publish, sentence, table
+from benchmarks.timing import one_core
 
 
 def in_numpy(X, y, l2):
@@ -31,47 +35,29 @@ def in_numpy(X, y, l2):
     return value_and_grad
 
 
-def loop(functions, x0):
-    """Return the results of SciPy's L-BFGS-B on one function after the other."""
-    return [minimize(fun, x, jac=True, method="L-BFGS-B", options={"gtol": GTOL, "ftol": 0.0})
-            for fun, x in zip(functions, x0)]
+def drawn(m):
+    """Return m problems, from zero, and the same functions in NumPy."""
+    rng, family = np.random.default_rng(0), l2o.families.Logistic()
+    y = rng.integers(0, 2, (m, 100))
+    X = rng.standard_normal((m, 100, 3)) + rng.uniform(-1, 1, (m, 1, 3)) * (2 * y - 1)[:, :, None]
+    return family.from_data(X, y), [in_numpy(*data, family.l2) for data in zip(X, y)]
 
 
 def main():
     """Measure, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fits", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    rng, m, family = np.random.default_rng(0), arguments.fits, l2o.families.Logistic()
-    y = rng.integers(0, 2, (m, 100))
-    X = rng.standard_normal((m, 100, 3)) + rng.uniform(-1, 1, (m, 1, 3)) * (2 * y - 1)[:, :, None]
-    problems = family.from_data(X, y)  # from zero
-    numpys = [in_numpy(*data, family.l2) for data in zip(X, y)]
-    ours = [problems[i].value_and_grad for i in range(m)]
-    calls = {
-        "SciPy L-BFGS-B, NumPy objective": lambda: loop(numpys, problems.x0),
-        "SciPy L-BFGS-B, our objective": lambda: loop(ours, problems.x0),
-        "l2o L-BFGS": lambda: l2o.minimize_many(problems, method="lbfgs", tol=GTOL),
-        "l2o Newton": lambda: l2o.minimize_many(problems, method="newton", tol=GTOL),
-    }
-    best, values, nfev = dict.fromkeys(calls, np.inf), {}, {}
-    for _ in range(arguments.rounds):
-        for name, call in calls.items():
-            for _ in range(1 if name.startswith("SciPy") else 10):
-                start = time.perf_counter()
-                result = call()
-                best[name] = min(best[name], time.perf_counter() - start)
-            rows = result if isinstance(result, list) else [result]
-            values[name] = np.hstack([row.fun for row in rows])
-            nfev[name] = np.hstack([row.nfev for row in rows])
-    reference = values["l2o Newton"]
-    assert all(np.abs(each - reference).max() < 1e-9 for each in values.values())
-    print(f"{m} fits, d = 4, n = 100, one worker, best of {arguments.rounds} rounds")
-    print(f"{'':34}{'us a fit':>10}{'evaluations':>14}{'ratio':>8}")
-    slowest = best["SciPy L-BFGS-B, NumPy objective"]
-    for name, seconds in best.items():
-        print(f"{name:34}{seconds / m * 1e6:10.1f}{nfev[name].mean():14.1f}{slowest / seconds:8.0f}")
+    parser = arguments(__doc__.splitlines()[0], rounds=3)
+    parser.add_argument("--fits", type=int, default=10_000)
+    parser.add_argument("--policies", metavar="FOLDER", help="where trained policies are kept")
+    given = parser.parse_args()
+    policy = policy_of("logistic", 0, given.policies)
+    one_core()
+    fits = race(*drawn(given.fits), {"L-BFGS": "lbfgs", "Newton": "newton", "policy, safeguarded": policy},
+                given.rounds)
+    told = machine("l2o", "numpy", "scipy")
+    text = (f"{given.fits:,} fits, d = 4, n = 100, to |g| <= {GTOL:.0e} from zero; the last columns say how many times "
+            f"faster than SciPy in a loop. Best of {given.rounds} rounds. {sentence(told)}")
+    record = {"machine": told, "rounds": given.rounds, "seconds": {name: each.seconds for name, each in fits.items()}}
+    publish("logistic-fits", f"{table(*compared(fits))}\n\n{text}", record, given)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is said about times: the machine, Markdown tables, and their places in docs/performance.md."""
+"""What is said about times: the machine, Markdown tables, and their places in the documents."""
 
 import argparse
 import json
@@ -57,19 +57,19 @@ def arguments(description, rounds):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help="rounds, of which the best counts (%(default)s)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
-    parser.add_argument("--docs", action="store_true", help="write the result into docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="write the result into the documents")
     return parser
 
 
-def publish(block, text, record, given):
-    """Print a text; write it between its markers in the documents, and the record to a file, if asked for."""
+def publish(block, text, record, given, page="performance.md"):
+    """Print a text; write it between its markers in a document, and the record to a file, if asked for."""
     print(text)
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if given.docs:
-        page = DOCS / "performance.md"
-        page.write_text(replaced(page.read_text(encoding="utf-8"), block, text), encoding="utf-8")
+        path = DOCS / page
+        path.write_text(replaced(path.read_text(encoding="utf-8"), block, text), encoding="utf-8")
 
 
 def replaced(page, block, text):

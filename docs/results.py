@@ -140,7 +140,8 @@ def facts(record):
         f"Runs that left the finite numbers: {failed} of {fresh['n_problems']}.",
         "Time of 100 steps, microseconds a problem, one core: "
         + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
-        + ". CG and L-BFGS are SciPy's; that time is mostly the interpreter's.",
+        + ". CG and L-BFGS are SciPy's; that time is mostly the interpreter's: the [tables above](#the-safeguard) have "
+        "ours.",
         by_the_clock(fresh, seconds),
     ]
     if record["real_data"]:
