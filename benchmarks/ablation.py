@@ -121,8 +121,7 @@ def main():
     text = report.table(head, [[name, *cells(runs, of[given.rows[0]])] for name, runs in of.items()])
     print(text)
     if given.docs:
-        page = report.DOCS / "method.md"
-        page.write_text(report.replaced(page.read_text(encoding="utf-8"), "ablation", text), encoding="utf-8")
+        report.write_block(report.DOCS / "method.md", "ablation", text)
 
 
 if __name__ == "__main__":

@@ -72,8 +72,7 @@ def main():
                          "structured"], rows)
     print(text)
     if given.docs:
-        page = report.DOCS / "method.md"
-        page.write_text(report.replaced(page.read_text(encoding="utf-8"), "local models", text), encoding="utf-8")
+        report.write_block(report.DOCS / "method.md", "local models", text)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from l2o.problems import from_blocks
 from l2o.reproduce import evaluate, lowest_basin, run_ends, training_settings, tuned_baselines
 from l2o.training import streams
 
-from .report import DOCS, replaced, table
+from .report import DOCS, table, write_block
 
 PAGE = DOCS / "paper.md"
 SEEDS = (0, 1, 2)
@@ -217,7 +217,7 @@ def main():
         text = report(name, records, shipped)
         print(f"\n{name}: seed {shipped} is shipped\n\n{text}", flush=True)
         if options.docs:
-            PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+            write_block(PAGE, name, text)
 
 
 if __name__ == "__main__":

@@ -68,8 +68,12 @@ def publish(block, text, record, given, page="performance.md"):
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if given.docs:
-        path = DOCS / page
-        path.write_text(replaced(path.read_text(encoding="utf-8"), block, text), encoding="utf-8")
+        write_block(DOCS / page, block, text)
+
+
+def write_block(path, block, text):
+    """Write a text between its markers in a document."""
+    path.write_text(replaced(path.read_text(encoding="utf-8"), block, text), encoding="utf-8")
 
 
 def replaced(page, block, text):

@@ -161,7 +161,6 @@ def test_page_has_the_blocks(name, blocks):
         assert block in report.replaced(page, block, block)
 
 
-
 def test_table_aligns_its_columns():
     assert report.table(["size", "t"], [["a", 1.5], ["long name", "-"]]).splitlines() == [
         "| size      |   t |",
