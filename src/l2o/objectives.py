@@ -16,6 +16,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class CompiledObjective:
                 f"under the name {self._path}; define it at the top level of a module, with @l2o.objective")
         return self._path
 
-    @property
+    @cached_property
     def source_hash(self) -> str | None:
         """SHA-256 of the source without comments and layout; None where there is no source to read.
 

@@ -19,7 +19,9 @@ from l2o.parallel import map_rows
 from l2o.policies import MLP
 from l2o.problems import Problems
 
-__all__ = ["Layout", "Trajectories", "simulate"]
+__all__ = ["Layout", "Trajectories", "from_several_starts", "simulate"]
+
+N_STARTS = 4
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ class Trajectories:
     def observations(self, layout: Layout) -> np.ndarray:
         """Return what the policy observed, (runs, T, H + H d)."""
         return self.states(layout)[:, :, layout.observed]
+
+
+def from_several_starts(problems: Problems, n_starts: int = N_STARTS) -> Problems:
+    """Return the functions several times: from their own starting points, from those of the next functions, ..."""
+    x0 = np.concatenate([np.roll(problems.x0, shift, axis=0) for shift in range(n_starts)])
+    return problems[np.tile(np.arange(len(problems)), n_starts)].with_starts(x0)
 
 
 @dataclass(frozen=True)
