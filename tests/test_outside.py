@@ -12,7 +12,8 @@ import pytest
 import scipy.optimize
 
 import l2o
-from l2o.policies import Limits, Policy
+from l2o.policies import Policy
+from l2o.policies.limits import Limits
 from l2o.training import streams
 
 FAMILY = l2o.families.Logistic(n_points=30)

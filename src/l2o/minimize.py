@@ -212,8 +212,11 @@ class _SolveTask:
     method: Any
     stopping: Stopping
 
-    def __call__(self, rows: slice) -> tuple[np.ndarray, ...]:
-        return self.method.solve(self.problems[rows], self.stopping)
+    def __getitem__(self, rows: slice) -> _SolveTask:
+        return replace(self, problems=self.problems[rows])
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        return self.method.solve(self.problems, self.stopping)
 
 
 class _Callback:

@@ -15,7 +15,8 @@ import scipy
 from l2o import _kernels, arguments
 from l2o.families import Family
 from l2o.parallel import check_progress, resolve_workers
-from l2o.policies import MLP, Limits, Policy
+from l2o.policies import MLP, Policy
+from l2o.policies.limits import Limits
 from l2o.problems import Problems
 from l2o.training.guided_policy_search import GuidedPolicySearch
 from l2o.training.trainer import Progress, Task, Trainer, Weights, finite

@@ -120,9 +120,12 @@ class _Simulation:
     n_steps: int
     noise: np.ndarray | None
 
-    def __call__(self, rows: slice, out: Any = None) -> tuple[np.ndarray, ...]:
+    def __getitem__(self, rows: slice) -> _Simulation:
         noise = None if self.noise is None else self.noise[rows]
-        return self.method.for_runs(rows).simulate(self.problems[rows], self.n_steps, noise, out)
+        return _Simulation(self.method.for_runs(rows), self.problems[rows], self.n_steps, noise)
+
+    def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
+        return self.method.simulate(self.problems, self.n_steps, self.noise, *out)
 
 
 def simulate(method: StepMethod, problems: Problems, n_steps: int, *, noise: np.ndarray | None = None,
