@@ -1,4 +1,4 @@
-"""How often a run says that it left what its policy was trained on: on fresh functions, and elsewhere.
+"""How often a run says that it left what its policy was trained on: on unseen functions, and elsewhere.
 
     python -m benchmarks.outside [--families logistic robust neural-net] [--seeds 0 1] [--functions 500]
                                  [--policies FOLDER]
@@ -72,7 +72,7 @@ def main():
         for seed in given.seeds:
             family, policy, m = FAMILIES[name](), policy_of(name, seed, given.policies), given.functions
             rng = np.random.default_rng(seed)
-            cases = {"fresh functions": members(family.sample(m, streams(seed)["fresh"]))}
+            cases = {"unseen functions": members(family.sample(m, streams(seed)["test"]))}
             cases |= {f"features with deviation {scale:g}": from_data(family, m, scale, rng)
                       for scale in (1, 3, 10, 1000)}
             cases["another family"] = members(elsewhere(family).sample(m, rng))
