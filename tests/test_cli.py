@@ -183,7 +183,7 @@ def test_evaluate_prints_two_tables(capsys, policies):
     (["--workers", "0"], "workers is 0"), (["--seed", "-1"], "-1; expected None, a non-negative integer"),
     *((["--functions", value], f"functions is {value}; expected at least 1") for value in ("0", "-4"))])
 def test_evaluate_mistake_is_one_line_before_any_work(options, message, capsys, policies, monkeypatch):
-    monkeypatch.setattr(sys.modules["l2o.rollout"], "_record", working)
+    monkeypatch.setattr(sys.modules["l2o.rollout"]._RecordTask, "__call__", working)
     assert message in mistake(capsys, "evaluate", policies / "a.npz", *options)
 
 

@@ -451,7 +451,9 @@ def test_card_of_a_custom_family_names_objective_and_sampler(trained, tmp_path):
     assert again.card == trained.card
     problem = Custom(decay, dim=3).from_data([DATA], np.zeros((1, 3)))
     assert l2o.rollout(problem, method=again).x.tobytes() == l2o.rollout(problem, method=trained).x.tobytes()
-    assert l2o.minimize(decay, [0, 0, 0], args=(DATA,), method=again).fun < 0.05
+    result = l2o.minimize(decay, [0, 0, 0], args=(DATA,), method=again)
+    assert result.fun < 0.05
+    assert not result.outside_training
 
 
 def test_training_goes_on_for_the_same_objective_only(family, trained):

@@ -55,6 +55,8 @@ def test_examples_run_and_print_what_they_say(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module = type(sys)("example")
     monkeypatch.setitem(sys.modules, "example", module)  # a dataclass looks for the module that it is defined in
+    if path.stem == "distributed":
+        pytest.importorskip("distributed")
     printed = ""
     for language, text, line in blocks(path):
         if language == "python":

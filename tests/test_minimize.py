@@ -84,7 +84,7 @@ def equal(one, other):
 
 def parts(result):
     """Return the arrays of a BatchResult or Rollouts."""
-    return tuple(vars(result).values())
+    return tuple(value for value in vars(result).values() if value is not None)
 
 
 # -- what comes back -----------------------------------------------------------------------------------
@@ -621,14 +621,14 @@ def test_baseline_by_name_is_the_object_of_default_settings(name, problems):
 # -- batches -------------------------------------------------------------------------------------------
 
 
-def pickled(task, slices):
-    """A map that sends the task through pickle, as processes and clusters do."""
-    return [pickle.loads(pickle.dumps(task))(rows) for rows in slices]
+def pickled(function, items):
+    """A map that sends everything through pickle, as processes and clusters do."""
+    return [pickle.loads(pickle.dumps(function))(pickle.loads(pickle.dumps(item))) for item in items]
 
 
-def backwards(task, slices):
+def backwards(function, items):
     """A map that works from the end."""
-    return reversed([task(rows) for rows in reversed(list(slices))])
+    return reversed([function(item) for item in reversed(list(items))])
 
 
 WORKERS = {"1": 1, "2": 2, "-1": -1, "5": np.int64(5), "map": map, "pickled": pickled, "backwards": backwards}

@@ -2,12 +2,15 @@
 
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import pickle
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
 import l2o
+from l2o import parallel
+from l2o.baselines import LBFGS
 
 
 @pytest.fixture
@@ -51,3 +54,90 @@ def test_map_like_that_loses_or_mixes_results_is_an_error(spoil, problems):
     for call in (l2o.minimize_many, l2o.rollout):
         with pytest.raises(ValueError, match=r"workers is <function.*did not give the results of its 12 tasks"):
             call(problems, method="momentum", workers=careless)
+
+
+# -- pools of other kinds ------------------------------------------------------------------------------
+
+
+class Minimal(Executor):
+    """What PEP 3148 asks for and no more, as MPI's pools of other nodes have it; everything goes by pickle."""
+
+    def __init__(self):
+        self.sent = []
+
+    def submit(self, function, *args):
+        self.sent.append(pickle.dumps((function, args)))
+        function, args = pickle.loads(self.sent[-1])
+        future = Future()
+        future.set_result(pickle.loads(pickle.dumps(function(*args))))
+        return future
+
+
+class Failing(LBFGS):
+    """A method with a mistake."""
+
+    def solve(self, problems, stopping, callback=None):
+        raise KeyError("mine")
+
+
+def futures(function, items):
+    with ThreadPoolExecutor(2) as pool:
+        return [pool.submit(function, item) for item in items]
+
+
+def same(one, other):
+    """Whether all arrays of two records are equal to the bit."""
+    return all(a.tobytes() == b.tobytes() for a, b in zip(vars(one).values(), vars(other).values()) if a is not None)
+
+
+def test_processes_of_any_pool_give_the_bits_of_one_thread(problems, random_policy):
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1) as pool, ProcessPoolExecutor(1, spawn) as executor:
+        for workers in (pool, pool.map, pool.imap, executor, Minimal(), futures):
+            for call in (l2o.minimize_many, l2o.rollout):
+                policy = random_policy()
+                assert same(call(problems, method=policy), call(problems, method=policy, workers=workers))
+        with pytest.raises(KeyError, match=r"^'mine'$"):
+            l2o.minimize_many(problems, method=Failing(), workers=executor)
+
+
+def test_process_is_sent_its_own_rows_only():
+    pool = Minimal()
+    problems = l2o.families.Logistic().sample(64, rng=0)
+    l2o.minimize_many(problems, method="lbfgs", workers=pool)
+    l2o.rollout(problems, method="momentum", workers=pool)
+    assert len(pool.sent) == 128
+    assert max(map(len, pool.sent)) < 2000 + problems.blocks[0].nbytes
+
+
+def test_training_sends_what_evaluates_functions_and_keeps_its_matrices_here():
+    pool = Minimal()
+    trainer = l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=10, epochs=1)
+    l2o.train(l2o.families.Logistic(n_points=20), n_functions=4, n_validation=2, rng=0, trainer=trainer, workers=pool)
+    assert any(b"_Simulation" in each for each in pool.sent)
+    assert not any(b"_Backward" in each for each in pool.sent)
+
+
+def test_workers_of_another_build_are_a_warning(problems, monkeypatch):
+    def elsewhere(function, items):
+        with monkeypatch.context() as patch:
+            patch.setattr(parallel, "_build", lambda: "l2o 9.9, avx1024")
+            return list(map(function, items))
+
+    with pytest.warns(RuntimeWarning, match=r"which ran l2o 9\.9, avx1024; here is l2o 0.*L2O_CPU") as caught:
+        l2o.minimize_many(problems, method="momentum", workers=elsewhere)
+    assert caught[0].filename == __file__
+
+
+def test_what_cannot_be_sent_says_so_whatever_the_executor_makes_of_it(problems):
+    class Vague(Executor):
+        def map(self, function, items):
+            raise RuntimeError("no hash")
+
+    class Local(LBFGS):
+        pass
+
+    with pytest.raises(RuntimeError, match=r"Vague object.*which takes no tasks: no hash"):
+        l2o.minimize_many(problems, method="lbfgs", workers=Vague())
+    with pytest.raises((AttributeError, pickle.PicklingError), match=r"local object.*Local"):
+        l2o.minimize_many(problems, method=Local(), workers=Vague())

@@ -54,6 +54,9 @@ class Runnable(Protocol):
     @property
     def hessian_function(self) -> int | None: ...
 
+    @property
+    def objective_card(self) -> dict[str, Any] | None: ...
+
     def addresses(self) -> np.ndarray: ...
 
 
@@ -72,7 +75,8 @@ class Stopping:
 
 # x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
 Record = tuple[np.ndarray, ...]
-Solution = tuple[np.ndarray, ...]  # x (m, d), fun (m,), jac (m, d), nit (m,), nfev (m,), status (m,)
+# x (m, d), fun (m,), jac (m, d), nit (m,), nfev (m,), status (m,); of a policy that knows its limits, outside (m,)
+Solution = tuple[np.ndarray, ...]
 Callback = Callable[[list[float], float], bool]
 
 
@@ -91,6 +95,10 @@ class Method(ABC):
     @abstractmethod
     def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
         """Minimise each problem; the best point seen is what is returned."""
+
+    def is_foreign(self, problems: Runnable) -> bool:
+        """Return whether the method was trained on another objective than theirs, as far as is known."""
+        return False
 
     def workers(self, workers: Any) -> Any:
         """Return the workers that a batch may be spread over."""
@@ -120,6 +128,8 @@ class Step:
         Doubles of its own memory.
     index : ndarray of int, shape (m,), optional
         The block of each run; by default all runs share the first.
+    limits : ndarray, shape (7,), optional
+        What it was trained within, as the struct Limits in _kernels/_run.pyx has it.
     """
 
     function: int
@@ -127,6 +137,7 @@ class Step:
     length: int
     state_size: int = 0
     index: np.ndarray | None = None
+    limits: np.ndarray | None = None
 
     def addresses(self, m: int) -> np.ndarray:
         """Return the address of each run's block, (m,)."""
@@ -186,7 +197,9 @@ class StepMethod(Method):
         m, step = len(problems), self.step(problems.dim)
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
         nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        outside = None if step.limits is None else np.empty(m, np.uint8)
         _kernels.run.minimize(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
                               step.state_size, self.safeguarded and stopping.safeguard, stopping.gtol, stopping.maxiter,
-                              stopping.maxfun, callback, x, fun, jac, nit, nfev, status)
-        return x, fun, jac, nit, nfev, status
+                              stopping.maxfun, callback, x, fun, jac, nit, nfev, status, step.limits, outside)
+        solution = x, fun, jac, nit, nfev, status
+        return solution if outside is None else (*solution, outside.view(np.bool_))

@@ -63,10 +63,11 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     Returns
     -------
     OptimizeResult
-        x, fun, jac, nit, nfev, njev, status, success, message; the best point seen. status: 0 converged,
-        1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
+        x, fun, jac, nit, nfev, njev, status, success, message, outside_training; the best point seen. status:
+        0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
         the callback. With a safeguard a step of the policy to where the function is not finite does not end
-        the run: L-BFGS takes over.
+        the run: L-BFGS takes over. outside_training: whether the policy met what it did not meet in training, or was
+        trained for another objective; None for other methods, and for policies whose file does not say.
 
     Raises
     ------
@@ -92,14 +93,15 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     if isinstance(target, PythonObjective):
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // target.calls_per_point))
     report = _Callback(callback) if callback is not None else None
-    x, value, gradient, nit, njev, status = (part[0] for part in chosen.solve(target, stopping, report))
+    x, value, gradient, nit, njev, status, *outside = (part[0] for part in chosen.solve(target, stopping, report))
     nfev = njev
     if isinstance(target, PythonObjective):
         if target.error is not None:
             raise target.error
         nfev = target.n_calls
     return OptimizeResult(x=x, fun=float(value), jac=gradient, nit=int(nit), nfev=int(nfev), njev=int(njev),
-                          status=int(status), success=bool(status == CONVERGED), message=status_message(status))
+                          status=int(status), success=bool(status == CONVERGED), message=status_message(status),
+                          outside_training=bool(outside[0] or chosen.is_foreign(target)) if outside else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +122,8 @@ class BatchResult:
         As in `minimize`.
     success : ndarray of bool, shape (m,)
         Whether the gradient is within gtol.
+    outside_training : ndarray of bool, shape (m,), or None
+        Whether the policy met what it did not meet in training, as in `minimize`.
     """
 
     x: np.ndarray
@@ -128,6 +132,7 @@ class BatchResult:
     nit: np.ndarray
     nfev: np.ndarray
     status: np.ndarray
+    outside_training: np.ndarray | None = None
 
     @property
     def success(self) -> np.ndarray:
@@ -191,8 +196,9 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     check_progress(progress)
     chosen.check_problems(problems)
     task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen))
-    parts = map_rows(task, len(problems), chosen.workers(workers), progress)
-    result = BatchResult(*parts)
+    result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress))
+    if result.outside_training is not None and chosen.is_foreign(problems):
+        result.outside_training[:] = True
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
     if raise_on_error and len(failed):
         first = int(failed[0])
@@ -206,8 +212,11 @@ class _SolveTask:
     method: Any
     stopping: Stopping
 
-    def __call__(self, rows: slice) -> tuple[np.ndarray, ...]:
-        return self.method.solve(self.problems[rows], self.stopping)
+    def __getitem__(self, rows: slice) -> _SolveTask:
+        return replace(self, problems=self.problems[rows])
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        return self.method.solve(self.problems, self.stopping)
 
 
 class _Callback:

@@ -16,6 +16,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -111,18 +112,29 @@ class CompiledObjective:
         """Call the Python function, not compiled."""
         return self.function(x, data, grad)
 
-    def __reduce__(self) -> str:
-        """Pickle as a name, as functions do; another process compiles it again."""
-        found = sys.modules.get(self.__module__)
-        for part in self._path.split("."):
-            found = getattr(found, part, None)
-        if found is not self:
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle as a name, as functions do; another process compiles it again.
+
+        A program or notebook is not what another process has under ``__main__``; from there the function itself goes.
+        """
+        if self.__module__ == "__main__" and self._by_value is not None:
+            return _arrived, (self._by_value, self.name, self.source_hash)
+        if _found(self.__module__, self._path) is not self:
             raise pickle.PicklingError(
                 f"the objective {self.name} cannot be sent to another process: it is not what {self.__module__} has "
                 f"under the name {self._path}; define it at the top level of a module, with @l2o.objective")
         return self._path
 
-    @property
+    @cached_property
+    def _by_value(self) -> bytes | None:
+        """The function, for processes that do not have it; None without cloudpickle, which comes with Dask."""
+        try:
+            import cloudpickle
+        except ImportError:
+            return None
+        return cloudpickle.dumps(self.function)
+
+    @cached_property
     def source_hash(self) -> str | None:
         """SHA-256 of the source without comments and layout; None where there is no source to read.
 
@@ -165,6 +177,25 @@ class CompiledObjective:
         address = _kernels.addresses(block, np.zeros(1, np.intp))
         _kernels.run.evaluate_many(self.kernel.function, address, x, fun, jac, status)
         return float(fun[0]), jac[0]
+
+
+def _found(module: str, path: str) -> Any:
+    """Return what an imported module has under a dotted name."""
+    found = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+@lru_cache(maxsize=64)  # the tasks of one call all bring it; it is compiled for the first of them
+def _arrived(function: bytes, name: str, source_hash: str | None) -> CompiledObjective:
+    """Return an objective that another process sent by value."""
+    known = _found("__main__", name.removeprefix("__main__."))
+    if isinstance(known, CompiledObjective) and known._by_value == function:
+        return known
+    made = CompiledObjective(pickle.loads(function))
+    made.source_hash = source_hash  # there is no source to read here
+    return made
 
 
 def _compiled(function: Callable[..., float]) -> Any:

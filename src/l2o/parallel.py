@@ -1,23 +1,38 @@
-"""Spread the rows of a batch over workers.
+"""Spread the rows of a batch over workers: threads here, or processes that may be on other machines.
 
-A task is one function of a slice of rows that returns a tuple of arrays; the slices never change what
-a row computes, so the result is the same to the bit for any number of workers.
+A task can be sliced; the slices never change what a row computes, so the result is the same to the bit for any number
+of workers.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+import pickle
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["check_progress", "map_rows", "resolve_workers", "shown"]
+from l2o import _kernels
+from l2o.version import __version__
 
-Task = Callable[..., tuple[np.ndarray, ...]]
+__all__ = ["Task", "check_progress", "here", "map_rows", "resolve_workers", "shown"]
+
+CHUNKS = 64  # for workers that do not say how many they are
+
+
+class Task(Protocol):
+    """What is done for each row of a batch. It goes to other processes by pickle; slices hold only what they need."""
+
+    def __getitem__(self, rows: slice) -> Task:
+        """Return the same for some of the rows."""
+
+    def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
+        """Do it: return arrays with as many rows, which are those of `out` if it is given."""
 
 
 def resolve_workers(workers: Any) -> int | Callable[..., Any]:
@@ -36,27 +51,32 @@ def resolve_workers(workers: Any) -> int | Callable[..., Any]:
     return mapper
 
 
+def here(workers: Any) -> int:
+    """Return the threads for what is not worth sending to other processes: too much data for too little work."""
+    return int(workers) if isinstance(workers, (int, np.integer)) else 1
+
+
 def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *,
              room: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
-    """Run task on slices that cover 0..m-1 and join what it returns along the first axis.
+    """Run slices of a task of m rows and join what they return along the first axis.
 
     Along later axes, parts of different length are filled up with NaN. Workers that break down, or that do
     not return one part for each slice in order, are an error.
 
     Threads spend as long on memory that is new and on joining it as on a short run. Where `room(m)` returns arrays
-    of m rows, and not None, threads are given their rows of them to fill, task(rows, out).
+    of m rows, and not None, threads are given their rows of them to fill, task[rows](out).
     """
     mapper = resolve_workers(workers)
     if m <= 1 or (mapper == 1 and not progress):
-        return task(slice(0, m))
-    n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else 64)  # several a worker even out slow rows
+        return task()
+    n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
     edges = np.linspace(0, m, (min(m, 100) if progress else n_chunks) + 1).astype(int)
     slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
     if isinstance(mapper, int):
         whole = room(m) if room is not None else None
         outs = [] if whole is None else [[[column[rows] for column in whole] for rows in slices]]
         with ThreadPoolExecutor(mapper) as pool:
-            parts = list(shown(pool.map(task, slices, *outs), progress, len(slices)))
+            parts = list(shown(pool.map(_run, map(task.__getitem__, slices), *outs), progress, len(slices)))
         if whole is not None:
             return whole
     else:
@@ -64,34 +84,72 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *,
     return tuple(_join(columns) for columns in zip(*parts))
 
 
-@dataclass(frozen=True)
-class _Labelled:
-    """A task that says which slice its result is of; at module level, as it is sent to other processes."""
+def _run(task: Task, *out: Any) -> tuple[np.ndarray, ...]:
+    return task(*out)
 
-    task: Task
 
-    def __call__(self, rows: slice) -> tuple[int, tuple[np.ndarray, ...]]:
-        return rows.start, self.task(rows)
+def _build() -> str:
+    """Return what the last bits of a result depend on; it is read where a task is done."""
+    return f"l2o {__version__}, {_kernels.CPU_LEVEL}"
+
+
+def _labelled(item: tuple[int, Task]) -> tuple[int, str, tuple[np.ndarray, ...] | Exception]:
+    """Do a task; say which, and by what build. Its error is a result, too: what is raised is the workers' own."""
+    start, task = item
+    try:
+        return start, _build(), task()
+    except Exception as error:
+        return start, _build(), error
 
 
 def _gathered(task: Task, slices: list[slice], workers: Any, mapper: Callable[..., Any],
               progress: bool) -> list[tuple[np.ndarray, ...]]:
     """Return the parts from workers of the caller, who may have closed, broken or misunderstood them."""
-    try:
-        results = mapper(_Labelled(task), slices)
-    except RuntimeError as error:
-        if not isinstance(workers, Executor):
-            raise
-        # an executor only takes the tasks here and waits for none, so the error is its own: shut down, or broken
-        raise type(error)(f"workers is {workers!r}, which takes no tasks: {error}") from error
-    try:
-        parts = list(shown(results, progress, len(slices)))
-    except BrokenExecutor as error:
-        raise type(error)(f"workers is {workers!r}, which broke down: {error}") from error
+    items = [(rows.start, task[rows]) for rows in slices]
+    with _blaming(workers, "takes no tasks", items):
+        results = mapper(_labelled, items)
+    parts = []
+    for part in shown(_answers(results, workers, items), progress, len(slices)):
+        parts.append(part)
+        if isinstance(part, tuple) and isinstance(part[-1], Exception):
+            raise part[-1]
     if [part[:1] for part in parts if isinstance(part, tuple)] != [(rows.start,) for rows in slices]:
         raise ValueError(f"workers is {workers!r}; it did not give the results of its {len(slices)} tasks, one for "
                          f"each and in order, but {len(parts)} of another kind or order")
-    return [part for _, part in parts]
+    builds = {build for _, build, _ in parts}
+    if builds != {_build()}:
+        warnings.warn(f"workers is {workers!r}, which ran {' and '.join(sorted(builds))}; here is {_build()}: the last "
+                      "bits of a result depend on that. With one version and one L2O_CPU everywhere they do not",
+                      RuntimeWarning, stacklevel=4)
+    return [part for _, _, part in parts]
+
+
+def _answers(results: Any, workers: Any, items: list[Any]) -> Iterator[Any]:
+    """Yield the results as they come; a Dask client's map, for one, returns futures."""
+    with _blaming(workers, "broke down", items):
+        results = iter(results)
+    while True:
+        with _blaming(workers, "broke down", items):
+            try:
+                part = next(results)
+            except StopIteration:
+                return
+            wait = getattr(part, "result", None)
+            part = part if wait is None else wait()
+        yield part
+
+
+@contextmanager
+def _blaming(workers: Any, fault: str, items: list[Any]) -> Iterator[None]:
+    """Name the executor in its errors; a plain map speaks for itself, and so does what cannot be sent."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(workers, Executor):
+            raise
+        pickle.dumps(items[0])
+        kind = type(error) if isinstance(error, BrokenExecutor) else RuntimeError
+        raise kind(f"workers is {workers!r}, which {fault}: {error}") from error
 
 
 def _join(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -115,6 +115,11 @@ class Problems:
         """Address of the compiled Hessian, if there is one."""
         return self.kernel.hessian
 
+    @property
+    def objective_card(self) -> dict[str, Any]:
+        """What a policy's card says of the objective."""
+        return self.kernel.card()
+
     def addresses(self) -> np.ndarray:
         """Return the address of each member's data, (m,)."""
         return _kernels.addresses(self.blocks, self.index)
@@ -275,6 +280,10 @@ class PythonObjective:
     @property
     def hessian_function(self) -> None:
         """No Hessian."""
+
+    @property
+    def objective_card(self) -> None:
+        """Not known: two functions cannot be told apart."""
 
     @property
     def n_calls(self) -> int:

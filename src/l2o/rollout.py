@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -81,9 +81,18 @@ def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 4
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
     chosen.check_problems(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
-    return Rollouts(*map_rows(partial(_record, problems, chosen, n_steps), len(problems), chosen.workers(workers),
+    return Rollouts(*map_rows(_RecordTask(problems, chosen, n_steps), len(problems), chosen.workers(workers),
                               room=partial(chosen.room, n_steps, problems.dim)))
 
 
-def _record(problems: Problems, method: Any, n_steps: int, rows: slice, *out: Any) -> tuple[np.ndarray, ...]:
-    return method.record(problems[rows], n_steps, *out)
+@dataclass(frozen=True)
+class _RecordTask:
+    problems: Problems
+    method: Any
+    n_steps: int
+
+    def __getitem__(self, rows: slice) -> _RecordTask:
+        return replace(self, problems=self.problems[rows])
+
+    def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
+        return self.method.record(self.problems, self.n_steps, *out)

@@ -10,7 +10,8 @@ def rollout(
 def minimize(
     objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int, safeguard: bool,
     gtol: float, maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray,
-    f: ndarray, g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray,
+    f: ndarray, g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray, limits: ndarray | None = None,
+    outside: ndarray | None = None,
 ) -> None: ...
 def addresses(blocks: ndarray, index: ndarray, out: ndarray) -> None: ...
 def evaluate_many(

@@ -10,7 +10,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_history, l2o_objective_fn, l2o_policy_fn
-from l2o._kernels._descent cimport call_back, descend, descent, descent_size
+from l2o._kernels._descent cimport call_back, descend, descent, descent_size, product
 from l2o._kernels._evaluate cimport CONVERGED, LIMIT, NON_FINITE, STOPPED, evaluate, is_better, largest, rounding
 from l2o._kernels._history cimport history_push, history_reset, history_size
 from l2o._kernels._lbfgs cimport lbfgs, lbfgs_push, lbfgs_reset, lbfgs_size
@@ -119,8 +119,19 @@ def rollout(size_t objective, const size_t[::1] data, size_t policy, const size_
     free(memory)
 
 
+ctypedef struct Limits:                                        # of what a policy met in training, with a margin
+    double least_gradient                                      # at the start; maximum norms
+    double most_gradient
+    double fall                                                # of f in a step, negative
+    double rise
+    double least_curvature                                     # along a step
+    double most_curvature
+    double horizon
+
 cdef struct Minimization:                                      # one run
     descent best                                               # the best point seen, as L-BFGS takes it over
+    const Limits* limits                                       # or NULL
+    unsigned char outside                                      # whether a step of the policy was beyond them
     double* point                                              # where the policy is
     double* gradient
     double* work                                               # shared: descent_size(n)
@@ -138,12 +149,25 @@ cdef inline void start(Minimization* run) noexcept nogil:
     memcpy(best.g, run.gradient, best.n * sizeof(double))
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
     run.steepness, run.learned, run.helped = largest(run.gradient, best.n), True, False
+    run.outside = False
 
 
 cdef inline bint still_helps(const Minimization* run, double before) noexcept nogil:
     """The rule of the safeguard, after a step from a best value `before`; measured by benchmarks/handoff.py."""
     return (run.value + rounding(run.value) < before and run.best.nit < MOST_LEARNED
             and largest(run.gradient, run.best.n) > FLAT * run.steepness)
+
+
+cdef inline bint beyond(const Minimization* run, double before, const double* step,
+                        const double* change) noexcept nogil:
+    """Whether a step of the policy, from a value `before`, showed what training did not; a NaN is beyond."""
+    cdef const Limits* limits = run.limits
+    cdef double length2 = product(step, step, run.best.n), bend = product(step, change, run.best.n)
+    return not (run.status != NON_FINITE and run.best.nit <= limits.horizon
+                and limits.least_gradient <= run.steepness <= limits.most_gradient
+                and largest(run.gradient, run.best.n) <= limits.most_gradient
+                and limits.fall <= run.value - before <= limits.rise
+                and limits.least_curvature * length2 <= bend <= limits.most_curvature * length2)
 
 
 cdef inline bint ends(Minimization* run) noexcept nogil:
@@ -190,18 +214,20 @@ cdef inline void advance(Minimization* run, const l2o_history* h, const double* 
         return
     run.status = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data)
     best.nfev += 1
+    best.nit += run.status == LIMIT
+    for j in range(best.n):
+        change[j] = run.gradient[j] - h.g[j]
+    if run.limits != NULL and not run.outside:
+        run.outside = beyond(run, h.f[0], step, change)
     if guarded and run.status == NON_FINITE:
         run.status, run.learned = LIMIT, False
     elif run.status == LIMIT:
-        best.nit += 1
         best.lowest = min(best.lowest, run.value)
         if is_better(run.value, run.gradient, best.f[0], best.g, best.first, best.lowest, best.n):
             memcpy(best.x, run.point, best.n * sizeof(double))
             memcpy(best.g, run.gradient, best.n * sizeof(double))
             best.f[0], run.helped = run.value, True
         if guarded:
-            for j in range(best.n):
-                change[j] = run.gradient[j] - h.g[j]
             lbfgs_push(best.memory, step, change)
             run.learned = still_helps(run, before)
         if best.after_step != NULL and best.after_step(best.observer, run.point, run.value, run.gradient, best.nfev):
@@ -233,10 +259,12 @@ cdef void minimize_group(l2o_policy_fn policy, const void* weights, l2o_history*
 
 def minimize(size_t objective, const size_t[::1] data, size_t policy, const size_t[::1] weights, intptr_t length,
              intptr_t state_size, bint safeguard, double gtol, intptr_t maxiter, intptr_t maxfun, object callback,
-             double[:, ::1] x, double[::1] f, double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status):
+             double[:, ::1] x, double[::1] f, double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status,
+             const double[::1] limits=None, unsigned char[::1] outside=None):
     """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
 
-    With a safeguard L-BFGS takes over where the policy no longer helps.
+    With a safeguard L-BFGS takes over where the policy no longer helps. outside (m,): whether a step of the policy was
+    beyond the limits, numbers in the order of the struct; both may be None.
     """
     cdef intptr_t m = x.shape[0], n = x.shape[1], i = 0, k, n_runs
     cdef intptr_t size = history_size(n, length, state_size), pairs = lbfgs_size(n, PAIRS) if safeguard else 0
@@ -256,6 +284,8 @@ def minimize(size_t objective, const size_t[::1] data, size_t policy, const size
         runs[k].work = vectors + 3 * GROUP * n
         if safeguard:
             runs[k].best.memory = memory + k * pairs
+        if limits is not None:
+            runs[k].limits = <const Limits*> &limits[0]
         if callback is not None:
             runs[k].best.after_step, runs[k].best.observer = call_back, <void*> told
     with nogil:
@@ -270,6 +300,8 @@ def minimize(size_t objective, const size_t[::1] data, size_t policy, const size
             minimize_group(<l2o_policy_fn> policy, <const void*> weights[i], h, vectors + 2 * GROUP * n, runs, n_runs)
             for k in range(n_runs):
                 nit[i + k], nfev[i + k], status[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
+                if limits is not None:
+                    outside[i + k] = runs[k].outside
             i += n_runs
     free(memory)
     if told[2] is not None:

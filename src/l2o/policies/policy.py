@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 
 from l2o import arguments
 from l2o.errors import PolicyFileError
-from l2o.methods import Step, StepMethod
+from l2o.methods import Runnable, Step, StepMethod
+from l2o.policies.limits import Limits
 from l2o.policies.mlp import MLP
 
 __all__ = ["FORMAT", "PRETRAINED", "Policy", "load"]
@@ -57,7 +59,8 @@ class Policy(StepMethod):
         self._weights = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).astype(precision)
                          for name, shape in network.shapes(dim).items()}
         network.check(self._weights)
-        self._step = network.step(self._weights)
+        limits = Limits.from_card(self._card.get("limits", {}))
+        self._step = replace(network.step(self._weights), limits=None if limits is None else limits.widened())
 
     def __repr__(self) -> str:
         family = self._card.get("family", "unknown family")
@@ -118,6 +121,10 @@ class Policy(StepMethod):
         """Raise ValueError if problems of that dimension are not for this policy."""
         if dim != self.dim:
             raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
+
+    def is_foreign(self, problems: Runnable) -> bool:
+        learned, met = self._card.get("objective"), problems.objective_card
+        return learned is not None and met is not None and learned != met
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need."""

@@ -16,9 +16,11 @@ from l2o import _kernels, arguments
 from l2o.families import Family
 from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import MLP, Policy
+from l2o.policies.limits import Limits
 from l2o.problems import Problems
 from l2o.training.guided_policy_search import GuidedPolicySearch
 from l2o.training.trainer import Progress, Task, Trainer, Weights, finite
+from l2o.training.trajectories import from_several_starts, simulate
 from l2o.version import __version__
 
 __all__ = ["STREAMS", "streams", "train"]
@@ -188,7 +190,7 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
             "policy": finite(found.score), "momentum": finite(float(momentum)),
             "momentum_settings": asdict(task.momentum),
         },
-        "limits": {"horizon": task.horizon},
+        "limits": _limits(found),
         "run": {
             "date": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 1),
             "parts": {part: round(value, 2) for part, value in found.clock.seconds.items()},
@@ -196,3 +198,11 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
             "machine": platform.machine(), "instruction_set": _kernels.CPU_LEVEL,
         },
     }
+
+
+def _limits(found: Progress) -> dict[str, Any]:
+    """Return what the policy meets on the training functions, from several starting points each."""
+    task, policy = found.task, Policy(found.task.network, found.weights)
+    runs = simulate(policy, from_several_starts(task.training.problems), task.horizon, workers=task.workers)
+    met = Limits.of(runs.x, runs.fun, runs.jac)
+    return {"horizon": task.horizon} if met is None else met.card()

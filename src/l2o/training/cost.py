@@ -14,6 +14,7 @@ import numpy as np
 from l2o.baselines import Momentum
 from l2o.methods import StepMethod
 from l2o.training.trainer import Task, Yardstick
+from l2o.training.trajectories import N_STARTS, from_several_starts
 
 __all__ = ["Cost", "Merit", "best_momentum"]
 
@@ -58,11 +59,9 @@ class Cost:
 class Merit:
     """Judge a policy by real, noise-free runs on the training functions, from several starting points each."""
 
-    def __init__(self, task: Task, cost: Cost, n_steps: int, n_starts: int = 4) -> None:
-        problems, m = task.training.problems, len(task.training.problems)
-        x0 = np.concatenate([np.roll(problems.x0, shift, axis=0) for shift in range(n_starts)])
-        self._yardstick = Yardstick(problems[np.tile(np.arange(m), n_starts)].with_starts(x0),
-                                    np.tile(task.training.f_star, n_starts))
+    def __init__(self, task: Task, cost: Cost, n_steps: int, n_starts: int = N_STARTS) -> None:
+        problems = from_several_starts(task.training.problems, n_starts)
+        self._yardstick = Yardstick(problems, np.tile(task.training.f_star, n_starts))
         self._weights, self._workers = cost.weights(n_steps), task.workers
         self._reference = max(float(self._weights @ cost.momentum_gap[: n_steps + 1]), TINY)
 

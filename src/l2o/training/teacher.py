@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from l2o._kernels.riccati import backward_many
-from l2o.parallel import map_rows
+from l2o.parallel import here, map_rows
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers
 from l2o.training.coupling import Coupling
@@ -92,7 +92,7 @@ class TrustRegion:
 
     def solve(self, eta: float, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return K, k, Q_aa of the best controllers of some functions, and whether each exists."""
-        return map_rows(_Backward(replace(self, workers=1), eta, rows), len(rows), self.workers)
+        return map_rows(_Backward(self, eta, rows), len(rows), here(self.workers))
 
     def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""
@@ -122,8 +122,11 @@ class _Backward:
     eta: float
     rows: np.ndarray
 
-    def __call__(self, part: slice) -> tuple[np.ndarray, ...]:
-        region, rows = self.region, self.rows[part]
+    def __getitem__(self, part: slice) -> _Backward:
+        return replace(self, rows=self.rows[part])
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        region, rows = self.region, self.rows
         weights, model = region.cost_weights, region.model
         linear = weights[:, None] * model.gradient[rows]
         references: list[tuple[Any, Reference]] = [(self.eta, region.reference[rows])]

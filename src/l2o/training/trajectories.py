@@ -19,7 +19,9 @@ from l2o.parallel import map_rows
 from l2o.policies import MLP
 from l2o.problems import Problems
 
-__all__ = ["Layout", "Trajectories", "simulate"]
+__all__ = ["Layout", "Trajectories", "from_several_starts", "simulate"]
+
+N_STARTS = 4
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ class Trajectories:
         return self.states(layout)[:, :, layout.observed]
 
 
+def from_several_starts(problems: Problems, n_starts: int = N_STARTS) -> Problems:
+    """Return the functions several times: from their own starting points, from those of the next functions, ..."""
+    x0 = np.concatenate([np.roll(problems.x0, shift, axis=0) for shift in range(n_starts)])
+    return problems[np.tile(np.arange(len(problems)), n_starts)].with_starts(x0)
+
+
 @dataclass(frozen=True)
 class _Simulation:
     method: Any
@@ -112,9 +120,12 @@ class _Simulation:
     n_steps: int
     noise: np.ndarray | None
 
-    def __call__(self, rows: slice, out: Any = None) -> tuple[np.ndarray, ...]:
+    def __getitem__(self, rows: slice) -> _Simulation:
         noise = None if self.noise is None else self.noise[rows]
-        return self.method.for_runs(rows).simulate(self.problems[rows], self.n_steps, noise, out)
+        return _Simulation(self.method.for_runs(rows), self.problems[rows], self.n_steps, noise)
+
+    def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
+        return self.method.simulate(self.problems, self.n_steps, self.noise, *out)
 
 
 def simulate(method: StepMethod, problems: Problems, n_steps: int, *, noise: np.ndarray | None = None,

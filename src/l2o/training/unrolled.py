@@ -11,7 +11,7 @@ cost; H_t is the Hessian.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -57,15 +57,21 @@ class Unrolled:
     cost_weights: np.ndarray
     turns: np.ndarray
 
-    def __call__(self, blocks: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def __getitem__(self, blocks: slice) -> Unrolled:
+        """Return some blocks of 32 rollouts."""
+        problems = self.problems[blocks.start * BLOCK : blocks.stop * BLOCK]
+        return replace(self, problems=problems, turns=self.turns[blocks])
+
+    def __call__(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the costs and which are usable (blocks, 32), and the gradient (blocks, weights) of their sum."""
         results = []
-        for block in range(blocks.start, blocks.stop):
+        for block, turn in enumerate(self.turns):
             rows = np.arange(block * BLOCK, (block + 1) * BLOCK)
             real = rows < len(self.problems)
-            one = _Block(self, self.problems[np.where(real, rows, 0)], self.turns[block], real)
-            one.forwards()
-            one.backwards()
+            one = _Block(self, self.problems[np.where(real, rows, 0)], turn, real)
+            with np.errstate(all="ignore"):  # a run that leaves the finite numbers is an outcome
+                one.forwards()
+                one.backwards()
             results.append((one.costs(), one.usable, one.gradient()))
         costs, usable, gradients = zip(*results)
         return np.stack(costs), np.stack(usable), np.stack(gradients)
@@ -76,8 +82,7 @@ def differentiate(runs: Unrolled, workers: Any = 1) -> tuple[np.ndarray, np.ndar
 
     The gradient is summed by blocks of 32 runs, in their order, so it is the same for any number of workers.
     """
-    with np.errstate(all="ignore"):  # a run that leaves the finite numbers is an outcome
-        costs, usable, gradients = map_rows(runs, len(runs.turns), workers)
+    costs, usable, gradients = map_rows(runs, len(runs.turns), workers)
     n = len(runs.problems)
     costs, usable = costs.reshape(-1)[:n], usable.reshape(-1)[:n]
     return costs, usable, gradients.sum(axis=0) / max(usable.sum(), 1)
