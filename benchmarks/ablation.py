@@ -1,4 +1,4 @@
-"""Which parts of guided policy search matter: one row a switch of the default recipe.
+"""Which parts of guided policy search matter: one row a switch of the family's recipe, with backtracking.
 
     python -m benchmarks.ablation --json FILE [--family logistic] [--rows ...] [--seeds 0 1 2] [--docs]
 
@@ -22,6 +22,7 @@ from benchmarks import report
 from l2o.baselines import Momentum
 from l2o.families import FAMILIES
 from l2o.policies import MLP
+from l2o.reproduce import SEARCH
 from l2o.training import streams
 from l2o.training.trainer import Yardstick
 
@@ -60,9 +61,9 @@ SWITCHES = {  # settings of GuidedPolicySearch, settings of MLP
 def trained(family, name, seed):
     """Return what a training gives: seconds of the processor, validation, gaps at some steps, share of runs lost."""
     search, network = SWITCHES[name]
+    recipe, family = {**SEARCH[family], "backtracking": True}, FAMILIES[family]()
     start = thread_time()
-    policy = l2o.train(family, rng=seed, trainer=l2o.GuidedPolicySearch(**search),
-                       policy=MLP(**{"inputs": "linear", **network}))
+    policy = l2o.train(family, rng=seed, trainer=l2o.GuidedPolicySearch(**{**recipe, **search}), policy=MLP(**network))
     seconds, quality = thread_time() - start, policy.card["quality"]
     fresh = family.sample(FUNCTIONS, streams(seed)["fresh"])
     gaps = Yardstick.of(fresh, Momentum(**quality["momentum_settings"]), STEPS).gaps(policy, STEPS, 1)
@@ -106,12 +107,11 @@ def main():
     parser.add_argument("--docs", action="store_true", help="write the table into docs/method.md")
     given = parser.parse_args()
     rows = json.loads(given.json.read_text(encoding="utf-8")) if given.json.exists() else {}
-    family = FAMILIES[given.family]()
     for seed in given.seeds:
         for name in given.rows:
             key = f"{given.family}, {name}, seed {seed}"
             if key not in rows:
-                rows[key] = trained(family, name, seed)
+                rows[key] = trained(given.family, name, seed)
                 given.json.parent.mkdir(parents=True, exist_ok=True)
                 given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
                 print(key, rows[key], flush=True)
@@ -121,7 +121,7 @@ def main():
     text = report.table(head, [[name, *cells(runs, of[given.rows[0]])] for name, runs in of.items()])
     print(text)
     if given.docs:
-        report.write_block(report.DOCS / "method.md", "ablation", text)
+        report.write_block(report.DOCS / "method.md", f"ablation-{given.family}", text)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import numpy as np
 
 import l2o
 from l2o.families import FAMILIES, Logistic, NeuralNet, RobustRegression
-from l2o.policies import MLP
 from l2o.policies.policy import PRETRAINED
 from l2o.problems import from_blocks
 from l2o.reproduce import evaluate, lowest_basin, run_ends, training_settings, tuned_baselines
@@ -41,7 +40,6 @@ LIMITS = {  # what the card says that a policy does not do
                "smaller than c) the policy alone may swing about the minimum; with the safeguard it does not."),
     "neural-net": BY_L_BFGS + "Hardly any run ends in the lowest minimum.",
 }
-NETWORK = MLP(inputs="linear")
 LAWS = {  # laws of the training functions, and how many of each: more than the paper has
     "logistic": ((Logistic(), 400),),
     # Real regressions leave smaller residuals than the family's, and are steeper for it. Without some of that kind the
@@ -71,7 +69,7 @@ def train(name, seed, folder):
     if path.exists():
         return l2o.load(path)
     family, trainer = FAMILIES[name](), training_settings(name)["trainer"]
-    policy = l2o.train(training_functions(name, seed), validation=validation_functions(name), rng=seed, policy=NETWORK,
+    policy = l2o.train(training_functions(name, seed), validation=validation_functions(name), rng=seed,
                        trainer=replace(trainer, **WIDER.get(name, {})))
     policy = policy.with_card(family={"name": f"l2o.families.{type(family).__name__}", "settings": family.settings()})
     folder.mkdir(parents=True, exist_ok=True)

@@ -151,7 +151,8 @@ def test_blocks_of_a_page_are_replaced():
 
 @pytest.mark.parametrize(("name", "blocks"), [
     ("performance.md", ["peers", "objectives", "parts", "scaling", "overheads", "logistic-fits"]),
-    ("method.md", ["ablation", "local models", "safeguard-logistic", "safeguard-robust"]),
+    ("method.md", [*(f"ablation-{family}" for family in l2o.families.FAMILIES), "local models", "safeguard-logistic",
+                   "safeguard-robust"]),
     ("paper.md", list(l2o.families.FAMILIES)),
     ("rolling-betas.md", ["least-squares", "zero", "policy", "settings"]),
 ])
@@ -190,8 +191,8 @@ def test_rule_that_was_chosen_is_the_compiled_one(random_policy):
 @pytest.mark.parametrize("name", ablation.SWITCHES)
 def test_switches_of_the_ablation_are_settings(name):
     search, network = ablation.SWITCHES[name]
-    default = l2o.GuidedPolicySearch(), l2o.policies.MLP(inputs="linear")
-    switched = l2o.GuidedPolicySearch(**search), l2o.policies.MLP(**{"inputs": "linear", **network})
+    default = l2o.GuidedPolicySearch(), l2o.policies.MLP()
+    switched = l2o.GuidedPolicySearch(**search), l2o.policies.MLP(**network)
     assert (switched == default) == (name == "default")
 
 

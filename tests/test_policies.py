@@ -177,7 +177,7 @@ def test_setting_that_does_not_fit_is_an_error_that_names_it(settings, error):
 
 
 def test_network_defaults_are_the_documented_ones():
-    assert dataclasses.asdict(MLP()) == {"history": 25, "width": 50, "activation": "softplus", "inputs": "scaled",
+    assert dataclasses.asdict(MLP()) == {"history": 25, "width": 50, "activation": "softplus", "inputs": "linear",
                                          "newest_gradient": True, "max_step": 2.0, "scale_floor": 0.05}
     assert [MLP().n_observations(dim) for dim in (4, 12)] == [125, 325]
 

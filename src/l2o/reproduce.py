@@ -42,9 +42,9 @@ AT_REAL = (1, 2, 3, 5, 10, 40)
 QUICK: dict[str, Any] = {"n_functions": 45, "n_validation": 50,
                          "trainer": GuidedPolicySearch(n_iterations=4, n_samples=10)}
 SEARCH: dict[str, dict[str, Any]] = {  # what a family needs other than by default; chosen on validation functions
-    "logistic": {},
+    "logistic": {"backtracking": False},
     # gradients are ten times shorter than elsewhere: with less noise the first step does not grow to a useful length
-    "robust": {"first_step": 20.0, "sigma": 0.3, "least_sigma": 0.1, "kl_bound": 20.0},
+    "robust": {"first_step": 20.0, "sigma": 0.3, "least_sigma": 0.1, "kl_bound": 20.0, "backtracking": False},
     # the parameters of a network, turned, are not those of a network
     "neural-net": {"rotations": 0.0},
 }

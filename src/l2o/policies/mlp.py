@@ -42,7 +42,7 @@ class MLP:
         Hidden units.
     activation : {"softplus"}
         Activation of the hidden layer.
-    inputs : {"scaled", "linear", "raw"}
+    inputs : {"linear", "scaled", "raw"}
         "raw": the observation as the paper has it. "linear": changes / r^2 and gradients / r, and
         steps times r, with the gradient scale r. "scaled": the same, through ``sign(v) log(1 + |v|)``.
     newest_gradient : bool
@@ -57,7 +57,7 @@ class MLP:
     history: int = 25
     width: int = 50
     activation: str = "softplus"
-    inputs: str = "scaled"
+    inputs: str = "linear"
     newest_gradient: bool = True
     max_step: float = 2.0
     scale_floor: float = 0.05
