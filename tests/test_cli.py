@@ -79,7 +79,7 @@ def test_train_is_train_of_the_library(capsys, tmp_path):
     code, out, _ = run(capsys, "train", "logistic", "--out", path, "--quick", "--seed", 5, "--json")
     assert code == 0
     assert json.loads(out) == {"path": str(path), "card": l2o.load(path).card}
-    expected = l2o.train(l2o.families.Logistic(), rng=5, **TINY)
+    expected = l2o.train(l2o.families.Logistic(), rng=5, **reproduce.training_settings("logistic", quick=True))
     assert {name: value.tobytes() for name, value in l2o.load(path).weights.items()} == {
         name: value.tobytes() for name, value in expected.weights.items()}
 
@@ -108,7 +108,7 @@ def test_train_without_quick_uses_the_trainer_of_the_family(name, capsys, tmp_pa
 
     monkeypatch.setattr(l2o, "train", train)
     assert run(capsys, "train", name, "--out", tmp_path / "p.npz")[0] == 0
-    settings = {"rng": 0, "workers": -1, "progress": False, **reproduce.training_settings(name)}
+    settings = {"rng": 0, "workers": -1, "checkpoint": None, "progress": False, **reproduce.training_settings(name)}
     assert calls == [((l2o.families.named(name),), settings)]
 
 
@@ -134,6 +134,22 @@ def test_train_into_an_unwritable_folder_is_one_line(capsys, tmp_path):
         assert "p.npz" in mistake(capsys, "train", "logistic", "--out", tmp_path / "p.npz")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_train_that_is_interrupted_goes_on_from_its_checkpoint(capsys, tmp_path, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    command = ("train", "logistic", "--out", tmp_path / "p.npz", "--quick", "--checkpoint", tmp_path / "c.npz")
+    with monkeypatch.context() as patch:
+        patch.setattr("l2o.training.guided_policy_search._Search.accept", interrupted)
+        code, out, error = run(capsys, *command)
+    assert (code, out) == (130, "")
+    assert error == f"l2o: interrupted; the same command goes on from {tmp_path / 'c.npz'}\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["c.npz"]
+    assert run(capsys, *command)[0] == 0
+    assert l2o.load(tmp_path / "p.npz").card["run"]["sittings"] == 2
+    assert "rng was 0 and is 1" in mistake(capsys, *command, "--seed", 1)
 
 
 @pytest.mark.parametrize(("error", "code", "line"), [

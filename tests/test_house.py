@@ -21,7 +21,7 @@ FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 ORDER = [
     "_kernels",
     "errors", "version",
-    "arguments", "parallel", "problems", "objectives", "methods",
+    "arguments", "archive", "parallel", "problems", "objectives", "methods",
     "policies", "families",
     "baselines",
     "rollout",

@@ -21,7 +21,7 @@ INPUTS = ("raw", "linear", "scaled")
 READINGS = list(itertools.product(INPUTS, (True, False)))
 DATA = Path(__file__).parent / "data"
 # one setting away from the default at a time: each must be in the file, for each shapes the step
-SETTINGS = [{}, {"history": 4}, {"width": 9}, {"inputs": "linear"}, {"inputs": "raw"}, {"newest_gradient": False},
+SETTINGS = [{}, {"history": 4}, {"width": 9}, {"inputs": "scaled"}, {"inputs": "raw"}, {"newest_gradient": False},
             {"max_step": 0.1}, {"max_step": np.inf}, {"scale_floor": 0.0}, {"scale_floor": 2.0}]
 
 
@@ -398,7 +398,7 @@ def test_file_of_format_1_still_gives_its_actions(problems):
     policy = l2o.load(DATA / "policy_format_1.npz")
     stored = json.loads((DATA / "policy_format_1.json").read_text())
     assert policy.card == stored["card"]
-    assert policy.network == MLP(history=3, width=4)
+    assert policy.network == MLP(history=3, width=4, inputs="scaled")
     np.testing.assert_allclose(policy.actions(stored["observations"]), stored["actions"], rtol=1e-12)
     taken = steps(policy, np.array(stored["fun"]), np.array(stored["jac"]))
     np.testing.assert_allclose(taken, stored["steps"], rtol=1e-11, atol=1e-14)

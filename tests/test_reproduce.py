@@ -116,7 +116,7 @@ def test_results_hold_settings_seeds_versions_and_seconds(quick):
     card = record["policy"]
     assert card["family"]["settings"] == {"n_features": 3, "n_points": 100, "l2": 5e-4}
     assert card["training"]["seed"] == 0
-    assert card["training"]["trainers"][0] == reproduce.QUICK["trainer"].card()
+    assert card["training"]["trainers"][0] == reproduce.training_settings("logistic", quick=True)["trainer"].card()
     assert card["run"].keys() >= {"python", "numpy", "scipy", "seconds", "date"}
     parts = card["run"]["parts"]
     assert parts.keys() >= {"sampling", "fitting", "Riccati", "regression"}
@@ -262,7 +262,8 @@ def test_json_is_the_record_and_nothing_else(tmp_path):
     assert printed == json.loads((tmp_path / "results.json").read_text())
     assert {os.path.basename(path) for path in paths} == {each.name for each in tmp_path.iterdir()}
     assert printed["seed"] == printed["policy"]["training"]["seed"] == 4
-    policy, problems = l2o.train(l2o.families.Logistic(), rng=4, **TINY), fresh(4, 4)
+    settings = reproduce.training_settings("logistic", quick=True)
+    policy, problems = l2o.train(l2o.families.Logistic(), rng=4, **settings), fresh(4, 4)
     written = l2o.load(tmp_path / "logistic.npz")
     assert {name: value.tobytes() for name, value in policy.weights.items()} == {
         name: value.tobytes() for name, value in written.weights.items()}

@@ -772,7 +772,7 @@ OTHER = l2o.families.Logistic(n_features=2, n_points=20)
     ({"init": descent(1.0)}, ValueError, "policy is MLP.*init has another network"),
     ({"workers": 0}, ValueError, "workers is 0; expected at least 1, or -1"),
     ({"workers": -2}, ValueError, "workers is -2"), ({"workers": 1.5}, TypeError, "workers is 1.5"),
-    ({"checkpoint": "file"}, ValueError, "checkpoint"),
+    ({"checkpoint": 3}, TypeError, "checkpoint is 3; expected a path, or None"),
 ])
 def test_argument_that_does_not_fit_is_an_error_before_any_work(settings, error, message, monkeypatch):
     monkeypatch.setattr("l2o.training.trainer.tune", working)

@@ -85,13 +85,14 @@ def generator(rng: Any) -> np.random.Generator:
 def written(path: Any) -> Iterator[str]:
     """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
     path = os.fspath(path)
-    folder = os.path.dirname(path) or "."
+    folder, name = os.path.split(path)
+    folder = folder or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot write {path}: the folder {folder} does not exist")
     if os.path.isdir(path):
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=os.path.splitext(path)[1])
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=os.path.splitext(name)[1])
     except OSError as error:
         raise type(error)(f"cannot write {path}: {error.strerror}") from None
     os.close(handle)

@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"l2o: {error or 'out of memory'}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("l2o: interrupted", file=sys.stderr)
+        kept = getattr(arguments, "checkpoint", None)
+        print("l2o: interrupted" + (f"; the same command goes on from {kept}" if kept else ""), file=sys.stderr)
         return 130
     return 0
 
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         if name != "info":
             command.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
             command.add_argument("--workers", type=int, default=-1, help="threads (-1: all CPUs)")
+    commands.choices["train"].add_argument("--checkpoint", metavar="FILE",
+                                           help="replaced after each round, and gone on from if it is there")
     commands.choices["evaluate"].add_argument("--functions", type=int, default=500, help="unseen functions (500)")
     commands.choices["info"].add_argument("--hash", action="store_true",
                                           help="print a hash of the policy, without what differs between equal runs")
@@ -81,7 +84,7 @@ def _train(given: Any) -> None:
     family = families.named(given.family)
     with written(given.out) as temporary:  # whether the file can be written is known before the training
         policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
-                       **training_settings(given.family, given.quick))
+                       checkpoint=given.checkpoint, **training_settings(given.family, given.quick))
         policy.save(temporary)
     quality = policy.card["quality"]
     if given.json:

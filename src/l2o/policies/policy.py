@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o import archive, arguments
 from l2o.errors import PolicyFileError
 from l2o.methods import Runnable, Step, StepMethod
 from l2o.policies.limits import Limits
@@ -148,10 +146,7 @@ class Policy(StepMethod):
         OSError
             If the file cannot be written.
         """
-        arrays: dict[str, Any] = {**self._weights, "card": np.frombuffer(
-            json.dumps(self._card, sort_keys=True).encode(), np.uint8)}
-        with arguments.written(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+        archive.write(path, self._weights, card=self._card)
 
     def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), *, jac: Any = None, hess: Any = None,
                  hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
@@ -193,16 +188,10 @@ def load(path: Any) -> Policy:
     """
     name = os.fspath(path)
     try:
-        content = Path(PRETRAINED.get(name, name)).read_bytes()
+        arrays, card = archive.read(PRETRAINED.get(name, name), "card", "policy", PolicyFileError)
     except OSError as error:
         shipped = f"; expected a file, or one of {', '.join(map(repr, PRETRAINED))}" if _is_no_path(name) else ""
-        raise type(error)(error.errno, f"cannot read the policy: {error.strerror}{shipped}", name) from None
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        card = json.loads(arrays.pop("card").tobytes())
-    except Exception as error:  # a file of anything can fail in any of the layers that read it
-        raise PolicyFileError(f"{name} is not a policy file, or is damaged: {error}") from None
+        raise type(error)(error.errno, f"{error.strerror}{shipped}", name) from None
     return _rebuild(name, arrays, card)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,8 +17,9 @@ from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import MLP, Policy
 from l2o.policies.limits import Limits
 from l2o.problems import Problems
+from l2o.training.checkpoint import Checkpoint, identity
 from l2o.training.guided_policy_search import GuidedPolicySearch
-from l2o.training.trainer import Progress, Task, Trainer, Weights, finite
+from l2o.training.trainer import Clock, Progress, Task, Trainer, finite
 from l2o.training.trajectories import from_several_starts, simulate
 from l2o.version import __version__
 
@@ -50,7 +50,7 @@ def streams(rng: Any) -> dict[str, np.random.Generator]:
 def train(family: Family | Problems, n_functions: int | None = None, n_validation: int = 100,
           validation: Problems | None = None, rng: Any = None, policy: MLP | None = None,
           trainer: Trainer | Sequence[Trainer] | None = None, init: Policy | None = None, workers: Any = 1,
-          checkpoint: None = None, progress: bool = False) -> Policy:
+          checkpoint: Any = None, progress: bool = False) -> Policy:
     """Learn an optimizer for a family of objective functions.
 
     Parameters
@@ -74,8 +74,9 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
         Policy to start from; its network is kept.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs); the result does not depend on it.
-    checkpoint : None
-        Not supported yet.
+    checkpoint : path-like, optional
+        A file that is replaced after each round. If it is there and of this training, the training goes on from it,
+        and ends with the same weights and card, but for ``card["run"]``, as one that was never stopped.
     progress : bool
         Show a progress bar (needs the extra ``plot``).
 
@@ -88,7 +89,9 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
     Raises
     ------
     ValueError, TypeError
-        If an argument does not fit.
+        If an argument does not fit, or the checkpoint is of another training: other arguments, functions or version.
+    OSError
+        If the checkpoint cannot be read or written. The one before is then still there.
 
     Examples
     --------
@@ -102,25 +105,26 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
     trainers = _trainers(trainer)
     resolve_workers(workers)
     check_progress(progress)
-    if checkpoint is not None:
-        raise ValueError("checkpoint is not supported; expected None")
-    branches = streams(rng)
+    kept = Checkpoint(checkpoint)
+    branches = streams(kept.seed(rng))
     training, validation = _functions(family, n_functions, n_validation, validation, branches)
     network = _network(policy, init, training)
-    start = time.perf_counter()
-    task = Task.of(training, validation, network, HORIZON, workers)
-    found = Progress(task)
-    found.clock.seconds["tuning momentum"] = time.perf_counter() - start
-    weights: Weights | None = None
-    if init is not None:
-        weights = init.weights
-        found.offer(weights, round=0)
+    kept.claim(identity(_named(family), training, validation, network, [each.card() for each in trainers], rng,
+                        branches["search"], init), branches["search"])
+    clock = Clock(**kept.state.get("clock", {}))
+    with clock("tuning momentum"):
+        task = Task.of(training, validation, network, HORIZON, workers)
+    found = Progress(task, clock, kept, **kept.state.get("progress", {}))
+    done = kept.state.get("trainers", 0)
+    weights = found.weights if done else None if init is None else init.weights
+    if init is not None and not found.weights:
+        found.offer(init.weights, round=0)
     with np.errstate(over="ignore", invalid="ignore"):  # a policy that diverges is an outcome: its score says so
-        for each in trainers:
+        for i, each in enumerate(trainers[done:], done + 1):
             each.run(found, weights, branches["search"], progress)
             weights = found.weights
-    card = _card(family, found, trainers, rng, init, time.perf_counter() - start)
-    return Policy(network, found.weights, card)
+            found.keep(search=None, trainers=i)
+    return Policy(network, found.weights, _card(family, found, trainers, rng, init))
 
 
 def _trainers(trainer: Any) -> list[Trainer]:
@@ -168,16 +172,20 @@ def _network(policy: MLP | None, init: Policy | None, training: Problems) -> MLP
     return init.network
 
 
-def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init: Policy | None,
-          seconds: float) -> dict[str, Any]:
-    task = found.task
-    of_family = isinstance(family, Family)
+def _named(family: Family | Problems) -> dict[str, Any]:
+    """Return name and settings of a family."""
+    if not isinstance(family, Family):
+        return {"name": "given problems", "settings": {}}
     module = type(family).__module__
     home = "l2o.families" if module.startswith("l2o.families.") else module
-    name = f"{home}.{type(family).__qualname__}" if of_family else None
+    return {"name": f"{home}.{type(family).__qualname__}", "settings": family.settings()}
+
+
+def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init: Policy | None) -> dict[str, Any]:
+    task = found.task
     momentum = task.validation.gaps(task.momentum, task.horizon, task.workers)[:, 1:].mean()
     return {
-        "family": {"name": name or "given problems", "settings": family.settings() if of_family else {}},
+        "family": _named(family),
         "objective": task.training.problems.kernel.card(),
         "training": {
             "n_functions": len(task.training.problems), "n_validation": len(task.validation.problems),
@@ -192,7 +200,8 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
         },
         "limits": _limits(found),
         "run": {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 1),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(found.clock.total, 1),
+            "sittings": found.clock.sittings,
             "parts": {part: round(value, 2) for part, value in found.clock.seconds.items()},
             "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
             "machine": platform.machine(), "instruction_set": _kernels.CPU_LEVEL,

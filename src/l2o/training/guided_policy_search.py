@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from l2o import arguments
-from l2o.parallel import shown
 from l2o.policies import Policy
-from l2o.training.controllers import Controllers, momentum_controllers
+from l2o.training.controllers import momentum_controllers
 from l2o.training.cost import Cost, Merit, best_momentum
 from l2o.training.coupling import Coupling
 from l2o.training.examples import label
@@ -158,14 +157,14 @@ class GuidedPolicySearch(Trainer):
     def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator, show: bool) -> None:
         """Train, from random weights if `weights` is None."""
         search = _Search(self, progress, rng)
-        weights = search.start(weights)
-        for _ in shown(range(self.n_iterations), show, self.n_iterations, "guided policy search"):
-            policy = Policy(progress.task.network, weights)
+        if not progress.resumed(search):
+            search.start(weights)
+        for _ in progress.rounds(search, self.n_iterations, show, "guided policy search"):
+            policy = Policy(progress.task.network, search.weights)
             samples = search.sample(policy)
             region = search.fit(policy, samples)
             teachers = search.improve(region)
-            candidate = search.imitate(weights, samples, teachers)
-            weights = search.accept(weights, candidate)
+            search.accept(search.imitate(samples, teachers))
 
 
 class _Search:
@@ -185,15 +184,34 @@ class _Search:
         self.kl_bound, self.eta, self.round = settings.kl_bound, 1.0, 0
         self.model: LocalModel | None = None
         self.facts: dict[str, Any] = {}
-        self.reached: float  # merit of the present weights
-        self.teachers: Controllers
+        with self.clock("start"):  # the first teachers: momentum with the best setting of each function
+            momentum = best_momentum(task, settings.horizon, self.cost_weights)
+            self.teachers = momentum_controllers(*momentum, settings.horizon, settings.sigma, self.layout)
+        self.weights: Weights
+        self.reached: float  # merit of the weights
 
-    def start(self, weights: Weights | None) -> Weights:
-        """Make the first teachers, momentum with the best setting of each function, and imitate them."""
+    def state(self) -> dict[str, Any]:
+        """Return what a round leaves to the next; only teachers and models that the next one looks at."""
+        last = "teacher" in (self.settings.samples, self.settings.trust_region)
+        return {"weights": self.weights, "reached": self.reached, "covariance": self.covariance, "eta": self.eta,
+                "kl_bound": self.kl_bound, "round": self.round, "coupling": self.coupling,
+                "teachers": self.teachers if last else None, "model": None if self._moves else self.model}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        for name, value in state.items():
+            if name != "teachers" or value is not None:
+                setattr(self, name, value)
+
+    @property
+    def _moves(self) -> bool:
+        """Whether each round starts the functions elsewhere: not where teachers are those of the round before."""
+        return self.settings.fresh_starts and self.settings.samples == self.settings.trust_region == "policy"
+
+    def start(self, weights: Weights | None) -> None:
+        """Begin with these weights, or without any with those that imitate the first teachers."""
         settings, network = self.settings, self.task.network
         with self.clock("start"):
-            step_sizes, decays = best_momentum(self.task, settings.horizon, self.cost_weights)
-            self.teachers = momentum_controllers(step_sizes, decays, settings.horizon, settings.sigma, self.layout)
             if weights is None:
                 weights = network.initial(self.task.dim, self.rng)
                 samples = self._draw(self.teachers.repeated(settings.n_samples), self.covariance[None, None])
@@ -203,12 +221,12 @@ class _Search:
         with self.clock("backtracking"):
             self.reached = self.merit(Policy(network, weights))
         self.progress.offer(weights, round=0)
-        return weights
+        self.weights = weights
 
     def sample(self, policy: Policy) -> Trajectories:
         """Draw noisy trajectories from the policy or from the teachers."""
         settings, training = self.settings, self.task.training.problems
-        if settings.fresh_starts and settings.samples == settings.trust_region == "policy":
+        if self._moves:
             self.problems = training.with_starts(np.roll(training.x0, STARTS_SHIFT * self.round, axis=0))
             self.model = None  # it was fitted along other trajectories
         with self.clock("sampling"):
@@ -274,14 +292,14 @@ class _Search:
         self.facts = {"eta": teachers.eta, "kl": teachers.kl, "accepted": float(teachers.accepted.mean())}
         return teachers
 
-    def imitate(self, weights: Weights, samples: Trajectories, teachers: Teachers) -> Weights:
+    def imitate(self, samples: Trajectories, teachers: Teachers) -> Weights:
         """Fit the policy to the teachers' steps at the sampled states, and its covariance in closed form."""
         round_policy = self.settings.trust_region == "policy"  # else a teacher that stays is a teacher all the same
         used = teachers.accepted if round_policy else np.ones(len(self.problems), bool)
         if not used.any():
-            return weights
+            return self.weights
         with self.clock("regression"):
-            candidate = self._regress(weights, samples, used, self.settings.epochs)
+            candidate = self._regress(self.weights, samples, used, self.settings.epochs)
         self.covariance = self._closed_form(self.teachers.precision[used], self.coupling.relative[used])
         return candidate
 
@@ -299,17 +317,16 @@ class _Search:
                          np.float32)
         return imitate(network, weights, examples, Regression(epochs, settings.batch, settings.rate), self.rng)
 
-    def accept(self, old: Weights, new: Weights) -> Weights:
-        """Go from the old weights towards the new ones as far as real runs get better."""
-        network, start = self.task.network, self.settings.kl_bound
+    def accept(self, new: Weights) -> None:
+        """Go towards the new weights as far as real runs get better."""
+        network, old, start = self.task.network, self.weights, self.settings.kl_bound
         with self.clock("backtracking"):
             trials = [(self.reached, 0.0, old)] if self.settings.backtracking else []
             for share in BACKTRACKING if self.settings.backtracking else (1.0,):
                 mixed = network.at_rest({name: old[name] + share * (new[name] - old[name]) for name in old})
                 trials.append((self.merit(Policy(network, mixed)), share, mixed))
-            self.reached, share, weights = min(trials, key=lambda trial: trial[0])
+            self.reached, share, self.weights = min(trials, key=lambda trial: trial[0])
         change = 1.3 if share >= 0.5 else 0.6 if share < 0.25 else 1.0
         self.kl_bound = float(np.clip(self.kl_bound * change, 0.05 * start, 3.0 * start))
         self.round += 1
-        self.progress.offer(weights, round=self.round, merit=self.reached, share=share, **self.facts)
-        return weights
+        self.progress.offer(self.weights, round=self.round, merit=self.reached, share=share, **self.facts)

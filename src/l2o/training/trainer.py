@@ -7,19 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from l2o.baselines import Momentum
 from l2o.methods import StepMethod
 from l2o.optimum import best_known
+from l2o.parallel import shown
 from l2o.policies import MLP, Policy
 from l2o.problems import Problems
+from l2o.training.checkpoint import Checkpoint
 from l2o.training.trajectories import simulate
 from l2o.tuning import tune
 
-__all__ = ["Clock", "Progress", "Task", "Trainer", "Yardstick", "finite"]
+__all__ = ["Clock", "Progress", "Search", "Task", "Trainer", "Yardstick", "finite"]
 
 Weights = dict[str, np.ndarray]
 
@@ -101,10 +103,18 @@ def finite(value: Any) -> Any:
 
 
 class Clock:
-    """Seconds spent in each part of a training."""
+    """Seconds spent in each part of a training, and in all, over its sittings.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    Parameters
+    ----------
+    parts, total, sittings : dict of float, float, int
+        Those of the sittings before this one.
+    """
+
+    def __init__(self, parts: dict[str, float] | None = None, total: float = 0.0, sittings: int = 0) -> None:
+        self.seconds: dict[str, float] = dict(parts or {})
+        self.sittings = sittings + 1
+        self._begun = time.perf_counter() - total
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
@@ -114,16 +124,44 @@ class Clock:
         finally:
             self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
 
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return time.perf_counter() - self._begun
+
+    def state(self) -> dict[str, Any]:
+        """Return what the clock of the next sitting starts from."""
+        return {"parts": self.seconds, "total": self.total, "sittings": self.sittings}
+
+
+class Search(Protocol):
+    """What a trainer does round after round. Its state is all that a round leaves to the next, but for the generator.
+
+    Attributes
+    ----------
+    round : int
+        Rounds that are done.
+    """
+
+    round: int
+
+    def state(self) -> dict[str, Any]:
+        """Return the state: numbers, arrays, records of `checkpoint.RECORDS`, dicts of them."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+
 
 @dataclass
 class Progress:
     """The best weights seen on the validation functions, and the course of the training."""
 
     task: Task
+    clock: Clock = field(default_factory=Clock)
+    checkpoint: Checkpoint = field(default_factory=lambda: Checkpoint(None))
     weights: Weights = field(default_factory=dict)
     score: float = np.inf
     course: list[dict[str, Any]] = field(default_factory=list)
-    clock: Clock = field(default_factory=Clock)
 
     def offer(self, weights: Weights, **facts: Any) -> float:
         """Score the weights, keep them if they are the best, and note the facts."""
@@ -135,13 +173,37 @@ class Progress:
         self.course.append({key: finite(value) for key, value in facts.items()})
         return score
 
+    def resumed(self, search: Search) -> bool:
+        """Put a search where the checkpoint has it, and say whether it has it."""
+        state = self.checkpoint.state.get("search")
+        if state is not None:
+            search.restore(state)
+            self.checkpoint.rewind()  # what making the search has drawn was drawn before
+        return state is not None
+
+    def rounds(self, search: Search, n_rounds: int, show: bool, label: str) -> Iterator[int]:
+        """Yield the numbers of the rounds that are left; before the first and after each the search is kept."""
+        if self.checkpoint.state.get("search") is None:
+            self.keep(search=search.state())
+        for i in shown(range(search.round, n_rounds), show, n_rounds - search.round, label):
+            yield i
+            self.keep(search=search.state())
+
+    def keep(self, **parts: Any) -> None:
+        """Write the checkpoint, with these parts of its state new."""
+        best = {"weights": self.weights, "score": self.score, "course": self.course}
+        self.checkpoint.keep(progress=best, clock=self.clock.state(), **parts)
+
 
 class Trainer(ABC):
     """Train the weights of a policy. A subclass is a frozen dataclass of its settings."""
 
     @abstractmethod
     def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator, show: bool) -> None:
-        """Train from the weights (None: from random ones), offering what is found to `progress`."""
+        """Train from the weights (None: from random ones), offering what is found to `progress`.
+
+        One that goes through ``progress.rounds`` goes on from the middle of a checkpoint, others from their start.
+        """
 
     def card(self) -> dict[str, Any]:
         """Return the settings as a record that JSON holds."""

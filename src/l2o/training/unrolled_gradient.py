@@ -6,13 +6,13 @@ The gradient itself is that of unrolled.py. Here is the descent along it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from l2o import arguments
 from l2o._kernels import regression
 from l2o._kernels.unrolled import BLOCK
-from l2o.parallel import shown
 from l2o.training.cost import Cost
 from l2o.training.imitation import Trained
 from l2o.training.trainer import Progress, Task, Trainer, Weights
@@ -105,17 +105,17 @@ class UnrolledGradient(Trainer):
         """Train, from random weights if `weights` is None."""
         start = self.first_horizon if weights is None else self.horizon
         descent = Descent(self, progress.task, weights, rng)
-        progress.offer(descent.weights(), round=0)
-        done = 0
-        for i in shown(range(self.n_rounds), show, self.n_rounds, "unrolled gradient"):
-            upto = (i + 1) * self.n_steps // self.n_rounds
+        if not progress.resumed(descent):
+            progress.offer(descent.weights(), round=0)
+        for i in progress.rounds(descent, self.n_rounds, show, "unrolled gradient"):
+            done, upto = (each * self.n_steps // self.n_rounds for each in (i, i + 1))
             with progress.clock("unrolled gradient"):
                 costs = [descent.step(step, self.horizon_at(step, start)) for step in range(done, upto)]
             if costs:
                 progress.offer(descent.weights(), round=i + 1, horizon=self.horizon_at(upto - 1, start),
                                cost=float(np.mean([cost for cost, _ in costs])),
                                lost=sum(lost for _, lost in costs))
-            done = upto
+            descent.round = i + 1
 
 
 class Descent:
@@ -147,7 +147,19 @@ class Descent:
         self.deviation = weights["deviation"].astype(float)
         self.trained = Trained.of(weights, float)
         self.mean, self.square = np.zeros((2, len(self.trained.vector)))  # moments of the gradient
-        self.coming: list[np.ndarray] = []
+        self.coming = np.empty((0, 2), int)  # pairs of functions that were drawn and not used yet
+        self.round = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return what a round leaves to the next."""
+        return {"round": self.round, "vector": self.trained.vector, "mean": self.mean, "square": self.square,
+                "deviation": self.deviation, "coming": self.coming}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state."""
+        self.round, self.deviation, self.coming = state["round"], state["deviation"], state["coming"]
+        self.mean, self.square = state["mean"], state["square"]
+        self.trained.vector[:] = state["vector"]  # the network's arrays are parts of it
 
     def _deviation(self) -> np.ndarray:
         """Return the standard deviation of the features along runs of momentum."""
@@ -172,11 +184,11 @@ class Descent:
     def _pairs(self) -> np.ndarray:
         """Return pairs (runs, 2) of a function and of the one whose starting point it gets: all, then all again."""
         m = len(self.task.training.problems)
-        while sum(map(len, self.coming)) < self.settings.n_runs:
-            self.coming.append(np.stack([self.rng.permutation(m), self.rng.permutation(m)], axis=1))
-        pairs = np.concatenate(self.coming)
-        self.coming = [pairs[self.settings.n_runs :]]
-        return pairs[: self.settings.n_runs]
+        while len(self.coming) < self.settings.n_runs:
+            drawn = np.stack([self.rng.permutation(m), self.rng.permutation(m)], axis=1)
+            self.coming = np.concatenate([self.coming, drawn])
+        pairs, self.coming = np.split(self.coming, [self.settings.n_runs])
+        return pairs
 
     def _turns(self, n: int) -> np.ndarray:
         """Draw an orthogonal matrix for a share of the blocks, and the unit matrix for the others, (n, d, d)."""
