@@ -1,11 +1,15 @@
 """Workers of the caller: pools that are closed or broken, and map-likes that are careless."""
 
+import _thread
 import multiprocessing
 import os
 import pickle
+import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+import numpy as np
 import pytest
 
 import l2o
@@ -141,3 +145,38 @@ def test_what_cannot_be_sent_says_so_whatever_the_executor_makes_of_it(problems)
         l2o.minimize_many(problems, method="lbfgs", workers=Vague())
     with pytest.raises((AttributeError, pickle.PicklingError), match=r"local object.*Local"):
         l2o.minimize_many(problems, method=Local(), workers=Vague())
+
+
+class Sleeper:
+    """Rows of a hundredth of a second each; it counts those that are done."""
+
+    def __init__(self, rows=range(1000), done=None):
+        self.rows, self.done = rows, [] if done is None else done
+
+    def __getitem__(self, rows):
+        return Sleeper(self.rows[rows], self.done)
+
+    def __call__(self):
+        for row in self.rows:
+            time.sleep(0.01)
+            self.done.append(row)
+        return (np.array(self.rows),)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_interrupt_ends_all_threads_after_their_piece(workers):
+    task = Sleeper()
+    threading.Timer(0.5, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        parallel.map_rows(task, 1000, workers, pieces=True)
+    done = len(task.done)
+    assert 0 < done < 800
+    time.sleep(0.1)
+    assert len(task.done) == done
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pieces_are_the_whole(workers):
+    rows = range(150)
+    whole, = parallel.map_rows(Sleeper(rows), 150, workers, pieces=True)
+    np.testing.assert_array_equal(whole, rows)

@@ -196,7 +196,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     check_progress(progress)
     chosen.check_problems(problems)
     task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen))
-    result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress))
+    result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True))
     if result.outside_training is not None and chosen.is_foreign(problems):
         result.outside_training[:] = True
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))

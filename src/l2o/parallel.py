@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
@@ -23,6 +25,7 @@ from l2o.version import __version__
 __all__ = ["Task", "check_progress", "here", "map_rows", "resolve_workers", "shown"]
 
 CHUNKS = 64  # for workers that do not say how many they are
+FIRST_PIECE, PIECE_SECONDS = 32, 0.05  # Ctrl-C is heard between pieces: kernels hear nothing while they run
 
 
 class Task(Protocol):
@@ -56,7 +59,7 @@ def here(workers: Any) -> int:
     return int(workers) if isinstance(workers, (int, np.integer)) else 1
 
 
-def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *,
+def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces: bool = False,
              room: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
     """Run slices of a task of m rows and join what they return along the first axis.
 
@@ -64,19 +67,21 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *,
     not return one part for each slice in order, are an error.
 
     Threads spend as long on memory that is new and on joining it as on a short run. Where `room(m)` returns arrays
-    of m rows, and not None, threads are given their rows of them to fill, task[rows](out).
+    of m rows, and not None, threads are given their rows of them to fill, task[rows](out). With `pieces` threads, this
+    one too, do their rows piece by piece, so that Ctrl-C is heard.
     """
     mapper = resolve_workers(workers)
-    if m <= 1 or (mapper == 1 and not progress):
+    if m <= 1 or (mapper == 1 and not progress and (m <= FIRST_PIECE or not pieces)):
         return task()
     n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
+    if mapper == 1:
+        n_chunks = 1
     edges = np.linspace(0, m, (min(m, 100) if progress else n_chunks) + 1).astype(int)
     slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
     if isinstance(mapper, int):
         whole = room(m) if room is not None else None
-        outs = [] if whole is None else [[[column[rows] for column in whole] for rows in slices]]
-        with ThreadPoolExecutor(mapper) as pool:
-            parts = list(shown(pool.map(_run, map(task.__getitem__, slices), *outs), progress, len(slices)))
+        size = FIRST_PIECE if pieces else m
+        parts = _in_threads(mapper, lambda rows, stop: _in_pieces(task, rows, whole, size, stop), slices, progress)
         if whole is not None:
             return whole
     else:
@@ -84,8 +89,31 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *,
     return tuple(_join(columns) for columns in zip(*parts))
 
 
-def _run(task: Task, *out: Any) -> tuple[np.ndarray, ...]:
-    return task(*out)
+def _in_threads(n: int, run: Callable[[slice, threading.Event], tuple[np.ndarray, ...]], slices: list[slice],
+                progress: bool) -> list[tuple[np.ndarray, ...]]:
+    """Return the parts from n threads; one is this one. An exception, Ctrl-C too, ends them all after their piece."""
+    stop = threading.Event()
+    if n == 1:
+        return [run(rows, stop) for rows in shown(slices, progress, len(slices))]
+    with ThreadPoolExecutor(n) as pool:
+        try:
+            return list(shown(pool.map(run, slices, itertools.repeat(stop)), progress, len(slices)))
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _in_pieces(task: Task, rows: slice, whole: tuple[np.ndarray, ...] | None, size: int,
+               stop: threading.Event) -> tuple[np.ndarray, ...]:
+    """Do some rows of a task, first `size` of them, then as many at a time as the time of the last piece suggests."""
+    parts, first = [], rows.start
+    while first < rows.stop and not stop.is_set():
+        piece, begun = slice(first, min(first + size, rows.stop)), time.perf_counter()
+        parts.append(task[piece](*([] if whole is None else [[column[piece] for column in whole]])))
+        done, seconds = piece.stop - first, max(time.perf_counter() - begun, 1e-9)
+        size, first = max(1, min(8 * size, int(done * PIECE_SECONDS / seconds))), piece.stop
+    return parts[0] if len(parts) == 1 else tuple(_join(columns) for columns in zip(*parts))
 
 
 def _build() -> str:

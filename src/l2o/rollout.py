@@ -82,7 +82,7 @@ def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 4
     chosen.check_problems(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
     return Rollouts(*map_rows(_RecordTask(problems, chosen, n_steps), len(problems), chosen.workers(workers),
-                              room=partial(chosen.room, n_steps, problems.dim)))
+                              room=partial(chosen.room, n_steps, problems.dim), pieces=True))
 
 
 @dataclass(frozen=True)
