@@ -549,10 +549,10 @@ def test_result_of_another_shape_is_an_error_that_names_it(method):
 
 
 @pytest.mark.parametrize(("name", "value", "error"), [
-    ("bounds", [(0, 1)] * 3, ValueError), ("fixed", [True, False, False], ValueError), ("jac", "2-point", TypeError),
+    ("bounds", [(0, 1)] * 2, ValueError), ("fixed", [1, 0, 0], TypeError), ("jac", "2-point", TypeError),
     ("callback", 5, TypeError),
 ])
-def test_argument_that_is_not_supported_is_an_error_that_names_it(name, value, error, problems):
+def test_argument_that_does_not_fit_is_an_error_that_names_it(name, value, error, problems):
     with pytest.raises(error, match=name):
         l2o.minimize(Bowl().both, START, method="momentum", **{name: value})
     if name in ("bounds", "fixed"):
@@ -560,14 +560,28 @@ def test_argument_that_is_not_supported_is_an_error_that_names_it(name, value, e
             l2o.minimize_many(problems, method="momentum", **{name: value})
 
 
-def test_scipy_bounds_and_constraints_are_an_error_that_names_them(descent_policy):
+def test_scipy_constraints_are_an_error_that_names_them(descent_policy):
     policy, equality = descent_policy(3), {"type": "eq", "fun": lambda x: x[0]}
     for constraints in (equality, [equality], scipy.optimize.LinearConstraint(np.eye(3), 0, 1)):
         with pytest.raises(ValueError, match="constraints"):
             scipy.optimize.minimize(Bowl().both, START, jac=True, method=policy, constraints=constraints)
-    for bounds in ([(0, 1)] * 3, scipy.optimize.Bounds(np.zeros(3), np.ones(3))):
-        with pytest.raises(ValueError, match="bounds"):
-            scipy.optimize.minimize(Bowl().both, START, jac=True, method=policy, bounds=bounds)
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "policy"])
+def test_plainly_wrong_gradient_is_told(method, descent_policy):
+    method = descent_policy(3) if method == "policy" else method
+    calls = []
+
+    def wrong(x):
+        calls.append(1)
+        return ((x - 1) ** 2).sum() + 1, 2 * (x - 1) * [1, -3, 1]
+
+    result = l2o.minimize(wrong, [3.0, -2.0, 0.5], method=method)
+    assert not result.success
+    assert "its gradient is wrong (l2o.testing.check_objective finds where)" in result.message
+    assert result.nfev == len(calls)
+    right = l2o.minimize(lambda x: (((x - 1) ** 2).sum() * 1e9 + 1e9, 2e9 * (x - 1)), START, method=method, tol=0)
+    assert "gradient is wrong" not in right.message
 
 
 def test_function_that_is_none_is_an_error_that_names_it():

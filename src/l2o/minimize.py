@@ -12,10 +12,20 @@ import numpy as np
 
 from l2o import arguments
 from l2o.baselines import resolve
-from l2o.methods import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, Method, Stopping, status_message
-from l2o.objectives import is_compiled, one_problem
+from l2o.box import Box
+from l2o.methods import (
+    CONVERGED,
+    NON_FINITE,
+    OBJECTIVE_FAILED,
+    PRECISION_LOSS,
+    Method,
+    Solution,
+    Stopping,
+    status_message,
+)
 from l2o.parallel import check_progress, map_rows
-from l2o.problems import Objective, Problems, PythonObjective, problems_with_starts
+from l2o.problems import Problems, PythonObjective, problems_with_starts
+from l2o.target import doubt, target
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -48,8 +58,12 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     jac : bool or callable
         True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
         False: 2-point differences, counted in ``nfev``.
-    bounds, fixed : None
-        Not supported yet.
+    bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+        Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
+        variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
+        on a bound or beyond it is moved inside.
+    fixed : array_like of bool, shape (d,), optional
+        Variables that stay at their starting value.
     callback : callable, optional
         Called after each iteration, of the policy and of L-BFGS, as ``callback(x)``, or
         ``callback(intermediate_result=res)`` if its parameter has that name; StopIteration ends the run.
@@ -66,8 +80,9 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
         x, fun, jac, nit, nfev, njev, status, success, message, outside_training; the best point seen. status:
         0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
         the callback. With a safeguard a step of the policy to where the function is not finite does not end
-        the run: L-BFGS takes over. outside_training: whether the policy met what it did not meet in training, or was
-        trained for another objective; None for other methods, and for policies whose file does not say.
+        the run: L-BFGS takes over. After a loss of precision two more evaluations tell whether the gradient is that
+        of fun; the message has it if not. outside_training: whether the policy met what it did not meet in training, or
+        was trained for another objective; None for other methods, and for policies whose file does not say.
 
     Raises
     ------
@@ -83,25 +98,32 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     >>> result.success, result.x.round(6).tolist()
     (True, [1.0, 1.0])
     """
+    chosen, problem = resolve(method), target(fun, x0, args, jac)
+    box = Box.of(bounds, fixed, problem.x0)
+    chosen.check_problems(problem)
+    stopping = _stopping(problem.dim, tol, options, chosen)
+    if isinstance(problem, PythonObjective):
+        stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
+    solution = _solved(problem, chosen, stopping, box, _report(callback, box))
+    return _result(problem, chosen, solution, jac is not None and jac is not False)
+
+
+def _result(problem: Any, method: Method, solution: Solution, has_gradient: bool) -> OptimizeResult:
+    """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
     from scipy.optimize import OptimizeResult
 
-    chosen = resolve(method)
-    _unsupported(bounds, fixed)
-    target = _target(fun, x0, args, jac)
-    chosen.check_problems(target)
-    stopping = _stopping(target.dim, tol, options, chosen)
-    if isinstance(target, PythonObjective):
-        stopping = replace(stopping, maxfun=max(1, stopping.maxfun // target.calls_per_point))
-    report = _Callback(callback) if callback is not None else None
-    x, value, gradient, nit, njev, status, *outside = (part[0] for part in chosen.solve(target, stopping, report))
+    x, fun, jac, nit, njev, status, *outside = (part[0] for part in solution)
+    message = status_message(status)
+    if status == PRECISION_LOSS and has_gradient:
+        njev, message = njev + 2, message + doubt(problem, x, jac)
     nfev = njev
-    if isinstance(target, PythonObjective):
-        if target.error is not None:
-            raise target.error
-        nfev = target.n_calls
-    return OptimizeResult(x=x, fun=float(value), jac=gradient, nit=int(nit), nfev=int(nfev), njev=int(njev),
-                          status=int(status), success=bool(status == CONVERGED), message=status_message(status),
-                          outside_training=bool(outside[0] or chosen.is_foreign(target)) if outside else None)
+    if isinstance(problem, PythonObjective):
+        if problem.error is not None:
+            raise problem.error
+        nfev = problem.n_calls
+    return OptimizeResult(x=x, fun=float(fun), jac=jac, nit=int(nit), nfev=int(nfev), njev=int(njev),
+                          status=int(status), success=bool(status == CONVERGED), message=message,
+                          outside_training=bool(outside[0] or method.is_foreign(problem)) if outside else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +182,8 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
         Starting points; by default those of the problems.
     method : str, Policy or baseline
         As in `minimize`.
-    bounds, fixed : None
-        Not supported yet.
+    bounds, fixed
+        As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has others for each problem.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs); the result does not depend on it.
     tol, options
@@ -192,10 +214,10 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     ((100, 4), True)
     """
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
-    _unsupported(bounds, fixed)
+    box = Box.of(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
-    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen))
+    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen), box)
     result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True))
     if result.outside_training is not None and chosen.is_foreign(problems):
         result.outside_training[:] = True
@@ -211,12 +233,28 @@ class _SolveTask:
     problems: Problems
     method: Any
     stopping: Stopping
+    box: Box | None
 
     def __getitem__(self, rows: slice) -> _SolveTask:
-        return replace(self, problems=self.problems[rows])
+        return replace(self, problems=self.problems[rows], box=None if self.box is None else self.box[rows])
 
     def __call__(self) -> tuple[np.ndarray, ...]:
-        return self.method.solve(self.problems, self.stopping)
+        return _solved(self.problems, self.method, self.stopping, self.box)
+
+
+def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None) -> Solution:
+    """Minimise each problem, within its box if it has one."""
+    if box is None:
+        return method.solve(problems, stopping, callback)
+    return box.solution(problems, method.solve(box.changed(problems), stopping, callback))
+
+
+def _report(callback: Any, box: Box | None) -> Any:
+    """Return what the kernels call after each step; in a box they know z only."""
+    report = None if callback is None else _Callback(callback)
+    if report is None or box is None:
+        return report
+    return lambda z, fun: report(box.points(np.array([z]))[0].tolist(), fun)
 
 
 class _Callback:
@@ -246,13 +284,6 @@ class _Callback:
         return False
 
 
-def _unsupported(bounds: Any, fixed: Any) -> None:
-    if bounds is not None:
-        raise ValueError("bounds are not supported; expected None")
-    if fixed is not None:
-        raise ValueError("fixed variables are not supported; expected None")
-
-
 def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
     given = dict(options or {})
     safeguard = arguments.flag("safeguard", given.get("safeguard", method.safeguarded))
@@ -271,58 +302,3 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
         15000 if maxfun is None else arguments.count("maxfun", maxfun, 1),
         safeguard,
     )
-
-
-def _target(fun: Any, x0: Any, args: Any, jac: Any) -> Any:
-    """Return what the kernels can run as a batch of one."""
-    if isinstance(fun, Objective):
-        return fun.problem if x0 is None else fun.problem.with_starts(arguments.array("x0", x0, (fun.dim,))[None])
-    if is_compiled(fun):
-        if jac is not True:
-            raise ValueError(f"jac is {jac!r}; expected True: a compiled objective writes its gradient")
-        return one_problem(fun, x0, args)
-    if not callable(fun):
-        raise TypeError(f"fun is {fun!r}; expected a callable or an Objective")
-    x0 = np.atleast_1d(np.asarray(x0)) if x0 is not None else np.empty(0)
-    x0 = arguments.array("x0", x0, (None,), "one starting point")
-    if x0.size == 0:
-        raise ValueError("x0 is empty; expected at least one variable")
-    args = args if isinstance(args, tuple) else (args,)
-    differences = jac is None or jac is False
-    return PythonObjective(*_value_and_grad(fun, args, jac), x0, 1 + differences * len(x0))
-
-
-def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable[..., Any], Callable[[], int]]:
-    """Return x -> (value, gradient), and the number of calls of fun so far."""
-    calls = 0
-
-    def counted(x: np.ndarray) -> Any:
-        nonlocal calls
-        calls += 1
-        return fun(np.copy(x), *args)
-
-    def together(x: np.ndarray) -> Any:
-        result = counted(x)
-        if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise ValueError("fun returned no pair of value and gradient; with jac=True it must return (f, g), "
-                             "else pass jac=None (2-point differences) or a callable")
-        return result
-
-    def apart(x: np.ndarray) -> Any:
-        return counted(x), jac(np.copy(x), *args)
-
-    def differences(x: np.ndarray) -> Any:
-        from scipy.optimize import approx_fprime
-
-        value = float(np.asarray(counted(x)).reshape(()))
-        if not np.isfinite(value):
-            return value, np.full(x.shape, np.nan)
-        return value, approx_fprime(x, lambda z: value if np.array_equal(z, x) else counted(z))
-
-    if jac is True:
-        return together, lambda: calls
-    if callable(jac):
-        return apart, lambda: calls
-    if jac is None or jac is False:
-        return differences, lambda: calls
-    raise TypeError(f"jac is {jac!r}; expected True, False, None or a callable")

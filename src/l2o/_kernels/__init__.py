@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
+import l2o._kernels._box as box
 import l2o._kernels._cpu as _cpu
 import l2o._kernels._descent as descent
 import l2o._kernels._lbfgs as lbfgs
@@ -19,7 +20,7 @@ import l2o._kernels._newton as newton
 import l2o._kernels._python as python
 import l2o._kernels._run as run
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "descent", "lbfgs", "linear", "logistic", "mlp",
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "descent", "lbfgs", "linear", "logistic", "mlp",
            "neural_net", "newton", "python", "robust", "run"]
 
 LEVELS = ("baseline", "avx2", "avx512")
