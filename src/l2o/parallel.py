@@ -113,6 +113,8 @@ def _in_pieces(task: Task, rows: slice, whole: tuple[np.ndarray, ...] | None, si
         parts.append(task[piece](*([] if whole is None else [[column[piece] for column in whole]])))
         done, seconds = piece.stop - first, max(time.perf_counter() - begun, 1e-9)
         size, first = max(1, min(8 * size, int(done * PIECE_SECONDS / seconds))), piece.stop
+    if whole is not None:
+        return tuple(column[rows] for column in whole)  # the parts are rows of it: joining them would copy it all
     return parts[0] if len(parts) == 1 else tuple(_join(columns) for columns in zip(*parts))
 
 
