@@ -88,7 +88,10 @@ L2O_TILE_INLINE void L2O_NAMED(l2o_dot_fixed)(double *out, const L2O_REAL *rows,
     for (int j = 0; j < count; j++) {
         for (int p = 0; p < PARTS; p++)
             STORE(lane + p * LANES) = sum[j][p];
-        out[j] += ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+        for (int half = L2O_TILE / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; l++)
+                lane[l] += lane[l + half];
+        out[j] += lane[0];
     }
 }
 
