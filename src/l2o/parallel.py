@@ -73,11 +73,13 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces
     mapper = resolve_workers(workers)
     if m <= 1 or (mapper == 1 and not progress and (m <= FIRST_PIECE or not pieces)):
         return task()
-    n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
-    if mapper == 1:
+    if progress:
+        n_chunks = min(m, 100)
+    elif mapper == 1:
         n_chunks = 1
-    edges = np.linspace(0, m, (min(m, 100) if progress else n_chunks) + 1).astype(int)
-    slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+    else:
+        n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
+    slices = [slice(m * i // n_chunks, m * (i + 1) // n_chunks) for i in range(n_chunks)]
     if isinstance(mapper, int):
         whole = room(m) if room is not None else None
         size = FIRST_PIECE if pieces else m

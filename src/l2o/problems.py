@@ -101,10 +101,10 @@ class Problems:
         used, index = np.unique(self.index, return_inverse=True)
         return _problems, (self.kernel, self.blocks[used], index, self.x0)
 
-    @cached_property
+    @property
     def dim(self) -> int:
         """Number of variables."""
-        return int(self.x0.shape[1])
+        return self.x0.shape[1]
 
     @property
     def function(self) -> int:

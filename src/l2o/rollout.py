@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class _RecordTask:
     n_steps: int
 
     def __getitem__(self, rows: slice) -> _RecordTask:
-        return replace(self, problems=self.problems[rows])
+        return _RecordTask(self.problems[rows], self.method, self.n_steps)
 
     def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
         return self.method.record(self.problems, self.n_steps, *out)
