@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import time
+import tracemalloc
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -180,3 +181,15 @@ def test_pieces_are_the_whole(workers):
     rows = range(150)
     whole, = parallel.map_rows(Sleeper(rows), 150, workers, pieces=True)
     np.testing.assert_array_equal(whole, rows)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_record_of_a_batch_is_made_once(workers):
+    problems = l2o.families.Logistic(n_points=2).sample(100, rng=0)[np.arange(1000) % 100]
+    tracemalloc.start()
+    try:
+        runs = l2o.rollout(problems, method="momentum", n_steps=20, workers=workers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * sum(part.nbytes for part in vars(runs).values())

@@ -5,6 +5,7 @@ Every message names the argument, what came and what was expected.
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import tempfile
@@ -34,7 +35,7 @@ def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) 
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a number") from None
-    if not (result > low if exclusive else result >= low) or not np.isfinite(result):
+    if not (result > low if exclusive else result >= low) or not math.isfinite(result):
         bound = "above" if exclusive else "of at least"
         raise ValueError(f"{name} is {result}; expected a finite number {bound} {low}")
     return result

@@ -143,13 +143,11 @@ class Step:
         """Return the address of each run's block, (m,)."""
         if self.index is not None:
             return _kernels.addresses(self.blocks, self.index)
-        result = np.empty(m, np.uintp)
-        result.fill(self._first)
-        return result
+        return self._first if m == 1 else self._first.repeat(m)
 
     @cached_property
-    def _first(self) -> int:
-        return int(_kernels.addresses(self.blocks, np.zeros(1, np.intp))[0])
+    def _first(self) -> np.ndarray:
+        return _kernels.addresses(self.blocks, np.zeros(1, np.intp))
 
 
 def simulation_room(n_steps: int, dim: int, m: int) -> Record:

@@ -236,7 +236,8 @@ class _SolveTask:
     box: Box | None
 
     def __getitem__(self, rows: slice) -> _SolveTask:
-        return replace(self, problems=self.problems[rows], box=None if self.box is None else self.box[rows])
+        box = None if self.box is None else self.box[rows]
+        return _SolveTask(self.problems[rows], self.method, self.stopping, box)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         return _solved(self.problems, self.method, self.stopping, self.box)

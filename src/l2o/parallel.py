@@ -73,11 +73,13 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces
     mapper = resolve_workers(workers)
     if m <= 1 or (mapper == 1 and not progress and (m <= FIRST_PIECE or not pieces)):
         return task()
-    n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
-    if mapper == 1:
+    if progress:
+        n_chunks = min(m, 100)
+    elif mapper == 1:
         n_chunks = 1
-    edges = np.linspace(0, m, (min(m, 100) if progress else n_chunks) + 1).astype(int)
-    slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
+    else:
+        n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
+    slices = [slice(m * i // n_chunks, m * (i + 1) // n_chunks) for i in range(n_chunks)]
     if isinstance(mapper, int):
         whole = room(m) if room is not None else None
         size = FIRST_PIECE if pieces else m
@@ -113,6 +115,8 @@ def _in_pieces(task: Task, rows: slice, whole: tuple[np.ndarray, ...] | None, si
         parts.append(task[piece](*([] if whole is None else [[column[piece] for column in whole]])))
         done, seconds = piece.stop - first, max(time.perf_counter() - begun, 1e-9)
         size, first = max(1, min(8 * size, int(done * PIECE_SECONDS / seconds))), piece.stop
+    if whole is not None:
+        return tuple(column[rows] for column in whole)  # the parts are rows of it: joining them would copy it all
     return parts[0] if len(parts) == 1 else tuple(_join(columns) for columns in zip(*parts))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Problems:
     @property
     def dim(self) -> int:
         """Number of variables."""
-        return int(self.x0.shape[1])
+        return self.x0.shape[1]
 
     @property
     def function(self) -> int:
@@ -121,8 +122,14 @@ class Problems:
         return self.kernel.card()
 
     def addresses(self) -> np.ndarray:
-        """Return the address of each member's data, (m,)."""
-        return _kernels.addresses(self.blocks, self.index)
+        """Return the address of each member's data, (m,), read-only."""
+        return self._addresses
+
+    @cached_property
+    def _addresses(self) -> np.ndarray:
+        result = _kernels.addresses(self.blocks, self.index)
+        result.flags.writeable = False
+        return result
 
     def with_starts(self, x0: Any) -> Problems:
         """Return the same members with other starting points.

@@ -28,7 +28,7 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
     cdef double slope[CHUNK]
     cdef double factor[8]
     cdef double hinge[8]
-    cdef double loss = 0.0, e, product, penalty = 0.0, m, u
+    cdef double loss = 0.0, penalty = 0.0, unit = LN2 / block[N_POINTS], pull, e, m, u
     for j in range(n):
         g[j] = 0.0
     while start < padded:
@@ -47,18 +47,20 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
                 factor[lane] *= u
                 hinge[lane] += positive_part(-m)
             i += 8
-        product = ((factor[0] * factor[4]) * (factor[2] * factor[6])) \
-            * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
-        loss += log2_ge1(product) + (((hinge[0] + hinge[4]) + (hinge[2] + hinge[6]))
-                                     + ((hinge[1] + hinge[5]) + (hinge[3] + hinge[7])))
+        for lane in range(4):                                  # in this order gcc works on several at once
+            factor[lane] *= factor[lane + 4]
+            hinge[lane] += hinge[lane + 4]
+        for lane in range(2):
+            factor[lane] *= factor[lane + 2]
+            hinge[lane] += hinge[lane + 2]
+        loss += log2_ge1(factor[0] * factor[1]) + (hinge[0] + hinge[1])
         add_dots(g, columns + padded + start, padded, slope, size, n)
         start += size
     for j in range(n):
-        g[j] *= -LN2 / block[N_POINTS]
-    for j in range(n - 1):                                     # the bias is not regularised
-        penalty += 0.5 * (block[L2] * x[j]) * x[j]             # in this order 0 times a huge x is 0
-        g[j] += block[L2] * x[j]
-    f[0] = loss * LN2 / block[N_POINTS] + penalty
+        pull = block[L2] * x[j] if j < n - 1 else 0.0          # the bias is not regularised
+        penalty += 0.5 * pull * x[j]                           # in this order 0 times a huge x is 0
+        g[j] = pull - unit * g[j]
+    f[0] = loss * unit + penalty
     return 0
 
 

@@ -101,10 +101,9 @@ cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actio
     while unit < width:
         size = min(width - unit, <intptr_t> UNITS) & -8
         layer1(hidden, runs, n_runs, block, b1, r, unit, size, logarithm)
+        for i in range(n_runs * size):
+            hidden[i] = softplus2f(hidden[i]) if real is float else softplus2(hidden[i])
         for i in range(n_runs):
-            for j in range(size):
-                hidden[i * size + j] = softplus2f(hidden[i * size + j]) if real is float \
-                    else softplus2(hidden[i * size + j])
             if real is float:
                 add_dots_float(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
             else:

@@ -25,6 +25,15 @@
 #define L2O_TILE_INLINE static inline __attribute__((always_inline))
 #endif
 
+/* A loop over registers, unrolled early enough that they stay registers: a few, a constant where this is inlined. */
+#if defined(__clang__)
+#define L2O_EACH(i, n) _Pragma("unroll") for (int i = 0; i < n; i++)
+#elif defined(__GNUC__)
+#define L2O_EACH(i, n) _Pragma("GCC unroll 8") for (int i = 0; i < n; i++)
+#else
+#define L2O_EACH(i, n) for (int i = 0; i < n; i++)
+#endif
+
 #define L2O_REAL double
 #define L2O_NAMED(name) name
 #include "tile_products.h"

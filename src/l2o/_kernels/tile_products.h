@@ -25,20 +25,23 @@ L2O_TILE_INLINE void L2O_NAMED(l2o_add_fixed)(L2O_REAL *out, intptr_t out_stride
                                               const int tiles)
 {
     VECTOR sum[4][8][PARTS];
-    for (int r = 0; r < runs; r++)
-        for (int t = 0; t < tiles; t++)
-            for (int p = 0; p < PARTS; p++)
+    L2O_EACH(r, runs)
+        L2O_EACH(t, tiles)
+            L2O_EACH(p, PARTS)
                 sum[r][t][p] = LOAD(from + r * from_stride + t * L2O_TILE + p * LANES);
-    for (intptr_t c = 0; c < n; c++)
-        for (int t = 0; t < tiles; t++)
-            for (int p = 0; p < PARTS; p++) {
-                VECTOR column = LOAD(columns + c * column_stride + t * L2O_TILE + p * LANES);
-                for (int r = 0; r < runs; r++)
-                    sum[r][t][p] += column * seen[r * seen_stride + c];
-            }
-    for (int r = 0; r < runs; r++)
-        for (int t = 0; t < tiles; t++)
-            for (int p = 0; p < PARTS; p++)
+    for (intptr_t c = 0; c < n; c++) {
+        VECTOR column[8][PARTS];
+        L2O_EACH(t, tiles)
+            L2O_EACH(p, PARTS)
+                column[t][p] = LOAD(columns + c * column_stride + t * L2O_TILE + p * LANES);
+        L2O_EACH(r, runs)
+            L2O_EACH(t, tiles)
+                L2O_EACH(p, PARTS)
+                    sum[r][t][p] += column[t][p] * seen[r * seen_stride + c];
+    }
+    L2O_EACH(r, runs)
+        L2O_EACH(t, tiles)
+            L2O_EACH(p, PARTS)
                 STORE(out + r * out_stride + t * L2O_TILE + p * LANES) = sum[r][t][p];
 }
 
@@ -56,9 +59,9 @@ static inline void L2O_NAMED(l2o_add_tiles)(L2O_REAL *out, intptr_t out_stride, 
                                            seen_stride, n, R, T)
 #define CASE(R, T) case T: ADD(R, T); break
     for (t = 0; t < tiles; t += step) {
-        step = tiles - t < 2 || PARTS > 1 ? 1 : 2;
+        step = PARTS > 1 ? 1 : tiles - t == 3 ? 3 : tiles - t < 2 ? 1 : 2; /* one tile alone: too few sums under way */
         for (r = 0; r + 4 <= runs; r += 4)
-            switch (step) { CASE(4, 1); CASE(4, 2); }
+            switch (step) { CASE(4, 1); CASE(4, 2); CASE(4, 3); }
     }
     for (r = runs - runs % 4; r < runs; r++)
         for (t = 0; t < tiles; t += step) {
@@ -78,17 +81,20 @@ L2O_TILE_INLINE void L2O_NAMED(l2o_dot_fixed)(double *out, const L2O_REAL *rows,
 {
     VECTOR sum[4][PARTS];
     L2O_REAL lane[L2O_TILE];
-    for (int j = 0; j < count; j++)
-        for (int p = 0; p < PARTS; p++)
+    L2O_EACH(j, count)
+        L2O_EACH(p, PARTS)
             sum[j][p] = LOAD(rows + j * stride + p * LANES) * LOAD(v + p * LANES);
     for (intptr_t i = L2O_TILE; i < n; i += L2O_TILE)
-        for (int p = 0; p < PARTS; p++)
-            for (int j = 0; j < count; j++)
+        L2O_EACH(p, PARTS)
+            L2O_EACH(j, count)
                 sum[j][p] += LOAD(rows + j * stride + i + p * LANES) * LOAD(v + i + p * LANES);
-    for (int j = 0; j < count; j++) {
-        for (int p = 0; p < PARTS; p++)
+    L2O_EACH(j, count) {
+        L2O_EACH(p, PARTS)
             STORE(lane + p * LANES) = sum[j][p];
-        out[j] += ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+        for (int half = L2O_TILE / 2; half > 0; half /= 2)
+            for (int l = 0; l < half; l++)
+                lane[l] += lane[l + half];
+        out[j] += lane[0];
     }
 }
 
