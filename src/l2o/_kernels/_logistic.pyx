@@ -10,7 +10,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels._branchfree cimport LN2, by_sign, exp2_negabs, log2_ge1, positive_part
-from l2o._kernels._linalg cimport add_dots, affine, dot
+from l2o._kernels._linalg cimport add_dots, add_gram, affine
 
 cdef enum:
     HEADER = 8
@@ -67,8 +67,7 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
     cdef double curvature[CHUNK]
-    cdef double weighted[CHUNK]
-    cdef double e, total
+    cdef double e, total, scale = LN2 * LN2 / block[N_POINTS]
     for j in range(n * n):
         hessian[j] = 0.0
     while start < padded:
@@ -77,15 +76,11 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
         for i in range(size):
             e = exp2_negabs(curvature[i])
             curvature[i] = e / ((1.0 + e) * (1.0 + e))         # s (1 - s), even in the margin
-        for j in range(n):
-            for i in range(size):
-                weighted[i] = curvature[i] * columns[(j + 1) * padded + start + i]
-            for k in range(j + 1):
-                hessian[j * n + k] += dot(weighted, columns + (k + 1) * padded + start, size)
+        add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
         start += size
     for j in range(n):
         for k in range(j + 1):
-            total = hessian[j * n + k] * (LN2 * LN2) / block[N_POINTS]
+            total = hessian[j * n + k] * scale
             if j == k and j < n - 1:
                 total += block[L2]
             hessian[j * n + k] = total

@@ -7,7 +7,7 @@
 from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
-from l2o._kernels._linalg cimport add_dots, affine, dot
+from l2o._kernels._linalg cimport add_dots, add_gram, affine, dot
 
 cdef enum:
     HEADER = 8
@@ -65,8 +65,7 @@ cdef int robust_hessian(const double* x, double* hessian, intptr_t n, void* user
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
     cdef double curvature[CHUNK]
-    cdef double weighted[CHUNK]
-    cdef double nothing = zero_if_finite(x, n), q, u
+    cdef double nothing = zero_if_finite(x, n), scale = 2.0 / block[N_POINTS], q, u
     for j in range(n * n):
         hessian[j] = 0.0
     while start < padded:
@@ -76,15 +75,11 @@ cdef int robust_hessian(const double* x, double* hessian, intptr_t n, void* user
             q = within(curvature[i])
             u = 1.0 / (1.0 + q * q)
             curvature[i] = u * u * (4.0 * u - 3.0)             # half of (2 - 6 q^2) / (1 + q^2)^3
-        for j in range(n):
-            for i in range(size):
-                weighted[i] = curvature[i] * columns[(j + 1) * padded + start + i]
-            for k in range(j + 1):
-                hessian[j * n + k] += dot(weighted, columns + (k + 1) * padded + start, size)
+        add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
         start += size
     for j in range(n):
         for k in range(j + 1):
-            hessian[j * n + k] = 2.0 * hessian[j * n + k] / block[N_POINTS] + nothing
+            hessian[j * n + k] = hessian[j * n + k] * scale + nothing
             hessian[k * n + j] = hessian[j * n + k]
     return 0
 

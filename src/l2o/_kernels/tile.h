@@ -25,6 +25,12 @@
 #define L2O_TILE_INLINE static inline __attribute__((always_inline))
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define L2O_UNROLL _Pragma("GCC unroll 4")
+#else
+#define L2O_UNROLL
+#endif
+
 #define L2O_REAL double
 #define L2O_NAMED(name) name
 #include "tile_products.h"
@@ -33,5 +39,6 @@
 #define L2O_REAL float
 #define L2O_NAMED(name) name##f
 #include "tile_products.h"
+#undef L2O_UNROLL
 
 #endif
