@@ -25,10 +25,11 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, lane
     cdef double margin[CHUNK]
+    cdef double power[CHUNK]
     cdef double slope[CHUNK]
     cdef double factor[8]
     cdef double hinge[8]
-    cdef double loss = 0.0, e, product, penalty = 0.0, m, u
+    cdef double loss = 0.0, e, product, penalty = 0.0, m
     for j in range(n):
         g[j] = 0.0
     while start < padded:
@@ -42,11 +43,12 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
             for lane in range(8):
                 m = margin[i + lane]
                 e = exp2_negabs(m)
-                u = 1.0 + e
-                slope[i + lane] = by_sign(m, e, 1.0) / u          # 1 / (1 + 2^m)
-                factor[lane] *= u
+                power[i + lane] = e
+                factor[lane] *= 1.0 + e
                 hinge[lane] += positive_part(-m)
             i += 8
+        for i in range(size):                                  # apart: a division would hold up the loop before
+            slope[i] = by_sign(margin[i], power[i], 1.0) / (1.0 + power[i])     # 1 / (1 + 2^m)
         product = ((factor[0] * factor[4]) * (factor[2] * factor[6])) \
             * ((factor[1] * factor[5]) * (factor[3] * factor[7]))
         loss += log2_ge1(product) + (((hinge[0] + hinge[4]) + (hinge[2] + hinge[6]))
