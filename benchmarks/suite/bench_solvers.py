@@ -1,22 +1,20 @@
-"""L-BFGS and Newton, ours and SciPy's: 90 logistic regressions to a gradient of 1e-6, in seconds and evaluations."""
+"""L-BFGS and Newton, ours and SciPy's: 90 regressions to a gradient of 1e-6, in seconds and evaluations."""
 
 import l2o
 
-from .common import problems
-
 
 class Solve:
-    """All in one call, on one worker."""
+    """All of a family in one call, on one worker."""
 
-    params = ("lbfgs", "newton", "scipy-lbfgs")
-    param_names = ("method",)
+    params = (("lbfgs", "newton", "scipy-lbfgs"), ("logistic", "robust"))
+    param_names = ("method", "family")
 
-    def setup(self, method):
-        self.problems = problems(1800)[::20]
-        self.time_solve(method)
+    def setup(self, method, family):
+        self.problems = l2o.families.named(family).sample(90, rng=0)
+        self.time_solve(method, family)
 
-    def time_solve(self, method):
+    def time_solve(self, method, family):
         l2o.minimize_many(self.problems, method=method, tol=1e-6)
 
-    def track_evaluations(self, method):
+    def track_evaluations(self, method, family):
         return float(l2o.minimize_many(self.problems, method=method, tol=1e-6).nfev.mean())

@@ -15,6 +15,9 @@ cdef extern from "tile.h" nogil:
         double* out, const double* rows, intptr_t stride, const double* v, intptr_t n, intptr_t count)
     void add_dots_float "l2o_add_dotsf"(
         double* out, const float* rows, intptr_t stride, const float* v, intptr_t n, intptr_t count)
+    # out[j, k] += sum_i v[i] rows[j, i] rows[k, i] for k <= j
+    void add_gram "l2o_add_gram"(double* out, intptr_t out_stride, const double* rows, intptr_t stride,
+                                 const double* v, intptr_t n, intptr_t count)
 
 ctypedef fused real:
     float

@@ -10,7 +10,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels._branchfree cimport LN2, by_sign, exp2_negabs, log2_ge1, positive_part
-from l2o._kernels._linalg cimport add_dots, affine, dot
+from l2o._kernels._linalg cimport add_dots, add_gram, affine
 
 cdef enum:
     HEADER = 8
@@ -25,10 +25,11 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, lane
     cdef double margin[CHUNK]
+    cdef double power[CHUNK]
     cdef double slope[CHUNK]
     cdef double factor[8]
     cdef double hinge[8]
-    cdef double loss = 0.0, penalty = 0.0, unit = LN2 / block[N_POINTS], pull, e, m, u
+    cdef double loss = 0.0, penalty = 0.0, unit = LN2 / block[N_POINTS], pull, e, m
     for j in range(n):
         g[j] = 0.0
     while start < padded:
@@ -42,11 +43,12 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
             for lane in range(8):
                 m = margin[i + lane]
                 e = exp2_negabs(m)
-                u = 1.0 + e
-                slope[i + lane] = by_sign(m, e, 1.0) / u          # 1 / (1 + 2^m)
-                factor[lane] *= u
+                power[i + lane] = e
+                factor[lane] *= 1.0 + e
                 hinge[lane] += positive_part(-m)
             i += 8
+        for i in range(size):                                  # apart: a division would hold up the loop before
+            slope[i] = by_sign(margin[i], power[i], 1.0) / (1.0 + power[i])     # 1 / (1 + 2^m)
         for lane in range(4):                                  # in this order gcc works on several at once
             factor[lane] *= factor[lane + 4]
             hinge[lane] += hinge[lane + 4]
@@ -69,8 +71,7 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
     cdef double curvature[CHUNK]
-    cdef double weighted[CHUNK]
-    cdef double e, total
+    cdef double e, total, scale = LN2 * LN2 / block[N_POINTS]
     for j in range(n * n):
         hessian[j] = 0.0
     while start < padded:
@@ -79,15 +80,11 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
         for i in range(size):
             e = exp2_negabs(curvature[i])
             curvature[i] = e / ((1.0 + e) * (1.0 + e))         # s (1 - s), even in the margin
-        for j in range(n):
-            for i in range(size):
-                weighted[i] = curvature[i] * columns[(j + 1) * padded + start + i]
-            for k in range(j + 1):
-                hessian[j * n + k] += dot(weighted, columns + (k + 1) * padded + start, size)
+        add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
         start += size
     for j in range(n):
         for k in range(j + 1):
-            total = hessian[j * n + k] * (LN2 * LN2) / block[N_POINTS]
+            total = hessian[j * n + k] * scale
             if j == k and j < n - 1:
                 total += block[L2]
             hessian[j * n + k] = total

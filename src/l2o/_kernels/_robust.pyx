@@ -7,7 +7,7 @@
 from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
-from l2o._kernels._linalg cimport add_dots, affine, dot
+from l2o._kernels._linalg cimport add_dots, add_gram, affine, dot
 
 cdef enum:
     HEADER = 8
@@ -16,11 +16,16 @@ cdef enum:
     CHUNK = 512       # points at a time
 
 
-cdef inline double within(double q) noexcept nogil:
-    """q, so bounded that its square is finite: there the loss is 1 and flat. The NaN of inf - inf counts as large."""
+cdef inline void bound(double* q, intptr_t n) noexcept nogil:
+    """Bound each q, so that its square is finite: there the loss is 1 and flat. The NaN of inf - inf counts as large.
+
+    In a loop of its own: gcc makes branches of the two choices, and does not vectorise a loop that goes on with q.
+    """
     cdef double largest = 1e150
-    q = q if q < largest else largest
-    return q if q > -largest else -largest
+    cdef intptr_t i
+    for i in range(n):
+        q[i] = q[i] if q[i] < largest else largest
+        q[i] = q[i] if q[i] > -largest else -largest
 
 
 cdef inline double zero_if_finite(const double* x, intptr_t n) noexcept nogil:
@@ -45,10 +50,10 @@ cdef int robust(const double* x, double* f, double* g, intptr_t n, void* user) n
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         affine(residual, columns + start, padded, x, n, size)
+        bound(residual, size)
         for i in range(size):
-            q = within(residual[i])
+            q = residual[i]
             u = 1.0 / (1.0 + q * q)
-            residual[i] = q
             ratio[i] = q * u
             slope[i] = q * u * u                               # half of d loss / dq
         loss += dot(residual, ratio, size)
@@ -65,26 +70,22 @@ cdef int robust_hessian(const double* x, double* hessian, intptr_t n, void* user
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
     cdef double curvature[CHUNK]
-    cdef double weighted[CHUNK]
-    cdef double nothing = zero_if_finite(x, n), q, u
+    cdef double nothing = zero_if_finite(x, n), scale = 2.0 / block[N_POINTS], q, u
     for j in range(n * n):
         hessian[j] = 0.0
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         affine(curvature, columns + start, padded, x, n, size)
+        bound(curvature, size)
         for i in range(size):
-            q = within(curvature[i])
+            q = curvature[i]
             u = 1.0 / (1.0 + q * q)
             curvature[i] = u * u * (4.0 * u - 3.0)             # half of (2 - 6 q^2) / (1 + q^2)^3
-        for j in range(n):
-            for i in range(size):
-                weighted[i] = curvature[i] * columns[(j + 1) * padded + start + i]
-            for k in range(j + 1):
-                hessian[j * n + k] += dot(weighted, columns + (k + 1) * padded + start, size)
+        add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
         start += size
     for j in range(n):
         for k in range(j + 1):
-            hessian[j * n + k] = 2.0 * hessian[j * n + k] / block[N_POINTS] + nothing
+            hessian[j * n + k] = hessian[j * n + k] * scale + nothing
             hessian[k * n + j] = hessian[j * n + k]
     return 0
 

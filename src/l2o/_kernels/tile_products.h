@@ -74,6 +74,15 @@ static inline void L2O_NAMED(l2o_add_tiles)(L2O_REAL *out, intptr_t out_stride, 
 #undef ADD
 }
 
+/* The sum of eight lanes by halves, the order of all sums here; lane is overwritten. */
+L2O_TILE_INLINE L2O_REAL L2O_NAMED(l2o_sum_lanes)(L2O_REAL *lane)
+{
+    for (int half = L2O_TILE / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
+}
+
 /* out[j] += sum_i rows[j, i] v[i], `count` rows, a constant where this is inlined; n a multiple of 8.
  * Each sum is in eight lanes, which are added in a fixed order. */
 L2O_TILE_INLINE void L2O_NAMED(l2o_dot_fixed)(double *out, const L2O_REAL *rows, intptr_t stride, const L2O_REAL *v,
@@ -91,10 +100,7 @@ L2O_TILE_INLINE void L2O_NAMED(l2o_dot_fixed)(double *out, const L2O_REAL *rows,
     L2O_EACH(j, count) {
         L2O_EACH(p, PARTS)
             STORE(lane + p * LANES) = sum[j][p];
-        for (int half = L2O_TILE / 2; half > 0; half /= 2)
-            for (int l = 0; l < half; l++)
-                lane[l] += lane[l + half];
-        out[j] += lane[0];
+        out[j] += L2O_NAMED(l2o_sum_lanes)(lane);
     }
 }
 
@@ -107,6 +113,55 @@ static inline void L2O_NAMED(l2o_add_dots)(double *out, const L2O_REAL *rows, in
         L2O_NAMED(l2o_dot_fixed)(out + j, rows + j * stride, stride, v, n, 4);
     for (; j < count; j++)
         L2O_NAMED(l2o_dot_fixed)(out + j, rows + j * stride, stride, v, n, 1);
+}
+
+/* out[j, k] += sum_i v[i] left[j, i] right[k, i]; of a triangle, in which left is right, for k <= j alone. `rows`,
+ * `columns` and `triangle` are constants where this is inlined, the first two at most 4. Each pass takes one part of
+ * the eight lanes of each sum: at most ten sums are under way, and stay in registers. */
+L2O_TILE_INLINE void L2O_NAMED(l2o_gram_fixed)(double *out, intptr_t out_stride, const L2O_REAL *left,
+                                               const L2O_REAL *right, intptr_t stride, const L2O_REAL *v, intptr_t n,
+                                               const int rows, const int columns, const int triangle)
+{
+    L2O_REAL lane[4][4][L2O_TILE];
+    for (int p = 0; p < PARTS; p++) {
+        VECTOR sum[4][4], weighted[4];
+        for (int j = 0; j < rows; j++)
+            for (int k = 0; k < columns; k++)
+                sum[j][k] = (VECTOR){0};
+        for (intptr_t i = p * LANES; i < n; i += L2O_TILE) {
+            for (int k = 0; k < columns; k++)
+                weighted[k] = LOAD(right + k * stride + i) * LOAD(v + i);
+            for (int j = 0; j < rows; j++)
+                for (int k = 0; k < (triangle ? j + 1 : columns); k++)
+                    sum[j][k] += LOAD(left + j * stride + i) * weighted[k];
+        }
+        for (int j = 0; j < rows; j++)
+            for (int k = 0; k < columns; k++)
+                STORE(lane[j][k] + p * LANES) = sum[j][k];
+    }
+    L2O_EACH(j, rows)
+        L2O_EACH(k, columns)
+            if (k <= j || !triangle)
+                out[j * out_stride + k] += L2O_NAMED(l2o_sum_lanes)(lane[j][k]);
+}
+
+/* out[j, k] += sum_i v[i] rows[j, i] rows[k, i] for k <= j, any number of rows. n >= 8, a multiple of 8. */
+static inline void L2O_NAMED(l2o_add_gram)(double *out, intptr_t out_stride, const L2O_REAL *rows, intptr_t stride,
+                                           const L2O_REAL *v, intptr_t n, intptr_t count)
+{
+#define ADD(J, K, R, C, TRIANGLE) L2O_NAMED(l2o_gram_fixed)(out + (J) * out_stride + (K), out_stride, \
+                                                            rows + (J) * stride, rows + (K) * stride, stride, v, n, \
+                                                            R, C, TRIANGLE)
+#define DIAGONAL(R) case R: ADD(k, k, R, R, 1); break
+#define BELOW(R) case R: ADD(j, k, R, 2, 0); ADD(j, k + 2, R, 2, 0); break
+    for (intptr_t k = 0; k < count; k += 4) {
+        switch (count - k < 4 ? count - k : 4) { DIAGONAL(1); DIAGONAL(2); DIAGONAL(3); DIAGONAL(4); }
+        for (intptr_t j = k + 4; j < count; j += 4)
+            switch (count - j < 4 ? count - j : 4) { BELOW(1); BELOW(2); BELOW(3); BELOW(4); }
+    }
+#undef BELOW
+#undef DIAGONAL
+#undef ADD
 }
 
 #undef VECTOR
