@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
         Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
     jac : bool or callable
         True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
-        False: 2-point differences, counted in ``nfev``.
+        False: 2-point differences within the bounds, counted in ``nfev``. An Objective and a compiled objective have
+        a gradient of their own, whichever of the three is said.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
         Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
         variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
@@ -72,7 +73,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     options : dict, optional
         gtol : maximum norm of the gradient at which the run has converged (1e-5).
         maxiter : iterations (200 d), steps of a policy and of L-BFGS together. maxfun : evaluations (15000).
-        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone.
+        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone. disp is accepted, and
+        prints nothing; other names are an OptimizeWarning.
 
     Returns
     -------
@@ -104,23 +106,26 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     stopping = _stopping(problem.dim, tol, options, chosen)
     if isinstance(problem, PythonObjective):
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
+        problem.high = np.inf if box is None else box.high[0]
     solution = _solved(problem, chosen, stopping, box, _report(callback, box))
-    return _result(problem, chosen, solution, jac is not None and jac is not False)
+    return _result(problem, chosen, solution, box)
 
 
-def _result(problem: Any, method: Method, solution: Solution, has_gradient: bool) -> OptimizeResult:
+def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -> OptimizeResult:
     """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
-    from scipy.optimize import OptimizeResult
-
     x, fun, jac, nit, njev, status, *outside = (part[0] for part in solution)
     message = status_message(status)
-    if status == PRECISION_LOSS and has_gradient:
-        njev, message = njev + 2, message + doubt(problem, x, jac)
+    python = isinstance(problem, PythonObjective)
+    if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
+        limits = () if box is None else (box.low[0], box.high[0])
+        njev, message = njev + 2, message + doubt(problem, x, jac, *limits)
     nfev = njev
-    if isinstance(problem, PythonObjective):
+    if python:
         if problem.error is not None:
             raise problem.error
         nfev = problem.n_calls
+    from scipy.optimize import OptimizeResult  # half a second at the first time, which an exception need not wait for
+
     return OptimizeResult(x=x, fun=float(fun), jac=jac, nit=int(nit), nfev=int(nfev), njev=int(njev),
                           status=int(status), success=bool(status == CONVERGED), message=message,
                           outside_training=bool(outside[0] or method.is_foreign(problem)) if outside else None)
@@ -285,6 +290,8 @@ class _Callback:
 
 
 def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options is {options!r}; expected a dict")
     given = dict(options or {})
     safeguard = arguments.flag("safeguard", given.get("safeguard", method.safeguarded))
     if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
