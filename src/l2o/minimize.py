@@ -26,6 +26,7 @@ from l2o.methods import (
 from l2o.parallel import check_progress, map_rows
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.target import doubt, target
+from l2o.watch import Watch, Watched
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -90,6 +91,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     ------
     ValueError, TypeError
         If an argument does not fit. An exception of fun, jac or callback comes through unchanged.
+    KeyboardInterrupt
+        If Ctrl-C is pressed, after the evaluation that is going on.
 
     Examples
     --------
@@ -107,7 +110,10 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     if isinstance(problem, PythonObjective):
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
         problem.high = np.inf if box is None else box.high[0]
-    solution = _solved(problem, chosen, stopping, box, _report(callback, box))
+        solution = _solved(problem, chosen, stopping, box, _report(callback, box))
+    else:
+        with Watch() as watch:
+            solution = _solved(problem, chosen, stopping, box, _report(callback, box), watch)
     return _result(problem, chosen, solution, box)
 
 
@@ -209,6 +215,8 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
         If an argument does not fit.
     ArithmeticError
         If raise_on_error is set and a run failed.
+    KeyboardInterrupt
+        If Ctrl-C is pressed: all threads end after the evaluation that is going on.
 
     Examples
     --------
@@ -222,8 +230,10 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     box = Box.of(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
-    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen), box)
-    result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True))
+    stopping = _stopping(problems.dim, tol, options, chosen)
+    with Watch() as watch:
+        task = _SolveTask(problems, chosen, stopping, box, watch)
+        result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True, stop=watch))
     if result.outside_training is not None and chosen.is_foreign(problems):
         result.outside_training[:] = True
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
@@ -239,19 +249,23 @@ class _SolveTask:
     method: Any
     stopping: Stopping
     box: Box | None
+    watch: Watch | None
 
     def __getitem__(self, rows: slice) -> _SolveTask:
         return replace(self, problems=self.problems[rows], box=None if self.box is None else self.box[rows])
 
     def __call__(self) -> tuple[np.ndarray, ...]:
-        return _solved(self.problems, self.method, self.stopping, self.box)
+        return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch)
 
 
-def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None) -> Solution:
+def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
+            watch: Watch | None = None) -> Solution:
     """Minimise each problem, within its box if it has one."""
-    if box is None:
-        return method.solve(problems, stopping, callback)
-    return box.solution(problems, method.solve(box.changed(problems), stopping, callback))
+    run = problems if box is None else box.changed(problems)
+    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback)
+    if watch is not None:
+        watch.check()
+    return solution if box is None else box.solution(problems, solution)
 
 
 def _report(callback: Any, box: Box | None) -> Any:
