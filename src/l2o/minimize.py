@@ -63,7 +63,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
         Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
         variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
-        on a bound or beyond it is moved inside.
+        on a bound or beyond it is moved inside; one on a bound is what is returned if the run finds nothing lower. From
+        1e20 on a bound is none. Close ones serve best: where both are far, steps lose digits in x.
     fixed : array_like of bool, shape (d,), optional
         Variables that stay at their starting value.
     callback : callable, optional
@@ -265,7 +266,7 @@ def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, 
     solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback)
     if watch is not None:
         watch.check()
-    return solution if box is None else box.solution(problems, solution)
+    return solution if box is None else box.solution(problems, solution, stopping.gtol)
 
 
 def _report(callback: Any, box: Box | None) -> Any:
