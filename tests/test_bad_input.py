@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import itertools
 
 import numpy as np
 import pytest
@@ -168,6 +169,65 @@ def test_doubt_about_a_gradient_stays_within_the_bounds():
     result = l2o.minimize(wrong, [1e-7, 0.5], method="lbfgs", bounds=[(0, None)] * 2, fixed=[False, True])
     assert result.status == 2
     assert "its gradient is wrong" in result.message
+
+
+# -- cases of SciPy's own tests (scipy/optimize/tests/test_optimize.py), which hold for its methods ------------
+
+
+def test_scipy_limits_may_be_whole_floats(minimize):
+    for name in ("maxiter", "maxfun"):
+        one, other = (minimize(bowl, True, options={name: limit, "gtol": 0.0}) for limit in (3.0, 3))
+        assert (one.nit, one.nfev) == (other.nit, other.nfev)
+        with pytest.raises(TypeError, match=f"{name} is inf; expected an integer"):
+            minimize(bowl, True, options={name: np.inf})
+
+
+def test_scipy_no_increase_with_a_wrong_gradient(minimize):
+    result = minimize(lambda x: ((x - 1) ** 2).sum(), lambda x: -2 * (x - 1) - 2, options={"maxiter": 20})
+    assert result.fun == ((result.x - 1) ** 2).sum() <= ((START - 1) ** 2).sum()
+
+
+@pytest.mark.parametrize("good", [0, 2])
+def test_scipy_nan_values_are_no_success(good, minimize):
+    for jac in (True, lambda x: np.ones(3), None):
+        rng, count = np.random.default_rng(123122), []
+
+        def fun(x, jac=jac, rng=rng, count=count):
+            count.append(1)
+            value = rng.random() if len(count) <= good else np.nan
+            return (value, np.ones(3)) if jac is True else value
+
+        assert not minimize(fun, jac, options={"maxiter": 20}).success
+
+
+def test_scipy_x_may_be_overwritten_by_the_function(minimize):
+    def square(x):
+        x -= np.arange(3)
+        x *= x
+        return np.sum(x)
+
+    def gradient(x):
+        x *= 2
+        x -= 2 * np.arange(3)
+        return x
+
+    for jac in (gradient, None):
+        np.testing.assert_allclose(minimize(square, jac).x, np.arange(3), atol=2e-4)
+
+
+def test_scipy_callback_is_given_copies(minimize):
+    seen = []
+    minimize(bowl, True, callback=lambda x: seen.append((x, x.copy())))
+    assert seen
+    assert all((x == copy).all() for x, copy in seen)
+    assert not any(np.may_share_memory(a[0], b[0]) for a, b in itertools.combinations(seen, 2))
+
+
+def test_scipy_no_point_is_evaluated_twice_in_a_row(minimize):
+    trace = []
+    with np.errstate(over="ignore", invalid="ignore"):  # momentum goes far
+        minimize(lambda x: trace.append(x.copy()) or scipy.optimize.rosen(x), scipy.optimize.rosen_der)
+    assert not any(np.array_equal(one, other) for one, other in itertools.pairwise(trace))
 
 
 # -- many problems -----------------------------------------------------------------------------------------

@@ -320,7 +320,12 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
         warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=3)
     return Stopping(
         arguments.number("tol" if tol is not None else "gtol", gtol),
-        200 * dim if maxiter is None else arguments.count("maxiter", maxiter, 0),
-        15000 if maxfun is None else arguments.count("maxfun", maxfun, 1),
+        200 * dim if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
+        15000 if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
         safeguard,
     )
+
+
+def _whole(limit: Any) -> Any:
+    """Return a limit such as 1e4, which SciPy takes, as an int; anything else as it is."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
