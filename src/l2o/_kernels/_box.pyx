@@ -8,8 +8,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
 
-cdef struct Box:                                               # then low, high, the start as z and as x (n each),
-                                                               # and room for x and a gradient
+cdef struct Box:                                               # then low, high, start as z and x; room for x and g
     l2o_objective_fn objective
     l2o_hessian_fn hessian                                     # or NULL
     void* data
