@@ -66,7 +66,7 @@ wheel: .venv/installed-dev,examples  ## sdist, and the wheel built from it; on L
 
 lint: .venv/installed-dev,examples
 	$(BIN)/ruff check . && PATH=$(CURDIR)/$(BIN):$$PATH cython-lint src && $(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest $(addprefix l2o._kernels.,_box _cpu _descent _lbfgs _linear _newton _python _run)
+	$(BIN)/python -m mypy.stubtest $(addprefix l2o._kernels.,_box _cpu _descent _lbfgs _linear _newton _python _run _watch)
 
 clean:
 	rm -rf .venv build dist out docs/_build docs/generated benchmarks/.asv src/l2o.egg-info src/l2o/_kernels/*.so .coverage

@@ -126,6 +126,65 @@ def test_nothing_outside_the_bounds_is_evaluated():
         l2o.minimize(lambda x: (1 / 0, x), [1.0], method="lbfgs", bounds=[(0, None)])
 
 
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["lbfgs", "momentum", "cg"]), st.booleans())
+def test_no_run_ends_above_its_start(seed, method, at_minimum):
+    rng = np.random.default_rng(seed)
+    half, centre, low = rng.standard_normal((3, 3)), 3 * rng.standard_normal(3), 2 * rng.standard_normal(3)
+    high, kind = low + 10.0 ** rng.uniform(-3, 2, 3), rng.integers(0, 4, 3)
+    bounds = scipy.optimize.Bounds(np.where(kind % 2, low, -np.inf), np.where(kind // 2, high, np.inf))
+
+    def bowl(x):
+        return (x - centre) @ half @ half.T @ (x - centre) / 2, half @ half.T @ (x - centre)
+
+    start = np.clip(2 * rng.standard_normal(3), bounds.lb, bounds.ub)
+    if at_minimum:
+        start = scipy.optimize.minimize(bowl, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    result = l2o.minimize(bowl, start, method=method, bounds=bounds)
+    assert result.fun <= bowl(start)[0]
+    assert (result.fun, result.jac.tolist()) == (bowl(result.x)[0], bowl(result.x)[1].tolist())
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "cg", "policy"])
+def test_start_that_is_the_minimum_is_kept_to_the_bit(method, descent_policy):
+    method = descent_policy(3) if method == "policy" else method
+    start, seen = np.array([0.0, 0.3, 7.0]), []
+
+    def bowl(x):
+        seen.append(x.copy())
+        return x[0] + 1e10 * (x[1] - 0.3) ** 2 - x[2], np.array([1.0, 2e10 * (x[1] - 0.3), -1.0])
+
+    result = l2o.minimize(bowl, start, method=method, bounds=[(0, None), (0, 1), (None, 7)])
+    assert result.x.tolist() == start.tolist()
+    assert (result.success, result.nfev) == (True, len(seen))
+    assert (np.array(seen)[:, 1] == 0.3).any()
+    inside = l2o.minimize(bowl, [0.5, 0.3, 6.0], method=method, bounds=[(0, None), (0, 1), (None, 7)],
+                          fixed=[True, False, True])
+    assert (inside.x.tolist(), inside.nit, inside.nfev) == ([0.5, 0.3, 6.0], 0, 2)
+
+
+def test_start_on_a_bound_is_no_success_where_the_gradient_is_not_zero():
+    def dip(x):  # lower at the start than where the run, moved inside, ends
+        return (-1.0, np.array([0.0, 5.0])) if x[0] == 0 else (x @ x, 2 * x)
+
+    result = l2o.minimize(dip, [0.0, 1.0], method="lbfgs", bounds=[(0, None), (None, None)])
+    assert (result.x.tolist(), result.fun, result.status) == ([0.0, 1.0], -1.0, 2)
+    unbounded = l2o.minimize(lambda x: (-np.inf if x[0] == 0 else x @ x, 2 * x), [0.0], method="lbfgs",
+                             bounds=[(0, None)])
+    assert unbounded.success
+    assert np.isfinite(unbounded.fun)
+
+
+def test_bounds_of_1e20_are_none():
+    def bowl(x):
+        return ((x - 0.3) ** 2).sum(), 2 * (x - 0.3)
+
+    free = l2o.minimize(bowl, [0.7, 0.9], method="lbfgs", bounds=[(None, None), (0, None)])
+    for far in (1e20, 1e300, np.finfo(float).max):
+        result = l2o.minimize(bowl, [0.7, 0.9], method="lbfgs", bounds=[(-far, far), (0, far)])
+        assert (result.x.tolist(), result.success) == (free.x.tolist(), True)
+
+
 @pytest.mark.parametrize(("changes", "error", "told"), [
     ({"bounds": [(0, 1)] * 3}, ValueError, "bounds has 3 pairs; expected 4"),
     ({"bounds": [(1, 0)] * 4}, ValueError, "bounds are 1.0 and 0.0 for variable 0; expected low <= high"),

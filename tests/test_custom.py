@@ -274,7 +274,7 @@ def test_signature_in_any_spelling_is_understood(signature, fits):
     ({"args": (DATA, DATA)}, ValueError, "args has 2 entries; expected one for a compiled objective, its data"),
     ({"args": (DATA[0],)}, ValueError, r"args\[0\] has shape \(2,\); expected \(any, any\): \(rows, columns\)"),
     ({"args": ("text",)}, TypeError, r"args\[0\] cannot be read as an array of real numbers"),
-    ({"jac": None}, ValueError, "jac is None; expected True: a compiled objective writes its gradient"),
+    ({"jac": "2-point"}, ValueError, "jac is '2-point'; expected True: fun has a gradient of its own"),
     ({"jac": lambda x: x}, ValueError, "jac is .*; expected True"),
     ({"method": "newton"}, ValueError, "needs a Hessian; this objective offers none"),
 ])

@@ -141,6 +141,16 @@ def test_every_page_is_in_the_table_of_contents():
     assert {path.stem for path in DOCS.glob("*.md")} - {"index"} <= set(contents)
 
 
+def test_page_of_what_happens_names_a_test_in_each_row():
+    rows = [line for line in (DOCS / "what-happens.md").read_text(encoding="utf-8").splitlines()
+            if line.startswith("| ") and "outcome" not in line and "`minimize` |" not in line]
+    defined = set(re.findall(r"^def (test_\w+)", "".join(path.read_text(encoding="utf-8")
+                                                        for path in Path(__file__).parent.glob("test_*.py")), re.M))
+    named = [re.search(r"`(test_\w+)` \|$", row) for row in rows]
+    assert len(rows) > 25
+    assert [row for row, test in zip(rows, named) if test is None or test[1] not in defined] == []
+
+
 def test_changelog_has_the_current_version():
     assert f"## [{l2o.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

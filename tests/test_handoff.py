@@ -200,6 +200,30 @@ def test_standard_functions_are_solved_as_often_with_few_evaluations_more(traine
     assert nfev[0] <= 1.1 * nfev[1] + 10 * len(STANDARD)
 
 
+@pytest.mark.parametrize("small", ["logistic", "robust"])
+def test_shipped_policies_keep_the_promise_outside_of_their_families(small, on_standard_functions):
+    shipped = {4: l2o.load(small), 12: l2o.load("neural-net")}
+    solved, nfev, n_cold = np.zeros(2, int), np.zeros(2, int), 0
+    for (name, dim), cold in on_standard_functions.items():
+        function = Recorded(FUNCTIONS[name].value_and_grad)
+        result = quietly(function, FUNCTIONS[name].start(dim), method=shipped[dim],
+                         options={"maxiter": 200 * dim + 1, "maxfun": 15001})
+        assert result.fun <= function.values[0]
+        if result.success:
+            assert np.isfinite(result.fun)
+            assert np.abs(result.jac).max() <= GTOL
+        if len(function.values) > 1 and not function.values[1] < function.values[0]:  # no learned step improved
+            n_cold += 1
+            assert same(cold, result, ("x", "fun", "jac", "status", "success"))
+            assert result.nfev <= cold.nfev + 10
+        best = min(result.fun, cold.fun)
+        solved += [each.success or each.fun <= best + 1e-8 for each in (result, cold)]
+        nfev += [result.nfev, cold.nfev]
+    assert solved[0] >= solved[1]
+    assert nfev[0] <= 1.1 * nfev[1] + 10 * len(STANDARD)
+    assert n_cold >= 10
+
+
 def test_policies_without_training_cost_few_evaluations_more(random_policy, on_standard_functions):
     for seed in range(4):
         nfev = np.zeros(2, int)

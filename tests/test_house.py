@@ -23,7 +23,7 @@ ORDER = [
     "errors", "version",
     "arguments", "archive", "parallel", "problems", "objectives", "methods",
     "policies", "families",
-    "box", "baselines",
+    "box", "watch", "baselines",
     "rollout",
     "target", "minimize", "tuning", "optimum",
     "training",

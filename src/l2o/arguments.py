@@ -48,16 +48,21 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", *, finite: bool = True) -> np.ndarray:
-    """Return `value` as a C-contiguous float64 array of that shape; None stands for any length."""
+def array(name: str, value: Any, shape: tuple[int | None, ...] | None, what: str = "", *,
+          finite: bool = True) -> np.ndarray:
+    """Return `value` as a C-contiguous float64 array of that shape; None stands for any length, or any shape."""
     try:
-        if np.iscomplexobj(value):
+        given = np.asarray(value)
+        if given.dtype.kind not in "fiub" and not _holds_numbers(given):
             raise TypeError
-        result = np.ascontiguousarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} cannot be read as an array of real numbers: {type(value).__name__}") from None
-    if result.ndim == 1 and np.ndim(value) == 0:  # ascontiguousarray turns a scalar into one dimension
+        result = np.ascontiguousarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        ragged = ", of parts of different shapes" if "inhomogeneous" in str(error) else ""
+        raise TypeError(f"{name} cannot be read as an array of real numbers: {type(value).__name__}{ragged}") from None
+    if given.ndim == 0:  # ascontiguousarray turns a scalar into one dimension
         result = result.reshape(())
+    if shape is None:
+        shape = result.shape
     if result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape)):
         expected = str(shape).replace("None", "any")
         raise ValueError(f"{name} has shape {result.shape}; expected {expected}{what and ': ' + what}")
@@ -65,6 +70,11 @@ def array(name: str, value: Any, shape: tuple[int | None, ...], what: str = "", 
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         raise ValueError(f"{name} holds {result[where]} at {where}; expected finite numbers")
     return result
+
+
+def _holds_numbers(given: np.ndarray) -> bool:
+    """Say whether an array of objects holds what is meant as numbers; NumPy reads None as NaN, and text, too."""
+    return given.dtype.kind == "O" and not any(isinstance(each, (str, bytes, type(None))) for each in given.flat)
 
 
 def starts(x0: Any, m: int, dim: int) -> np.ndarray:

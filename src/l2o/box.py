@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from l2o import _kernels, arguments
-from l2o.methods import OBJECTIVE_FAILED, Runnable, Solution
+from l2o.methods import CONVERGED, OBJECTIVE_FAILED, PRECISION_LOSS, Runnable, Solution
 from l2o.problems import Kernel, Problems
 
 __all__ = ["Box"]
 
+NO_BOUND = 1e20  # from here on a bound is none: between two of them numbers of size 1 would be lost in rounding
 INSIDE = 0.1  # z from that of a bound to where a start on or beyond it is moved: there the slope is zero
 
 
@@ -89,28 +90,51 @@ class Box:
         """Return the problems in the free variables."""
         m, dim = problems.x0.shape
         head, hessian = _kernels.box.HEAD, problems.hessian_function
-        blocks = np.zeros((m, head + 4 * dim))
+        blocks = np.zeros((m, head + 6 * dim))
         addresses = blocks[:, :head].view(np.uintp)
         addresses[:, 0], addresses[:, 1], addresses[:, 2] = problems.function, hessian or 0, problems.addresses()
-        blocks[:, head : head + dim], blocks[:, head + dim : head + 2 * dim] = self.low, self.high
+        z, x = self._start(problems.x0)
+        blocks[:, head : head + 4 * dim] = np.hstack([self.low, self.high, z, x])
         kernel = Kernel("an objective within bounds", _kernels.box.FUNCTION, hessian and _kernels.box.HESSIAN)
-        return Problems(kernel, blocks, np.arange(m), self.starts(problems.x0))
+        return Problems(kernel, blocks, np.arange(m), z)
 
-    def solution(self, problems: Runnable, found: Solution) -> Solution:
-        """Return what was found for the free variables as x, with the gradient by x: one more evaluation."""
+    def _start(self, x0: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the start as z and as x: x0 itself, where it is inside."""
+        z = self.starts(x0)
+        return z, np.where((self.low < x0) & (x0 < self.high), x0, self.points(z))
+
+    def solution(self, problems: Runnable, found: Solution, gtol: float) -> Solution:
+        """Return what was found for the free variables as x, with the gradient by x: one more evaluation.
+
+        A start on a bound, from where the run was moved inside, takes another: if it is not above what was found, it
+        is the result, and converged if its gradient is zero, within gtol, but for what points out of the bounds.
+        """
         z, fun, jac, nit, nfev, status, *rest = found
-        x, works = self.points(z), status != OBJECTIVE_FAILED
-        jac = np.full(jac.shape, np.nan)
-        jac[works] = _gradients(problems, x, works)
-        return x, fun, jac, nit, nfev + works, status, *rest
+        x0, low, high = problems.x0, self.low, self.high
+        start, at_start = self._start(x0)
+        x = np.where(z == start, at_start, self.points(z))
+        works = status != OBJECTIVE_FAILED
+        edge = (low < high) & ((x0 == low) | (x0 == high))
+        on = works & edge.any(axis=1) & ((low <= x0) & (x0 <= high)).all(axis=1)
+        value = _evaluated(problems, x0, on)[0]
+        back = np.isfinite(value) & ~(value > fun)  # or fun is NaN
+        x[back] = x0[back]
+        value, jac = _evaluated(problems, x, works)
+        fun, status = np.where(back, value, fun), status.copy()
+        slope = np.abs(x - np.clip(x - jac, low, high)).max(axis=1)
+        status[back & (status == CONVERGED) & ~(slope <= gtol)] = PRECISION_LOSS
+        return x, fun, jac, nit, nfev + works + on, status, *rest
 
 
-def _gradients(problems: Runnable, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the gradients at some rows of x."""
-    x = np.ascontiguousarray(x[rows])
-    fun, jac, status = np.empty(len(x)), np.empty(x.shape), np.empty(len(x), np.intc)
-    _kernels.run.evaluate_many(problems.function, problems.addresses()[rows], x, fun, jac, status)
-    return jac
+def _evaluated(problems: Runnable, x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and gradients at some rows of x, NaN in the others."""
+    fun, jac = np.full(len(x), np.nan), np.full(x.shape, np.nan)
+    if rows.any():
+        some = np.ascontiguousarray(x[rows])
+        f, g, status = np.empty(len(some)), np.empty(some.shape), np.empty(len(some), np.intc)
+        _kernels.run.evaluate_many(problems.function, problems.addresses()[rows], some, f, g, status)
+        fun[rows], jac[rows] = f, g
+    return fun, jac
 
 
 def _limits(bounds: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -130,6 +154,7 @@ def _limits(bounds: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
         low, high = zip(*pairs)
     low, high = (_spread("bounds", arguments.array("bounds", each, (None,) * np.ndim(each), finite=False), shape)
                  for each in (low, high))
+    low, high = np.where(low <= -NO_BOUND, -np.inf, low), np.where(high >= NO_BOUND, np.inf, high)
     wrong = ~((low <= high) & (low < np.inf) & (high > -np.inf))
     if wrong.any():
         i, j = (int(k) for k in np.argwhere(wrong)[0])

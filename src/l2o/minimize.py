@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from l2o.methods import (
 from l2o.parallel import check_progress, map_rows
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.target import doubt, target
+from l2o.watch import Watch, Watched
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -57,11 +58,13 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
         Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
     jac : bool or callable
         True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
-        False: 2-point differences, counted in ``nfev``.
+        False: 2-point differences within the bounds, counted in ``nfev``. An Objective and a compiled objective have
+        a gradient of their own, whichever of the three is said.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
         Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
         variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
-        on a bound or beyond it is moved inside.
+        on a bound or beyond it is moved inside; one on a bound is what is returned if the run finds nothing lower. From
+        1e20 on a bound is none. Close ones serve best: where both are far, steps lose digits in x.
     fixed : array_like of bool, shape (d,), optional
         Variables that stay at their starting value.
     callback : callable, optional
@@ -72,7 +75,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     options : dict, optional
         gtol : maximum norm of the gradient at which the run has converged (1e-5).
         maxiter : iterations (200 d), steps of a policy and of L-BFGS together. maxfun : evaluations (15000).
-        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone.
+        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone. disp is accepted, and
+        prints nothing; other names are an OptimizeWarning.
 
     Returns
     -------
@@ -88,6 +92,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     ------
     ValueError, TypeError
         If an argument does not fit. An exception of fun, jac or callback comes through unchanged.
+    KeyboardInterrupt
+        If Ctrl-C is pressed, after the evaluation that is going on.
 
     Examples
     --------
@@ -104,23 +110,29 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     stopping = _stopping(problem.dim, tol, options, chosen)
     if isinstance(problem, PythonObjective):
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
-    solution = _solved(problem, chosen, stopping, box, _report(callback, box))
-    return _result(problem, chosen, solution, jac is not None and jac is not False)
+        problem.high = np.inf if box is None else box.high[0]
+        solution = _solved(problem, chosen, stopping, box, _report(callback, box))
+    else:
+        with Watch() as watch:
+            solution = _solved(problem, chosen, stopping, box, _report(callback, box), watch)
+    return _result(problem, chosen, solution, box)
 
 
-def _result(problem: Any, method: Method, solution: Solution, has_gradient: bool) -> OptimizeResult:
+def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -> OptimizeResult:
     """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
-    from scipy.optimize import OptimizeResult
-
     x, fun, jac, nit, njev, status, *outside = (part[0] for part in solution)
     message = status_message(status)
-    if status == PRECISION_LOSS and has_gradient:
-        njev, message = njev + 2, message + doubt(problem, x, jac)
+    python = isinstance(problem, PythonObjective)
+    if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
+        limits = () if box is None else (box.low[0], box.high[0])
+        njev, message = njev + 2, message + doubt(problem, x, jac, *limits)
     nfev = njev
-    if isinstance(problem, PythonObjective):
+    if python:
         if problem.error is not None:
             raise problem.error
         nfev = problem.n_calls
+    from scipy.optimize import OptimizeResult  # half a second at the first time, which an exception need not wait for
+
     return OptimizeResult(x=x, fun=float(fun), jac=jac, nit=int(nit), nfev=int(nfev), njev=int(njev),
                           status=int(status), success=bool(status == CONVERGED), message=message,
                           outside_training=bool(outside[0] or method.is_foreign(problem)) if outside else None)
@@ -204,6 +216,8 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
         If an argument does not fit.
     ArithmeticError
         If raise_on_error is set and a run failed.
+    KeyboardInterrupt
+        If Ctrl-C is pressed: all threads end after the evaluation that is going on.
 
     Examples
     --------
@@ -217,8 +231,10 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     box = Box.of(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
-    task = _SolveTask(problems, chosen, _stopping(problems.dim, tol, options, chosen), box)
-    result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True))
+    stopping = _stopping(problems.dim, tol, options, chosen)
+    with Watch() as watch:
+        task = _SolveTask(problems, chosen, stopping, box, watch)
+        result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True, stop=watch))
     if result.outside_training is not None and chosen.is_foreign(problems):
         result.outside_training[:] = True
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
@@ -234,20 +250,24 @@ class _SolveTask:
     method: Any
     stopping: Stopping
     box: Box | None
+    watch: Watch | None
 
     def __getitem__(self, rows: slice) -> _SolveTask:
         box = None if self.box is None else self.box[rows]
         return _SolveTask(self.problems[rows], self.method, self.stopping, box)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
-        return _solved(self.problems, self.method, self.stopping, self.box)
+        return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch)
 
 
-def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None) -> Solution:
+def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
+            watch: Watch | None = None) -> Solution:
     """Minimise each problem, within its box if it has one."""
-    if box is None:
-        return method.solve(problems, stopping, callback)
-    return box.solution(problems, method.solve(box.changed(problems), stopping, callback))
+    run = problems if box is None else box.changed(problems)
+    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback)
+    if watch is not None:
+        watch.check()
+    return solution if box is None else box.solution(problems, solution, stopping.gtol)
 
 
 def _report(callback: Any, box: Box | None) -> Any:
@@ -286,6 +306,8 @@ class _Callback:
 
 
 def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options is {options!r}; expected a dict")
     given = dict(options or {})
     safeguard = arguments.flag("safeguard", given.get("safeguard", method.safeguarded))
     if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
@@ -299,7 +321,12 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
         warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=3)
     return Stopping(
         arguments.number("tol" if tol is not None else "gtol", gtol),
-        200 * dim if maxiter is None else arguments.count("maxiter", maxiter, 0),
-        15000 if maxfun is None else arguments.count("maxfun", maxfun, 1),
+        200 * dim if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
+        15000 if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
         safeguard,
     )
+
+
+def _whole(limit: Any) -> Any:
+    """Return a limit such as 1e4, which SciPy takes, as an int; anything else as it is."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit

@@ -59,7 +59,7 @@ def here(workers: Any) -> int:
     return int(workers) if isinstance(workers, (int, np.integer)) else 1
 
 
-def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces: bool = False,
+def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces: bool = False, stop: Any = None,
              room: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
     """Run slices of a task of m rows and join what they return along the first axis.
 
@@ -68,7 +68,7 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces
 
     Threads spend as long on memory that is new and on joining it as on a short run. Where `room(m)` returns arrays
     of m rows, and not None, threads are given their rows of them to fill, task[rows](out). With `pieces` threads, this
-    one too, do their rows piece by piece, so that Ctrl-C is heard.
+    one too, do their rows piece by piece, so that Ctrl-C is heard. `stop`, an Event, is set when they are to end.
     """
     mapper = resolve_workers(workers)
     if m <= 1 or (mapper == 1 and not progress and (m <= FIRST_PIECE or not pieces)):
@@ -83,7 +83,8 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces
     if isinstance(mapper, int):
         whole = room(m) if room is not None else None
         size = FIRST_PIECE if pieces else m
-        parts = _in_threads(mapper, lambda rows, stop: _in_pieces(task, rows, whole, size, stop), slices, progress)
+        stop = threading.Event() if stop is None else stop
+        parts = _in_threads(mapper, lambda rows: _in_pieces(task, rows, whole, size, stop), slices, progress, stop)
         if whole is not None:
             return whole
     else:
@@ -91,15 +92,14 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces
     return tuple(_join(columns) for columns in zip(*parts))
 
 
-def _in_threads(n: int, run: Callable[[slice, threading.Event], tuple[np.ndarray, ...]], slices: list[slice],
-                progress: bool) -> list[tuple[np.ndarray, ...]]:
+def _in_threads(n: int, run: Callable[[slice], tuple[np.ndarray, ...]], slices: list[slice], progress: bool,
+                stop: Any) -> list[tuple[np.ndarray, ...]]:
     """Return the parts from n threads; one is this one. An exception, Ctrl-C too, ends them all after their piece."""
-    stop = threading.Event()
     if n == 1:
-        return [run(rows, stop) for rows in shown(slices, progress, len(slices))]
+        return [run(rows) for rows in shown(slices, progress, len(slices))]
     with ThreadPoolExecutor(n) as pool:
         try:
-            return list(shown(pool.map(run, slices, itertools.repeat(stop)), progress, len(slices)))
+            return list(shown(pool.map(run, slices), progress, len(slices)))
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)

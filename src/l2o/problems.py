@@ -16,7 +16,7 @@ import numpy as np
 
 from l2o import _kernels, arguments
 
-__all__ = ["Kernel", "Objective", "Problems", "PythonObjective"]
+__all__ = ["Kernel", "Objective", "Problems", "PythonObjective", "number_of"]
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,14 @@ class Problems:
         fun : ndarray, shape (m,)
         jac : ndarray, shape (m, d)
         """
+        return self.evaluate(x)[:2]
+
+    def evaluate(self, x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the value, the gradient and the status of each member at its own row of x (m, d)."""
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
-        fun, jac = np.empty(len(self)), np.empty(x.shape)
-        _kernels.run.evaluate_many(self.function, self.addresses(), x, fun, jac, np.empty(len(self), np.intc))
-        return fun, jac
+        fun, jac, status = np.empty(len(self)), np.empty(x.shape), np.empty(len(self), np.intc)
+        _kernels.run.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
+        return fun, jac, status
 
     def hessian(self, x: Any) -> np.ndarray:
         """Return the Hessian (m, d, d) of each member at its own row of x (m, d).
@@ -227,8 +231,12 @@ class Objective:
 
     def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
         """Return the value and the gradient (d,) at x (d,)."""
-        fun, jac = self.problem.value_and_grad(arguments.array("x", x, (self.dim,), finite=False)[None])
-        return float(fun[0]), jac[0]
+        return self.evaluate(x)[:2]
+
+    def evaluate(self, x: Any) -> tuple[float, np.ndarray, int]:
+        """Return the value, the gradient (d,) and the status at x (d,)."""
+        fun, jac, status = self.problem.evaluate(arguments.array("x", x, (self.dim,), finite=False)[None])
+        return float(fun[0]), jac[0], int(status[0])
 
     def fun(self, x: Any) -> float:
         """Return the value at x (d,)."""
@@ -251,7 +259,7 @@ class PythonObjective:
     Parameters
     ----------
     function : callable
-        x (d,) -> (value, gradient (d,)).
+        x (d,), high -> (value, gradient (d,)); differences must not step over high, a number or (d,).
     calls : callable
         () -> number of calls of the user's function so far.
     x0 : ndarray, shape (d,)
@@ -260,13 +268,14 @@ class PythonObjective:
         Calls that a value with its gradient takes.
     """
 
-    def __init__(self, function: Callable[[np.ndarray], tuple[Any, Any]], calls: Callable[[], int],
+    def __init__(self, function: Callable[[np.ndarray, Any], tuple[Any, Any]], calls: Callable[[], int],
                  x0: np.ndarray, calls_per_point: int = 1) -> None:
         self._function = function
         self._calls = calls
         self.calls_per_point = calls_per_point
         self.x0 = x0[None]
         self.error: BaseException | None = None
+        self.high: Any = np.inf
 
     def __len__(self) -> int:
         return 1
@@ -303,9 +312,22 @@ class PythonObjective:
 
     def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
         """Return value and gradient at x (d,), checked."""
-        fun, jac = self._function(np.array(x, np.float64))
-        value = arguments.array("the value of fun", fun, np.shape(fun), finite=False)
-        if value.size != 1:
-            raise ValueError(f"fun returned a value of shape {value.shape}; expected a number")
+        fun, jac = self._function(np.array(x, np.float64), self.high)
+        value = number_of(fun)
+        jac = np.atleast_1d(jac) if self.dim == 1 else jac  # SciPy takes a number there, too
         gradient = arguments.array("the gradient", jac, (self.dim,), finite=False)
-        return float(value.reshape(())), gradient.copy()  # the user may write the next one to the same array
+        return value, gradient.copy()  # the user may write the next one to the same array
+
+    def evaluate(self, x: Any) -> tuple[float, np.ndarray, None]:
+        """Return value and gradient at x (d,), and no status: an error is an exception."""
+        return *self.value_and_grad(x), None
+
+
+def number_of(value: Any) -> float:
+    """Return a value of fun, a number or an array of one, as a float."""
+    if isinstance(value, float):
+        return float(value)
+    result = arguments.array("the value of fun", value, None, finite=False)
+    if result.size != 1:
+        raise ValueError(f"fun returned a value of shape {result.shape}; expected a number")
+    return float(result.reshape(()))

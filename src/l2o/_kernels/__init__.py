@@ -19,9 +19,10 @@ import l2o._kernels._linear as linear
 import l2o._kernels._newton as newton
 import l2o._kernels._python as python
 import l2o._kernels._run as run
+import l2o._kernels._watch as watch
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "descent", "lbfgs", "linear", "logistic", "mlp",
-           "neural_net", "newton", "python", "robust", "run"]
+           "neural_net", "newton", "python", "robust", "run", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = tuple(

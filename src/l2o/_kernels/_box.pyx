@@ -8,7 +8,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
 
-cdef struct Box:                                               # then low (n), high (n), and room for x and a gradient
+cdef struct Box:                                               # then low, high, start as z and x; room for x and g
     l2o_objective_fn objective
     l2o_hessian_fn hessian                                     # or NULL
     void* data
@@ -39,16 +39,26 @@ cdef inline Change change(double z, double low, double high) noexcept nogil:
     return to
 
 
+cdef inline double* place(const double* z, const Box* box, intptr_t n) noexcept nogil:
+    """Return x(z); of the start that is what the user gave, to the bit."""
+    cdef double* low = <double*> (box + 1)
+    cdef double* high = low + n
+    cdef double* start = high + n
+    cdef double* x = start + 2 * n
+    cdef intptr_t j
+    for j in range(n):
+        x[j] = start[n + j] if z[j] == start[j] else change(z[j], low[j], high[j]).x
+    return x
+
+
 cdef int boxed(const double* z, double* f, double* g, intptr_t n, void* user) noexcept nogil:
     cdef const Box* box = <const Box*> user
     cdef double* low = <double*> (box + 1)
     cdef double* high = low + n
-    cdef double* x = high + n
+    cdef double* x = place(z, box, n)
     cdef Change at
     cdef intptr_t j
     cdef int code
-    for j in range(n):
-        x[j] = change(z[j], low[j], high[j]).x
     code = box.objective(x, f, g, n, box.data)
     for j in range(n):
         at = change(z[j], low[j], high[j])
@@ -61,14 +71,12 @@ cdef int boxed_hessian(const double* z, double* hessian, intptr_t n, void* user)
     cdef const Box* box = <const Box*> user
     cdef double* low = <double*> (box + 1)
     cdef double* high = low + n
-    cdef double* x = high + n
+    cdef double* x = place(z, box, n)
     cdef double* g = x + n
     cdef double f = 0.0
     cdef Change at
     cdef intptr_t i, j
     cdef int code
-    for j in range(n):
-        x[j] = change(z[j], low[j], high[j]).x
     code = box.objective(x, &f, g, n, box.data)
     if code < 0:
         return code

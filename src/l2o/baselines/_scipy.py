@@ -7,6 +7,7 @@ seen by a wrapper. For a record the methods run without their own tolerances.
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from l2o.methods import (
     CONVERGED,
     LIMIT,
     NON_FINITE,
+    OBJECTIVE_FAILED,
     PRECISION_LOSS,
     STOPPED,
     Callback,
@@ -30,8 +32,8 @@ __all__ = ["ScipyMethod"]
 ROUNDING = 8 * np.finfo(float).eps  # values that differ by less, relatively, are equal for all that is known
 
 
-class _Exhausted(Exception):
-    """The limit of evaluations is reached."""
+class _Ended(Exception):
+    """There is to be no further evaluation: the limit is reached, or the objective has reported an error."""
 
 
 class _Wrapper:
@@ -42,11 +44,12 @@ class _Wrapper:
         self.points: list[np.ndarray] = []
         self.values: list[float] = []
         self.gradients: list[np.ndarray] = []
+        self.status = LIMIT
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        if len(self.values) >= self.limit:
-            raise _Exhausted
-        fun, jac = self.objective.value_and_grad(x)
+        if len(self.values) >= self.limit or self.status == OBJECTIVE_FAILED:
+            raise _Ended
+        fun, jac, self.status = self.objective.evaluate(x)
         self.points.append(np.array(x))
         self.values.append(fun)
         self.gradients.append(jac)
@@ -106,7 +109,10 @@ class ScipyMethod(Method):
             if len(rows) > n_steps:
                 raise StopIteration
 
-        result = self._run(wrapper, x0, self.options(None) | {"maxiter": n_steps}, after_step)
+        with suppress(_Ended):
+            result = self._run(wrapper, x0, self.options(None) | {"maxiter": n_steps}, after_step)
+        if wrapper.status == OBJECTIVE_FAILED:
+            return wrapper, rows, OBJECTIVE_FAILED
         last = rows[-1][0]
         status = _status(result, wrapper.values[last], wrapper.gradients[last], 0.0)
         return wrapper, rows, LIMIT if len(rows) > n_steps and status != NON_FINITE else status
@@ -131,7 +137,9 @@ class ScipyMethod(Method):
             best = wrapper.best()
             x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
             nfev[i] = len(wrapper.values)
-            if status[i] != STOPPED and np.isfinite(fun[i]) and np.abs(jac[i]).max() <= stopping.gtol:
+            if wrapper.status == OBJECTIVE_FAILED:
+                status[i] = OBJECTIVE_FAILED
+            elif status[i] != STOPPED and np.isfinite(fun[i]) and np.abs(jac[i]).max() <= stopping.gtol:
                 status[i] = CONVERGED
         return x, fun, jac, nit, nfev, status
 
@@ -152,7 +160,7 @@ class ScipyMethod(Method):
             return 0, LIMIT if np.isfinite(wrapper.values[0]) else NON_FINITE
         try:
             result = self._run(wrapper, x0, self.options(stopping), after_step)
-        except _Exhausted:
+        except _Ended:
             return n_steps, LIMIT
         if stopped:
             return n_steps, STOPPED

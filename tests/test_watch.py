@@ -1,0 +1,139 @@
+"""Ctrl-C in the middle of a run: heard between two evaluations, by one thread or several, and nothing else changed."""
+
+import pickle
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from exponentials import called
+
+import l2o
+from l2o.families import Custom, Logistic
+from l2o.watch import Watch
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
+
+ENDLESS = {"gtol": 0.0, "maxiter": 10**7, "maxfun": 10**7}
+
+
+@pytest.fixture(scope="module")
+def slow():
+    """Return problems whose evaluation takes about a millisecond; with ENDLESS a run of them has no end."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((1, 100_000, 3)), rng.integers(0, 2, (1, 100_000))
+    return Logistic().from_data(X, y)[np.zeros(8, int)]
+
+
+@pytest.fixture
+def press():
+    """Return what presses Ctrl-C after some seconds; its list says when that was."""
+    times, timers = [], []
+
+    def press(seconds):
+        def now():
+            times.append(time.perf_counter())
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # where a terminal's arrives, too
+
+        timers.append(threading.Timer(seconds, now))
+        timers[-1].start()
+        return times
+
+    yield press
+    for timer in timers:
+        timer.join()
+
+
+@pytest.fixture
+def handler():
+    """Return what sets the handler of Ctrl-C, for this test."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda new: signal.signal(signal.SIGINT, new)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("more", [{}, {"bounds": [(-9, 9)] * 4}], ids=["free", "bounds"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", ["gradient-descent", "lbfgs", "newton", "policy"])
+def test_batch_in_the_middle_of_its_runs_ends_within_200_ms(name, workers, more, slow, press, random_policy):
+    method = random_policy() if name == "policy" else name
+    options = {**ENDLESS, "safeguard": False} if name == "policy" else ENDLESS
+    if name in ("lbfgs", "newton"):  # they end by themselves: there are many
+        slow = slow[np.zeros(5000, int)]
+    before, pressed = threading.active_count(), press(0.3)
+    with pytest.raises(KeyboardInterrupt):
+        l2o.minimize_many(slow, method=method, workers=workers, options=options, **more)
+    assert time.perf_counter() - pressed[0] < 0.2
+    assert threading.active_count() <= before + 1  # perhaps the timer
+
+
+def test_single_run_of_a_compiled_objective_ends_within_200_ms(slow, press):
+    pressed = press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        l2o.minimize(slow[0], method="gradient-descent", options=ENDLESS)
+    assert time.perf_counter() - pressed[0] < 0.2
+
+
+def test_handler_that_does_not_raise_changes_nothing(slow, press, handler):
+    heard = []
+    expected = l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0})
+    handler(lambda *_: heard.append(1))
+    press(0.1)
+    batch = l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0})
+    assert heard == [1]
+    for key in ("x", "fun", "jac", "nit", "nfev", "status"):
+        np.testing.assert_array_equal(getattr(batch, key), getattr(expected, key))
+
+
+def test_handler_that_raises_something_else_is_heard(slow, press, handler):
+    def give_up(*_):
+        raise TimeoutError("enough")
+
+    handler(give_up)
+    press(0.1)
+    with pytest.raises(TimeoutError, match="enough"):
+        l2o.minimize_many(slow, method="gradient-descent", options=ENDLESS)
+
+
+def test_signal_that_python_ignores_is_ignored(slow, press, handler):
+    handler(signal.SIG_IGN)
+    press(0.1)
+    assert (l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0}).nit == 50).all()
+
+
+def test_run_of_another_thread_goes_on(slow, press):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(
+        l2o.minimize_many(slow, method="momentum", options={"maxiter": 100, "gtol": 0.0})))
+    thread.start()
+    press(0.1)
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(30)
+    thread.join()
+    assert (results[0].nit == 100).all()
+
+
+def test_handler_is_put_back_and_calls_may_be_nested(problems, handler):
+    heard, inner = [], Logistic().sample(2, rng=0)
+
+    def outer(x, f, g, n, user):
+        l2o.minimize_many(inner, method="lbfgs")
+        if len(heard) < 2:
+            signal.raise_signal(signal.SIGINT)
+        f[0], g[0] = 0.5 * x[0] ** 2, x[0]
+        return 0
+
+    handler(lambda *_: heard.append(1))
+    family = Custom(called(outer), dim=1).from_data(np.zeros((2, 1, 1)), np.ones((2, 1)))
+    assert l2o.minimize_many(family, method="lbfgs").success.all()
+    signal.raise_signal(signal.SIGINT)
+    assert heard == [1, 1, 1]
+    with pytest.raises(ValueError, match="workers is 0"):
+        l2o.minimize_many(problems, method="lbfgs", workers=0)
+    signal.raise_signal(signal.SIGINT)
+    assert heard == [1, 1, 1, 1]
+
+
+def test_watch_is_nothing_in_another_process():
+    assert pickle.loads(pickle.dumps(Watch())) is None
