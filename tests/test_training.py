@@ -262,6 +262,7 @@ def test_coupling_shapes_the_training(settings, trained):
 
 @pytest.mark.parametrize("settings", [{"newest_gradient": False}, {"inputs": "raw"}, {"inputs": "linear"},
                                       {"history": 1}, {"history": 12}, {"width": 1}, {"width": 19},
+                                      {"activation": "relu"},
                                       {"inputs": "raw", "newest_gradient": False, "max_step": np.inf}], ids=str)
 def test_other_networks_train(settings):
     network = MLP(**{"history": 5, "width": 8, **settings})
@@ -688,6 +689,20 @@ def sent(task, rows):
 @pytest.mark.parametrize("name", ["policy-policy-samples", "unrolled"])
 def test_tasks_can_be_sent_to_other_processes(name, workers, trained):
     assert bits(learn(trainer=TRAINERS[name], workers=workers)) == bits(trained(name))
+
+
+@pytest.mark.parametrize("name", ["policy-policy-samples", "unrolled"])
+def test_relu_units_learn_and_are_saved(name, tmp_path):
+    policy = learn(policy=dataclasses.replace(NETWORK, activation="relu"), trainer=TRAINERS[name])
+    start, *_, end = (entry["validation"] for entry in policy.card["training"]["course"])
+    assert end < start
+    assert bits(policy) != bits(learn(trainer=TRAINERS[name]))
+    policy.save(tmp_path / "p.npz")
+    loaded = l2o.load(tmp_path / "p.npz")
+    assert loaded.network.activation == "relu"
+    assert bits(loaded) == bits(policy)
+    runs = [l2o.rollout(validation(), method=each, n_steps=40) for each in (loaded, policy)]
+    assert runs[0].x.tobytes() == runs[1].x.tobytes()
 
 
 def test_policy_is_saved_with_its_card(trained, tmp_path):
