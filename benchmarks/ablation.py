@@ -56,6 +56,7 @@ SWITCHES = {  # settings of GuidedPolicySearch, settings of MLP
     "history 8": ({}, {"history": 8}),
     "width 24": ({}, {"width": 24}),
     "rectified units": ({}, {"activation": "relu"}),
+    "horizon 20": ({"horizon": 20}, {}),
 }
 
 

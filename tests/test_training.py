@@ -272,6 +272,19 @@ def test_other_networks_train(settings):
     assert score(policy, validation()) == pytest.approx(policy.card["quality"]["policy"], rel=1e-7)
 
 
+@pytest.mark.parametrize("trainer", [short(horizon=6, n_iterations=3),
+                                     UnrolledGradient(n_steps=60, n_runs=16, horizon=6)])
+def test_history_longer_than_the_horizon_has_no_weight_beyond_it(trainer):
+    """Weights that no run of 6 steps trains would throw the policy off its way at the seventh."""
+    policy = learn(policy=MLP(history=12, width=8), trainer=trainer)
+    per_lag = policy.weights["W1"][:, 12:].reshape(8, 12, 4)
+    assert (per_lag[:, :6] != 0).any(axis=(0, 2)).all()
+    assert (per_lag[:, 6:] == 0).all()
+    fun = l2o.rollout(validation(), method=policy, n_steps=40).fun
+    assert (fun[:, 40] < fun[:, 0]).all()
+    assert (fun[:, 40] <= fun[:, 6] + 0.1).all()
+
+
 def test_other_dimension_trains():
     family = l2o.families.Logistic(n_features=1, n_points=20)
     policy = learn(family)

@@ -25,6 +25,7 @@ __all__ = ["MLP"]
 
 HEADER = 8  # as in _kernels/_mlp.pyx
 INPUTS = ("raw", "linear", "scaled")
+LEAST_DEVIATION = 1e-3  # of a feature
 
 Weights = dict[str, np.ndarray]
 
@@ -103,6 +104,14 @@ class MLP:
         return {"W1": rng.standard_normal(shapes["W1"]) / np.sqrt(shapes["W1"][1]), "b1": np.zeros(self.width),
                 "W2": 0.1 * rng.standard_normal(shapes["W2"]) / np.sqrt(self.width), "b2": np.zeros(dim),
                 "deviation": np.ones(shapes["deviation"])}
+
+    def standardised(self, weights: Weights, features: np.ndarray) -> Weights:
+        """Return starting weights for inputs like these features, (..., n).
+
+        What is zero in all of them has no weight, nor gets one in training: steps longer ago than the runs are long.
+        """
+        deviation = features.std(axis=tuple(range(features.ndim - 1)))
+        return {**weights, "W1": weights["W1"] * (deviation > 0), "deviation": np.maximum(deviation, LEAST_DEVIATION)}
 
     def at_rest(self, weights: Weights) -> Weights:
         """Return the weights with the output bias that makes the step zero where all that is seen is zero."""

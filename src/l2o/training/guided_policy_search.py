@@ -44,7 +44,7 @@ class GuidedPolicySearch(Trainer):
     n_samples : int
         Trajectories sampled for each training function in a round.
     horizon : int
-        Steps T of a trajectory.
+        Steps T of a trajectory. The policy then makes no use of what happened more than T steps ago.
     samples : {"policy", "teacher"}
         Where trajectories are sampled from.
     trust_region : {"policy", "teacher"}
@@ -216,7 +216,7 @@ class _Search:
                 weights = network.initial(self.task.dim, self.rng)
                 samples = self._draw(self.teachers.repeated(settings.n_samples), self.covariance[None, None])
                 features = network.features(samples.observations(self.layout))[0]
-                weights["deviation"] = np.maximum(features.std(axis=(0, 1)), 1e-3)
+                weights = network.standardised(weights, features)
                 weights = self._regress(weights, samples, np.ones(len(self.problems), bool), START_EPOCHS)
         with self.clock("backtracking"):
             self.reached = self.merit(Policy(network, weights))
