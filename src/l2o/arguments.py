@@ -8,13 +8,13 @@ from __future__ import annotations
 import operator
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "count", "flag", "generator", "number", "starts", "written"]
+__all__ = ["array", "count", "flag", "generator", "number", "starts", "writable", "written"]
 
 
 def count(name: str, value: Any, least: int = 1) -> int:
@@ -81,10 +81,13 @@ def generator(rng: Any) -> np.random.Generator:
         ) from None
 
 
-@contextmanager
-def written(path: Any) -> Iterator[str]:
-    """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
-    path = os.fspath(path)
+def writable(path: Any) -> None:
+    """Raise an OSError that names `path` if no file can be put there; nothing is left of the attempt."""
+    _beside(path, tempfile.TemporaryFile).close()
+
+
+def _beside(path: Any, make: Callable[..., Any]) -> Any:
+    """Return what `make` of tempfile makes in the folder of `path`, under a name that begins and ends alike."""
     folder, name = os.path.split(path)
     folder = folder or "."
     if not os.path.isdir(folder):
@@ -92,9 +95,16 @@ def written(path: Any) -> Iterator[str]:
     if os.path.isdir(path):
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=os.path.splitext(name)[1])
+        return make(dir=folder, prefix=f".{name}.", suffix=os.path.splitext(name)[1])
     except OSError as error:
         raise type(error)(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def written(path: Any) -> Iterator[str]:
+    """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
+    path = os.fspath(path)
+    handle, temporary = _beside(path, tempfile.mkstemp)
     os.close(handle)
     try:
         umask = os.umask(0)
