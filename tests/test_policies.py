@@ -173,6 +173,7 @@ def test_literal_reading_does_not_see_the_newest_gradient(random_policy):
     ({"history": 0}, ValueError), ({"history": 1.5}, TypeError), ({"width": -1}, ValueError),
     ({"activation": "tanh"}, ValueError), ({"activation": None}, ValueError), ({"inputs": "whitened"}, ValueError),
     ({"max_step": 0.0}, ValueError), ({"max_step": -1.0}, ValueError), ({"max_step": np.nan}, ValueError),
+    ({"max_step": "far"}, TypeError), ({"max_step": None}, TypeError),
     ({"scale_floor": -0.1}, ValueError), ({"scale_floor": np.nan}, ValueError), ({"scale_floor": np.inf}, ValueError),
 ], ids=str)
 def test_setting_that_does_not_fit_is_an_error_that_names_it(settings, error):

@@ -443,6 +443,16 @@ def test_without_backtracking_every_regression_is_taken():
     assert bits(policy) == bits(descent(1.0))  # the best of all rounds is what is returned
 
 
+@pytest.mark.parametrize("settings", [{"rate": 1e12}, {"curvature_floor": 1e50}], ids=str)
+def test_regression_that_leaves_the_finite_numbers_leaves_the_policy(settings):
+    course = learn(trainer=short(backtracking=False, **settings)).card["training"]["course"]
+    assert len({entry["validation"] for entry in course}) == 1
+
+
+def test_neighbours_are_at_most_all_steps():
+    assert bits(learn(trainer=short(neighbours=10**12))) == bits(learn(trainer=short(neighbours=10)))
+
+
 def test_round_without_teachers_leaves_the_policy(watched):
     watched("improve", lambda teachers: dataclasses.replace(teachers, accepted=np.zeros(8, bool)))
     course = learn(trainer=short(n_iterations=2)).card["training"]["course"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import operator
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "count", "flag", "generator", "number", "starts", "writable", "written"]
+__all__ = ["array", "choice", "count", "flag", "generator", "number", "starts", "writable", "written"]
 
 
 def count(name: str, value: Any, least: int = 1) -> int:
@@ -28,16 +28,24 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return result
 
 
-def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) -> float:
-    """Return `value` as a finite float that is at least (or above) `low`."""
+def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False, finite: bool = True) -> float:
+    """Return `value` as a float that is at least (or above) `low`, and finite unless infinity stands for no bound."""
     try:
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a number") from None
-    if not (result > low if exclusive else result >= low) or not np.isfinite(result):
-        bound = "above" if exclusive else "of at least"
-        raise ValueError(f"{name} is {result}; expected a finite number {bound} {low}")
+    if not (result > low if exclusive else result >= low) or (finite and np.isinf(result)):
+        bound = f"{'above' if exclusive else 'of at least'} {low}"
+        expected = f"a finite number {bound}" if finite else f"a number {bound} (inf for no bound)"
+        raise ValueError(f"{name} is {result}; expected {expected}")
     return result
+
+
+def choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """Return `value` if it is one of the known names."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, known))}")
+    return value
 
 
 def flag(name: str, value: Any) -> bool:

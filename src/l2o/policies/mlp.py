@@ -69,14 +69,11 @@ class MLP:
         for name, value in (("history", arguments.count("history", self.history)),
                             ("width", arguments.count("width", self.width)),
                             ("newest_gradient", arguments.flag("newest_gradient", self.newest_gradient)),
-                            ("max_step", float(self.max_step)),
+                            ("max_step", arguments.number("max_step", self.max_step, exclusive=True, finite=False)),
                             ("scale_floor", arguments.number("scale_floor", self.scale_floor))):
             object.__setattr__(self, name, value)  # Python's own numbers, which JSON holds
-        for name, known in (("activation", tuple(ACTIVATIONS)), ("inputs", INPUTS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(map(repr, known))}")
-        if not self.max_step > 0:  # also NaN
-            raise ValueError(f"max_step is {self.max_step}; expected a number above 0 (inf for no bound)")
+        arguments.choice("activation", self.activation, ACTIVATIONS)
+        arguments.choice("inputs", self.inputs, INPUTS)
 
     @property
     def _sigma(self) -> Activation:

@@ -147,8 +147,7 @@ class GuidedPolicySearch(Trainer):
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number in [0, 1]")
         for name, known in (("samples", ("policy", "teacher")), ("trust_region", ("policy", "teacher")),
                             ("local_model", ("samples", "hessian"))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(map(repr, known))}")
+            arguments.choice(name, getattr(self, name), known)
         for name in ("dual_rate", "adapt_coupling"):
             if getattr(self, name) and (self.trust_region == "policy" or self.coupling == 0):
                 raise ValueError(f"{name} is {getattr(self, name)} with trust_region {self.trust_region!r} and "

@@ -138,7 +138,7 @@ def one_cycle(step: int, total: int, top: float) -> float:
 
 def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, settings: Regression,
             rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the weights after the regression.
+    """Return the weights after the regression; those before it, if it leaves the finite numbers.
 
     Parameters
     ----------
@@ -167,4 +167,4 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
             rate = one_cycle(step, total, settings.rate)
             step += 1
             regression.adam(now.vector, batches.gradient.vector, mean, square, step, rate, settings.clip)
-    return network.at_rest({**weights, **now.weights()})
+    return network.at_rest({**weights, **now.weights()}) if np.isfinite(now.vector).all() else weights
