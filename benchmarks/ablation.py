@@ -55,6 +55,8 @@ SWITCHES = {  # settings of GuidedPolicySearch, settings of MLP
     "8 samples": ({"n_samples": 8}, {}),
     "history 8": ({}, {"history": 8}),
     "width 24": ({}, {"width": 24}),
+    "rectified units": ({}, {"activation": "relu"}),
+    "horizon 20": ({"horizon": 20}, {}),
 }
 
 

@@ -108,14 +108,19 @@ def gradient_scale(observation, history, floor):
     return np.sqrt(floor**2 + max(g @ g for g in newest))
 
 
+def activation(name, x):
+    """Return log(1 + e^x), or max(x, 0)."""
+    return {"softplus": np.logaddexp(0, x), "relu": np.maximum(x, 0)}[name]
+
+
 def mlp(weights, network, observation):
-    """Return r (W2 softplus(W1 z + b1) + b2), z = phi([changes / r^2, gradients / r]) / deviation, at most max_step."""
+    """Return r (W2 sigma(W1 z + b1) + b2), z = phi([changes / r^2, gradients / r]) / deviation, at most max_step."""
     H = network.history
     r = 1.0 if network.inputs == "raw" else gradient_scale(observation, H, network.scale_floor)
     z = np.concatenate([observation[:H] / r**2, observation[H:] / r])
     if network.inputs == "scaled":
         z = np.sign(z) * np.log1p(np.abs(z))
-    hidden = np.logaddexp(0, weights["W1"] @ (z / weights["deviation"]) + weights["b1"])
+    hidden = activation(network.activation, weights["W1"] @ (z / weights["deviation"]) + weights["b1"])
     action = r * (weights["W2"] @ hidden + weights["b2"])
     length = np.linalg.norm(action)
     return action if length <= network.max_step else action * (network.max_step / length)

@@ -1,5 +1,6 @@
 """The command line: train, evaluate, info; one line and exit code 2 for a mistake, and nothing left behind."""
 
+import errno
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import cli, reproduce
+from l2o import archive, cli, reproduce
 from l2o.policies import MLP
 from l2o.training import GuidedPolicySearch, streams
 
@@ -137,7 +138,7 @@ def test_train_into_an_unwritable_folder_is_one_line(capsys, tmp_path):
 
 
 def test_train_that_is_interrupted_goes_on_from_its_checkpoint(capsys, tmp_path, monkeypatch):
-    def interrupted(*args):
+    def interrupted(*args, **settings):
         raise KeyboardInterrupt
 
     command = ("train", "logistic", "--out", tmp_path / "p.npz", "--quick", "--checkpoint", tmp_path / "c.npz")
@@ -147,9 +148,32 @@ def test_train_that_is_interrupted_goes_on_from_its_checkpoint(capsys, tmp_path,
     assert (code, out) == (130, "")
     assert error == f"l2o: interrupted; the same command goes on from {tmp_path / 'c.npz'}\n"
     assert [each.name for each in tmp_path.iterdir()] == ["c.npz"]
+    with monkeypatch.context() as patch:
+        patch.setattr("l2o.training.trainer.tune", interrupted)  # before there is anything to go on from
+        assert run(capsys, *command[:-1], tmp_path / "none.npz") == (130, "", "l2o: interrupted\n")
     assert run(capsys, *command)[0] == 0
     assert l2o.load(tmp_path / "p.npz").card["run"]["sittings"] == 2
     assert "rng was 0 and is 1" in mistake(capsys, *command, "--seed", 1)
+
+
+def test_train_leaves_nothing_beside_its_file_if_it_is_killed(capsys, tmp_path, monkeypatch, policies):
+    """What is there while it trains would stay."""
+    seen = []
+    monkeypatch.setattr(l2o, "train", lambda *args, **settings: seen.append(list(tmp_path.iterdir()))
+                        or l2o.load(policies / "a.npz"))
+    assert run(capsys, "train", "logistic", "--out", tmp_path / "p.npz")[0] == 0
+    assert seen == [[]]
+
+
+def test_train_onto_a_full_disk_names_its_file(capsys, tmp_path, monkeypatch, policies):
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(l2o, "train", lambda *args, **settings: l2o.load(policies / "a.npz"))
+    monkeypatch.setattr(archive.os, "fsync", full)
+    error = mistake(capsys, "train", "logistic", "--out", tmp_path / "p.npz")
+    assert f"cannot write: No space left on device: '{tmp_path / 'p.npz'}'" in error
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("error", "code", "line"), [

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import oracles
 import pytest
 
 import l2o
@@ -225,9 +226,12 @@ def test_labels_in_single_precision_are_those_in_double():
 # -- the regression ------------------------------------------------------------------------------------
 
 
-def weights_and_rows(n=23, width=6, seed=0, dim=DIM):
+ACTIVATIONS = ("softplus", "relu")
+
+
+def weights_and_rows(n=23, width=6, seed=0, dim=DIM, activation="softplus"):
     rng = np.random.default_rng(seed)
-    network = MLP(history=H, width=width)
+    network = MLP(history=H, width=width, activation=activation)
     weights = network.initial(dim, rng)
     weights["b1"], weights["W2"] = rng.standard_normal(width), rng.standard_normal((dim, width))
     root = rng.standard_normal((n, dim, dim))
@@ -237,35 +241,39 @@ def weights_and_rows(n=23, width=6, seed=0, dim=DIM):
 
 
 def loss(network, weights, rows):
-    """Return the mean of 1/2 (mu - a)' P (mu - a), mu = r (W2 softplus(W1 z + b1) + b2), b2 at rest."""
+    """Return the mean of 1/2 (mu - a)' P (mu - a), mu = r (W2 sigma(W1 z + b1) + b2), b2 at rest."""
     weights = network.at_rest(weights)
     total = 0.0
     for z, r, a, P in zip(rows.features, rows.scale, rows.actions, rows.precision):
-        error = r * (weights["W2"] @ np.logaddexp(0, weights["W1"] @ z + weights["b1"]) + weights["b2"]) - a
+        hidden = oracles.activation(network.activation, weights["W1"] @ z + weights["b1"])
+        error = r * (weights["W2"] @ hidden + weights["b2"]) - a
         total += error @ P @ error / 2
     return total / len(rows)
 
 
-def loss_and_gradient(weights, rows, which=None, dtype=float):
+def loss_and_gradient(weights, rows, which=None, dtype=float, activation="softplus"):
     """Return what the regression computes of a batch of rows, by default of all."""
     which = np.arange(len(rows)) if which is None else which
     trained = Trained.of(weights, dtype)
-    batches = Batches(rows, len(which), trained)
+    batches = Batches(rows, len(which), trained, activation)
     value = batches.differentiate(trained, which)
     return value, batches.gradient.weights()
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("n", [1, 23, 32, 64, 96, 100])
-def test_loss_equals_its_formula(n):
-    network, weights, rows = weights_and_rows(n)
-    assert loss_and_gradient(weights, rows)[0] == pytest.approx(loss(network, weights, rows), rel=1e-12)
+def test_loss_equals_its_formula(n, activation):
+    network, weights, rows = weights_and_rows(n, activation=activation)
+    value, _ = loss_and_gradient(weights, rows, activation=activation)
+    assert value == pytest.approx(loss(network, weights, rows), rel=1e-12)
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("n", [1, 23, 64])
 @pytest.mark.parametrize("name", ["W1", "b1", "W2"])
-def test_gradient_equals_differences_of_the_loss(name, n):
-    network, weights, rows = weights_and_rows(n)
-    _, gradient = loss_and_gradient(weights, rows)
+def test_gradient_equals_differences_of_the_loss(name, n, activation):
+    network, weights, rows = weights_and_rows(n, activation=activation)
+    _, gradient = loss_and_gradient(weights, rows, activation=activation)
     assert set(gradient) == {"W1", "b1", "W2"}
     assert gradient[name].shape == weights[name].shape
     for position in np.ndindex(weights[name].shape):
@@ -282,7 +290,7 @@ def test_gradient_of_a_batch_is_that_of_its_rows():
     _, weights, rows = weights_and_rows(90)
     which = np.random.default_rng(1).permutation(90)
     trained = Trained.of(weights, float)
-    batches = Batches(rows, 40, trained)
+    batches = Batches(rows, 40, trained, "softplus")
     for part in (which[:40], which[40:80]):
         value = batches.differentiate(trained, part)
         expected, gradient = loss_and_gradient(weights, rows[part])
@@ -291,24 +299,26 @@ def test_gradient_of_a_batch_is_that_of_its_rows():
             np.testing.assert_array_equal(computed, gradient[name])
 
 
-def test_gradient_in_single_precision_is_that_in_double():
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradient_in_single_precision_is_that_in_double(activation):
     _, weights, rows = weights_and_rows(100, width=50)
     weights["b1"] *= 20  # units that are shut, and units that are open
-    value, gradient = loss_and_gradient(weights, rows)
-    single, rounded = loss_and_gradient(weights, rows, dtype=np.float32)
+    value, gradient = loss_and_gradient(weights, rows, activation=activation)
+    single, rounded = loss_and_gradient(weights, rows, dtype=np.float32, activation=activation)
     assert single == pytest.approx(value, rel=1e-5)
     for name in gradient:
         np.testing.assert_allclose(rounded[name], gradient[name], rtol=0, atol=1e-5 * abs(gradient[name]).max())
 
 
-def test_activation_equals_its_formula_at_all_sizes():
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_equals_its_formula_at_all_sizes(name):
     x = np.concatenate([-np.geomspace(1e-30, 1e4, 40), np.geomspace(1e-30, 1e4, 40), [0.0, -0.0, 700.0, -700.0]])
     pre = np.resize(x, (3, 2, regression.BLOCK))
-    e = np.exp(-abs(pre))
-    gate, hidden, rest = pre.copy(), np.log(1 + e), np.array([0.0, 0.7])
-    regression.activate(gate, e, hidden, rest)
-    np.testing.assert_allclose(hidden, np.logaddexp(0, pre) - rest[:, None], rtol=1e-15, atol=3e-16)
-    np.testing.assert_allclose(gate, 0.5 * (1 + np.tanh(pre / 2)), rtol=0, atol=3e-16)
+    gate, hidden, rest = pre.copy(), np.empty_like(pre), np.array([0.0, 0.7])
+    regression.ACTIVATE[name](gate, np.empty_like(pre), hidden, rest)
+    np.testing.assert_allclose(hidden, oracles.activation(name, pre) - rest[:, None], rtol=1e-15, atol=3e-16)
+    slope = {"softplus": 0.5 * (1 + np.tanh(pre / 2)), "relu": pre > 0}[name]
+    np.testing.assert_allclose(gate, slope, rtol=0, atol=3e-16)
 
 
 @pytest.mark.parametrize("clip", [0.5, 1e3])

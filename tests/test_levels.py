@@ -22,6 +22,7 @@ from l2o.policies import MLP, Policy
 
 OTHERS = [level for level in _kernels.CPU_LEVELS if level != _kernels.CPU_LEVEL]
 INPUTS = ("raw", "linear", "scaled")
+ACTIVATIONS = ("softplus", "relu")
 TOLERANCES = {"float64": 1e-12, "float32": 2e-6}
 STEPS = 12
 AVX2 = {"avx2", "fma", "movbe", "f16c", "abm", "bmi1", "bmi2"}  # as Linux names them
@@ -47,13 +48,13 @@ def again(policy, problems, x, f, g):
 def rollouts():
     """Return policies, problems of each family and their rollouts at the level of this process."""
     cases = {}
-    for family, inputs, precision in itertools.product(FAMILIES, INPUTS, TOLERANCES):
+    for family, inputs, precision, activation in itertools.product(FAMILIES, INPUTS, TOLERANCES, ACTIVATIONS):
         problems = FAMILIES[family](n_points=101).sample(3, rng=0)
-        network = MLP(history=5, width=21, inputs=inputs)
+        network = MLP(history=5, width=21, inputs=inputs, activation=activation)
         weights = network.at_rest(network.initial(problems.dim, np.random.default_rng(0)))
         policy = Policy(network, {**weights, "W2": 10 * weights["W2"]}).astype(precision)
         runs = l2o.rollout(problems, method=policy, n_steps=STEPS)
-        cases[family, inputs, precision] = policy, problems, runs.x, runs.fun, runs.jac
+        cases[family, inputs, precision, activation] = policy, problems, runs.x, runs.fun, runs.jac
     return cases
 
 
@@ -63,8 +64,8 @@ def test_step_is_the_same_from_level_to_level(level, rollouts):
                           input=pickle.dumps(rollouts), stdout=subprocess.PIPE)
     used, results = pickle.loads(done.stdout)
     assert used == level
-    for (family, inputs, precision), (_, problems, x, f, g) in rollouts.items():
-        values, gradients, hessians, locations = results[family, inputs, precision]
+    for case, (policy, problems, x, f, g) in rollouts.items():
+        values, gradients, hessians, locations = results[case]
         points = problems[np.repeat(np.arange(len(x)), x.shape[1])]
         np.testing.assert_allclose(values, f.ravel(), rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(gradients, g.reshape(gradients.shape), rtol=1e-12, atol=1e-12)
@@ -72,7 +73,7 @@ def test_step_is_the_same_from_level_to_level(level, rollouts):
         rounding = 4 * np.finfo(float).eps * np.abs(x).max()  # a step is seen as the difference of two locations
         length = np.linalg.norm(np.diff(x, axis=1), axis=2, keepdims=True)
         off = np.abs(np.diff(locations, axis=1) - np.diff(x, axis=1))
-        assert (off <= TOLERANCES[precision] * length + rounding).all(), (family, inputs, precision)
+        assert (off <= TOLERANCES[policy.card["precision"]] * length + rounding).all(), case
         assert length.max() > 0.01
 
 

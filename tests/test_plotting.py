@@ -38,10 +38,15 @@ def test_figure_writes_a_png(report, tmp_path, seconds):
     assert width > (1900 if seconds else 1200)  # three columns, or two
 
 
-def test_paper_figure_has_margins_and_two_functions(report, tmp_path, monkeypatch):
-    drawn = []
-    save = plotting._save
-    monkeypatch.setattr(plotting, "_save", lambda canvas, *rest: drawn.append(canvas) or save(canvas, *rest))
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return the figures that are saved."""
+    figures, save = [], plotting._save
+    monkeypatch.setattr(plotting, "_save", lambda canvas, *rest: figures.append(canvas) or save(canvas, *rest))
+    return figures
+
+
+def test_paper_figure_has_margins_and_two_functions(report, tmp_path, drawn):
     plotting.paper_figure(report, tmp_path / "f.png", "Title")
     assert (tmp_path / "f.png").read_bytes().startswith(PNG)
     margins, first, second = drawn[0].axes
@@ -49,6 +54,21 @@ def test_paper_figure_has_margins_and_two_functions(report, tmp_path, monkeypatc
     for i, ax in enumerate((first, second)):
         np.testing.assert_array_equal(line(ax, "L-BFGS").get_ydata(), report.runs["L-BFGS"].fun[i])
         assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+        shown = report.runs["L-BFGS"].fun[i]
+        assert ax.get_ylim()[0] < shown.min() < shown.max() < ax.get_ylim()[1]
+
+
+def test_paper_figure_is_not_squeezed_by_a_method_that_diverges(tmp_path, drawn):
+    problems = l2o.families.NeuralNet().sample(10, rng=4)
+    methods = {"learned": l2o.baselines.Momentum(1.0, 0.5), "descent": l2o.baselines.GradientDescent(30.0)}
+    report = l2o.compare(problems, methods, n_steps=100, n_bootstrap=50)
+    assert (report.runs["descent"].fun[:2].max(axis=1) > 1e3).all()
+    plotting.paper_figure(report, tmp_path / "f.png")
+    margins, *others = drawn[0].axes
+    start = report.runs["learned"].fun[:, 0]
+    assert -2.01 * (start - report.f_star).mean() < margins.get_ylim()[0] < 0 < margins.get_ylim()[1]
+    for i, ax in enumerate(others):
+        assert start[i] < ax.get_ylim()[1] < 2.01 * start[i]
 
 
 def test_plot_draws_the_curves_from_the_first_step(report):

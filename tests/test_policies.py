@@ -14,15 +14,16 @@ import pytest
 
 import l2o
 from l2o.errors import PolicyFileError
-from l2o.policies import MLP, Policy
+from l2o.policies import MLP, Policy, activations
 from l2o.problems import PythonObjective
 
 INPUTS = ("raw", "linear", "scaled")
+ACTIVATIONS = ("softplus", "relu")
 READINGS = list(itertools.product(INPUTS, (True, False)))
 DATA = Path(__file__).parent / "data"
 # one setting away from the default at a time: each must be in the file, for each shapes the step
 SETTINGS = [{}, {"history": 4}, {"width": 9}, {"inputs": "scaled"}, {"inputs": "raw"}, {"newest_gradient": False},
-            {"max_step": 0.1}, {"max_step": np.inf}, {"scale_floor": 0.0}, {"scale_floor": 2.0}]
+            {"activation": "relu"}, {"max_step": 0.1}, {"max_step": np.inf}, {"scale_floor": 0.0}, {"scale_floor": 2.0}]
 
 
 def observations(network, dim, rows=20, seed=0):
@@ -55,10 +56,12 @@ def same(one, other, problems):
 # -- the network as a function -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("inputs", "newest_gradient"), READINGS)
-def test_actions_equal_the_formula(inputs, newest_gradient, random_policy):
+def test_actions_equal_the_formula(inputs, newest_gradient, activation, random_policy):
     for max_step in (np.inf, 0.2):
-        policy = random_policy(dim=3, history=5, inputs=inputs, newest_gradient=newest_gradient, max_step=max_step)
+        policy = random_policy(dim=3, history=5, inputs=inputs, newest_gradient=newest_gradient, max_step=max_step,
+                               activation=activation)
         seen = observations(policy.network, 3)
         expected = [oracles.mlp(policy.weights, policy.network, o) for o in seen]
         np.testing.assert_allclose(policy.actions(seen), expected, rtol=1e-12, atol=1e-13)
@@ -82,13 +85,15 @@ def test_actions_equal_the_steps_of_the_kernel(inputs, newest_gradient, max_step
         np.testing.assert_allclose(policy.actions(observation), step, rtol=1e-11, atol=1e-12 * np.abs(runs.x).max())
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("inputs", "newest_gradient"), READINGS)
 @pytest.mark.parametrize("max_step", [np.inf, 0.05])
-def test_jacobian_equals_differences_of_the_actions(inputs, newest_gradient, max_step, random_policy):
+def test_jacobian_equals_differences_of_the_actions(inputs, newest_gradient, max_step, activation, random_policy):
     for length in (1, 2, 5):
-        policy = random_policy(dim=3, history=length, inputs=inputs, newest_gradient=newest_gradient, max_step=max_step)
+        settings = {"dim": 3, "history": length, "inputs": inputs, "activation": activation}
+        policy = random_policy(**settings, newest_gradient=newest_gradient, max_step=max_step)
         seen = observations(policy.network, 3)
-        free = random_policy(dim=3, history=length, inputs=inputs, max_step=np.inf).actions(seen)
+        free = random_policy(**settings, max_step=np.inf).actions(seen)
         assert (np.linalg.norm(free, axis=1) > 0.05).any()  # the bound is at work
         jacobian = policy.network.jacobian(policy.weights, seen)
         assert jacobian.shape == (20, 3, length * 4)
@@ -166,8 +171,9 @@ def test_literal_reading_does_not_see_the_newest_gradient(random_policy):
 
 @pytest.mark.parametrize(("settings", "error"), [
     ({"history": 0}, ValueError), ({"history": 1.5}, TypeError), ({"width": -1}, ValueError),
-    ({"activation": "relu"}, ValueError), ({"inputs": "whitened"}, ValueError),
+    ({"activation": "tanh"}, ValueError), ({"activation": None}, ValueError), ({"inputs": "whitened"}, ValueError),
     ({"max_step": 0.0}, ValueError), ({"max_step": -1.0}, ValueError), ({"max_step": np.nan}, ValueError),
+    ({"max_step": "far"}, TypeError), ({"max_step": None}, TypeError),
     ({"scale_floor": -0.1}, ValueError), ({"scale_floor": np.nan}, ValueError), ({"scale_floor": np.inf}, ValueError),
 ], ids=str)
 def test_setting_that_does_not_fit_is_an_error_that_names_it(settings, error):
@@ -466,6 +472,22 @@ def test_deviation_is_above_zero(bad, random_policy):
 def test_newest_gradient_is_true_or_false(bad):
     with pytest.raises(TypeError, match="newest_gradient is"):
         MLP(newest_gradient=bad)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_pulls_back_by_its_derivative(name):
+    """Central differences away from the kink; at 0 relu's is 0. In single precision all is single."""
+    sigma = activations.ACTIVATIONS[name]
+    x = np.array([-700.0, -30.0, -2.0, -0.1, 0.1, 2.0, 30.0, 700.0])
+    np.testing.assert_array_equal(sigma.value(x), oracles.activation(name, x))
+    slope = (sigma.value(x + 1e-6) - sigma.value(x - 1e-6)) / 2e-6
+    np.testing.assert_allclose(sigma.pull(x, 1.0), slope, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(sigma.pull(x, 3.0 * x), 3.0 * x * slope, rtol=0, atol=1e-4)
+    assert sigma.pull(np.array([0.0, -0.0]), 2.0).tolist() == {"softplus": [1.0, 1.0], "relu": [0.0, 0.0]}[name]
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(sigma.value(np.array([np.nan, -np.nan]))).all()
+    single = x[1:].astype(np.float32)
+    assert {sigma.value(single).dtype.name, sigma.pull(single, single).dtype.name} == {"float32"}
 
 
 @pytest.mark.parametrize("inputs", ["raw", "linear", "scaled"])

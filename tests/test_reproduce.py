@@ -323,6 +323,20 @@ def test_family_without_real_data_leaves_that_part_out(name, tmp_path, monkeypat
 
 
 @pytest.mark.usefixtures("tiny")
+@with_data
+def test_figures_say_what_they_are_of(tmp_path, monkeypatch):
+    """How many problems of what, and that a short training is no result."""
+    titles = []
+    for name in ("figure", "paper_figure"):
+        monkeypatch.setattr(f"l2o.plotting.{name}", lambda compared, path, title, **rest: titles.append(title))
+    reproduce.reproduce("logistic", tmp_path, quick=True, say=lambda line: None)
+    short = ", after a short training (--quick)"
+    assert titles == [f"logistic: 4 unseen functions{short}",
+                      f"logistic: 4 unseen functions, as many as in the paper{short}",
+                      f"breast cancer: 11 logistic regressions on triples of features{short}"]
+
+
+@pytest.mark.usefixtures("tiny")
 def test_without_matplotlib_there_are_no_figures(tmp_path, monkeypatch):
     without(monkeypatch, "matplotlib")
     code, out, error = run("reproduce", "logistic", "--out", tmp_path, "--quick", "--workers", 1)

@@ -262,6 +262,7 @@ def test_coupling_shapes_the_training(settings, trained):
 
 @pytest.mark.parametrize("settings", [{"newest_gradient": False}, {"inputs": "raw"}, {"inputs": "linear"},
                                       {"history": 1}, {"history": 12}, {"width": 1}, {"width": 19},
+                                      {"activation": "relu"},
                                       {"inputs": "raw", "newest_gradient": False, "max_step": np.inf}], ids=str)
 def test_other_networks_train(settings):
     network = MLP(**{"history": 5, "width": 8, **settings})
@@ -269,6 +270,19 @@ def test_other_networks_train(settings):
     assert policy.network == network
     assert all(np.isfinite(entry["merit"]) for entry in policy.card["training"]["course"][1:])
     assert score(policy, validation()) == pytest.approx(policy.card["quality"]["policy"], rel=1e-7)
+
+
+@pytest.mark.parametrize("trainer", [short(horizon=6, n_iterations=3),
+                                     UnrolledGradient(n_steps=60, n_runs=16, horizon=6)])
+def test_history_longer_than_the_horizon_has_no_weight_beyond_it(trainer):
+    """Weights that no run of 6 steps trains would throw the policy off its way at the seventh."""
+    policy = learn(policy=MLP(history=12, width=8), trainer=trainer)
+    per_lag = policy.weights["W1"][:, 12:].reshape(8, 12, 4)
+    assert (per_lag[:, :6] != 0).any(axis=(0, 2)).all()
+    assert (per_lag[:, 6:] == 0).all()
+    fun = l2o.rollout(validation(), method=policy, n_steps=40).fun
+    assert (fun[:, 40] < fun[:, 0]).all()
+    assert (fun[:, 40] <= fun[:, 6] + 0.1).all()
 
 
 def test_other_dimension_trains():
@@ -427,6 +441,16 @@ def test_without_backtracking_every_regression_is_taken():
     rounds = policy.card["training"]["course"][2:]
     assert [entry["share"] for entry in rounds] == [1.0] * 3
     assert bits(policy) == bits(descent(1.0))  # the best of all rounds is what is returned
+
+
+@pytest.mark.parametrize("settings", [{"rate": 1e12}, {"curvature_floor": 1e50}], ids=str)
+def test_regression_that_leaves_the_finite_numbers_leaves_the_policy(settings):
+    course = learn(trainer=short(backtracking=False, **settings)).card["training"]["course"]
+    assert len({entry["validation"] for entry in course}) == 1
+
+
+def test_neighbours_are_at_most_all_steps():
+    assert bits(learn(trainer=short(neighbours=10**12))) == bits(learn(trainer=short(neighbours=10)))
 
 
 def test_round_without_teachers_leaves_the_policy(watched):
@@ -688,6 +712,20 @@ def sent(task, rows):
 @pytest.mark.parametrize("name", ["policy-policy-samples", "unrolled"])
 def test_tasks_can_be_sent_to_other_processes(name, workers, trained):
     assert bits(learn(trainer=TRAINERS[name], workers=workers)) == bits(trained(name))
+
+
+@pytest.mark.parametrize("name", ["policy-policy-samples", "unrolled"])
+def test_relu_units_learn_and_are_saved(name, tmp_path):
+    policy = learn(policy=dataclasses.replace(NETWORK, activation="relu"), trainer=TRAINERS[name])
+    start, *_, end = (entry["validation"] for entry in policy.card["training"]["course"])
+    assert end < start
+    assert bits(policy) != bits(learn(trainer=TRAINERS[name]))
+    policy.save(tmp_path / "p.npz")
+    loaded = l2o.load(tmp_path / "p.npz")
+    assert loaded.network.activation == "relu"
+    assert bits(loaded) == bits(policy)
+    runs = [l2o.rollout(validation(), method=each, n_steps=40) for each in (loaded, policy)]
+    assert runs[0].x.tobytes() == runs[1].x.tobytes()
 
 
 def test_policy_is_saved_with_its_card(trained, tmp_path):

@@ -9,13 +9,13 @@ import math
 import operator
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-__all__ = ["array", "count", "flag", "generator", "number", "starts", "written"]
+__all__ = ["array", "choice", "count", "flag", "generator", "number", "starts", "writable", "written"]
 
 
 def count(name: str, value: Any, least: int = 1) -> int:
@@ -29,16 +29,24 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return result
 
 
-def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False) -> float:
-    """Return `value` as a finite float that is at least (or above) `low`."""
+def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False, finite: bool = True) -> float:
+    """Return `value` as a float that is at least (or above) `low`, and finite unless infinity stands for no bound."""
     try:
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a number") from None
-    if not (result > low if exclusive else result >= low) or not math.isfinite(result):
-        bound = "above" if exclusive else "of at least"
-        raise ValueError(f"{name} is {result}; expected a finite number {bound} {low}")
+    if not (result > low if exclusive else result >= low) or (finite and math.isinf(result)):
+        bound = f"{'above' if exclusive else 'of at least'} {low}"
+        expected = f"a finite number {bound}" if finite else f"a number {bound} (inf for no bound)"
+        raise ValueError(f"{name} is {result}; expected {expected}")
     return result
+
+
+def choice(name: str, value: Any, known: Iterable[str]) -> str:
+    """Return `value` if it is one of the known names."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, known))}")
+    return value
 
 
 def flag(name: str, value: Any) -> bool:
@@ -92,10 +100,13 @@ def generator(rng: Any) -> np.random.Generator:
         ) from None
 
 
-@contextmanager
-def written(path: Any) -> Iterator[str]:
-    """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
-    path = os.fspath(path)
+def writable(path: Any) -> None:
+    """Raise an OSError that names `path` if no file can be put there; nothing is left of the attempt."""
+    _beside(path, tempfile.TemporaryFile).close()
+
+
+def _beside(path: Any, make: Callable[..., Any]) -> Any:
+    """Return what `make` of tempfile makes in the folder of `path`, under a name that begins and ends alike."""
     folder, name = os.path.split(path)
     folder = folder or "."
     if not os.path.isdir(folder):
@@ -103,9 +114,16 @@ def written(path: Any) -> Iterator[str]:
     if os.path.isdir(path):
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.", suffix=os.path.splitext(name)[1])
+        return make(dir=folder, prefix=f".{name}.", suffix=os.path.splitext(name)[1])
     except OSError as error:
         raise type(error)(f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def written(path: Any) -> Iterator[str]:
+    """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
+    path = os.fspath(path)
+    handle, temporary = _beside(path, tempfile.mkstemp)
     os.close(handle)
     try:
         umask = os.umask(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from l2o.families import FAMILIES
 from l2o.version import __version__
 
 __all__ = ["main"]
+
+EXIT_CODES = "exit codes: 0 done; 2 a mistake, or a file that cannot be read or written; 130 Ctrl-C"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"l2o: {error or 'out of memory'}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = getattr(arguments, "checkpoint", None)
-        print("l2o: interrupted" + (f"; the same command goes on from {kept}" if kept else ""), file=sys.stderr)
+        kept = getattr(arguments, "checkpoint", None) or ""
+        print("l2o: interrupted" + f"; the same command goes on from {kept}" * os.path.exists(kept), file=sys.stderr)
         return 130
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="l2o", description="Learn optimizers, and run them.")
+    parser = argparse.ArgumentParser(prog="l2o", description="Learn optimizers, and run them.", epilog=EXIT_CODES)
     parser.add_argument("--version", action="version", version=f"l2o {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, run, text in (
@@ -78,14 +81,14 @@ def _reproduce(given: Any) -> None:
 
 def _train(given: Any) -> None:
     from l2o import families, train
-    from l2o.arguments import written
+    from l2o.arguments import writable
     from l2o.reproduce import training_settings
 
     family = families.named(given.family)
-    with written(given.out) as temporary:  # whether the file can be written is known before the training
-        policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
-                       checkpoint=given.checkpoint, **training_settings(given.family, given.quick))
-        policy.save(temporary)
+    writable(given.out)  # known before the training
+    policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
+                   checkpoint=given.checkpoint, **training_settings(given.family, given.quick))
+    policy.save(given.out)
     quality = policy.card["quality"]
     if given.json:
         print(json.dumps({"path": given.out, "card": policy.card}, allow_nan=False))

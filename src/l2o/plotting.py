@@ -151,7 +151,7 @@ def paper_figure(comparison: Comparison, path: Any, title: str = "") -> None:
     """Write one PNG in the paper's form.
 
     The mean margin of victory, and the objective values on the first two functions, all by iteration and on
-    linear axes.
+    linear axes. A method that diverges leaves them: values end as far above the start as it is above the rest.
 
     Parameters
     ----------
@@ -172,14 +172,19 @@ def paper_figure(comparison: Comparison, path: Any, title: str = "") -> None:
     canvas = _new_figure((12.9, 4.0))
     examples = range(min(2, len(comparison.problems)))
     ax, *others = canvas.subplots(1, 1 + len(examples))
-    margins = comparison.margin_of_victory()
+    margins, runs = comparison.margin_of_victory(), comparison.runs
+    start = next(iter(runs.values())).fun[:, 0]
     ax.axhline(0.0, color="0.35", linewidth=0.8, zorder=1)
     for name, style in _styles(margins).items():
         ax.plot(margins[name].k[1:], margins[name].mean[1:], label=name, **style)
         for i, other in enumerate(others):
-            other.plot(comparison.runs[name].fun[i], label=name, **style)
+            other.plot(runs[name].fun[i], label=name, **style)
+    ax.set_ylim(bottom=max(ax.get_ylim()[0], -2.0 * (start - comparison.f_star).mean()))
     _finish(ax, AXIS_LABELS["iteration"], "mean margin of victory")
     for i, other in enumerate(others):
+        lowest = min(np.nanmin(each.fun[i]) for each in runs.values())
+        if start[i] > lowest:
+            other.set_ylim(top=min(other.get_ylim()[1], lowest + 2.0 * (start[i] - lowest)))
         _finish(other, AXIS_LABELS["iteration"], f"objective value, function {i + 1}")
     _save(canvas, ax, path, title)
 

@@ -275,10 +275,12 @@ def _write(folder: str, name: str, policy: Policy, test: Comparison, fresh: Comp
         return done
     from l2o.plotting import figure, paper_figure
 
-    figure(fresh, paths["fresh"], f"{name}: {len(fresh.problems)} unseen functions", seconds=True)
-    paper_figure(test, paths["test"], f"{name}: {len(test.problems)} unseen functions, as many as in the paper")
+    quick = ", after a short training (--quick)" if record["quick"] else ""
+    figure(fresh, paths["fresh"], f"{name}: {len(fresh.problems)} unseen functions{quick}", seconds=True)
+    paper_figure(test, paths["test"], f"{name}: {len(test.problems)} unseen functions, as many as in the paper{quick}")
     done += [paths["fresh"], paths["test"]]
     if real is not None:
-        figure(real, paths["real"], "breast cancer: logistic regressions on all triples of features")
+        triples = f"breast cancer: {len(real.problems):,} logistic regressions on triples of features"
+        figure(real, paths["real"], triples + quick)
         done.append(paths["real"])
     return done

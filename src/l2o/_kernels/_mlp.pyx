@@ -1,11 +1,12 @@
 # l2o: built per instruction set
-# The paper's policy: one hidden layer of softplus units and a linear output, bounded in length.
+# The paper's policy: one hidden layer of softplus (or rectified) units and a linear output, bounded in length.
 #
 # Block: a header of 8 float64, then in the precision of the network b1 (width), W1 transposed
 # (observations, width), W2 (dim, width), b2 (dim). `width` is padded to a multiple of 8; W1 and b1 are
-# scaled by log2(e) and W2 by ln 2, so that softplus is softplus2. With float weights differences of
-# objective values are still formed in double. The observation is [objective changes, gradients],
-# newest first; entries of steps that have not happened are zero, so their columns are skipped.
+# scaled by log2(e) and W2 by ln 2, so that softplus is softplus2; for max(x, 0) the two cancel. With
+# float weights differences of objective values are still formed in double. The observation is [objective
+# changes, gradients], newest first; entries of steps that have not happened are zero, so their columns are
+# skipped.
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport intptr_t
 
@@ -63,7 +64,7 @@ cdef inline void observe(real* seen, const l2o_history* h, const double* block, 
 
 cdef inline void layer1(real* hidden, const l2o_history* runs, intptr_t n_runs, const double* block, const real* b1,
                         const double* r, intptr_t unit, intptr_t size, bint logarithm) noexcept nogil:
-    """hidden[i, 0..size] of run i: units unit..unit+size before the softplus."""
+    """hidden[i, 0..size] of run i: units unit..unit+size before their activation."""
     cdef intptr_t history = <intptr_t> block[HISTORY], width = <intptr_t> block[WIDTH], i, start, stop, n, part
     cdef intptr_t stride = 0
     cdef const real* w1 = b1 + width + unit
@@ -87,8 +88,19 @@ cdef inline void layer1(real* hidden, const l2o_history* runs, intptr_t n_runs, 
             start += n
 
 
+cdef inline void activate(real* hidden, intptr_t size, bint rectified) noexcept nogil:
+    """The activation of units, in place."""
+    cdef intptr_t j
+    if rectified:                                              # a constant where this is inlined
+        for j in range(size):
+            hidden[j] = <real> 0.0 if hidden[j] < <real> 0.0 else hidden[j]  # a NaN stays one
+    else:
+        for j in range(size):
+            hidden[j] = softplus2f(hidden[j]) if real is float else softplus2(hidden[j])
+
+
 cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block, const real* b1,
-                         const double* r, bint logarithm) noexcept nogil:
+                         const double* r, bint logarithm, bint rectified) noexcept nogil:
     """action = r net(objective changes / r^2, gradients / r), shortened to the longest step."""
     cdef intptr_t width = <intptr_t> block[WIDTH], dim = runs.dim, unit = 0, size, i, j
     cdef const real* w2 = b1 + width + <intptr_t> block[HISTORY] * (1 + dim) * width
@@ -101,8 +113,7 @@ cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actio
     while unit < width:
         size = min(width - unit, <intptr_t> UNITS) & -8
         layer1(hidden, runs, n_runs, block, b1, r, unit, size, logarithm)
-        for i in range(n_runs * size):
-            hidden[i] = softplus2f(hidden[i]) if real is float else softplus2(hidden[i])
+        activate(hidden, n_runs * size, rectified)
         for i in range(n_runs):
             if real is float:
                 add_dots_float(actions + i * dim, w2 + unit, width, hidden + i * size, size, dim)
@@ -121,7 +132,7 @@ cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actio
 
 
 cdef inline void network(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block,
-                         const real* b1, bint relative, bint logarithm) noexcept nogil:
+                         const real* b1, bint relative, bint logarithm, bint rectified) noexcept nogil:
     """The steps of all runs, RUNS at a time; relative: with the gradient scale as unit."""
     cdef double r[RUNS]
     cdef intptr_t n, i
@@ -129,7 +140,7 @@ cdef inline void network(const l2o_history* runs, intptr_t n_runs, double* actio
         n = min(n_runs, <intptr_t> RUNS)
         for i in range(n):
             r[i] = gradient_scale(&runs[i], block) if relative else 1.0
-        forward(runs, n, actions, block, b1, r, logarithm)
+        forward(runs, n, actions, block, b1, r, logarithm, rectified)
         actions += n * runs.dim
         runs += n
         n_runs -= n
@@ -137,39 +148,77 @@ cdef inline void network(const l2o_history* runs, intptr_t n_runs, double* actio
 
 cdef void raw(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, False, False)
+    network(runs, n_runs, actions, block, block + HEADER, False, False, False)
 
 
 cdef void raw_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), False, False)
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), False, False, False)
 
 
 cdef void linear(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, True, False)
+    network(runs, n_runs, actions, block, block + HEADER, True, False, False)
 
 
 cdef void linear_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, False)
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, False, False)
 
 
 cdef void scaled(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, True, True)
+    network(runs, n_runs, actions, block, block + HEADER, True, True, False)
 
 
 cdef void scaled_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, True)
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, True, False)
 
 
-FUNCTIONS = {                                                  # by inputs and precision of the weights
-    ("raw", "float64"): <size_t> <l2o_policy_fn> raw,
-    ("raw", "float32"): <size_t> <l2o_policy_fn> raw_single,
-    ("linear", "float64"): <size_t> <l2o_policy_fn> linear,
-    ("linear", "float32"): <size_t> <l2o_policy_fn> linear_single,
-    ("scaled", "float64"): <size_t> <l2o_policy_fn> scaled,
-    ("scaled", "float32"): <size_t> <l2o_policy_fn> scaled_single,
+cdef void raw_relu(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    network(runs, n_runs, actions, block, block + HEADER, False, False, True)
+
+
+cdef void raw_relu_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), False, False, True)
+
+
+cdef void linear_relu(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    network(runs, n_runs, actions, block, block + HEADER, True, False, True)
+
+
+cdef void linear_relu_single(const l2o_history* runs, intptr_t n_runs, double* actions,
+                             const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, False, True)
+
+
+cdef void scaled_relu(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    network(runs, n_runs, actions, block, block + HEADER, True, True, True)
+
+
+cdef void scaled_relu_single(const l2o_history* runs, intptr_t n_runs, double* actions,
+                             const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, True, True)
+
+
+FUNCTIONS = {                                                  # by inputs, activation, precision of the weights
+    ("raw", "softplus", "float64"): <size_t> <l2o_policy_fn> raw,
+    ("raw", "softplus", "float32"): <size_t> <l2o_policy_fn> raw_single,
+    ("linear", "softplus", "float64"): <size_t> <l2o_policy_fn> linear,
+    ("linear", "softplus", "float32"): <size_t> <l2o_policy_fn> linear_single,
+    ("scaled", "softplus", "float64"): <size_t> <l2o_policy_fn> scaled,
+    ("scaled", "softplus", "float32"): <size_t> <l2o_policy_fn> scaled_single,
+    ("raw", "relu", "float64"): <size_t> <l2o_policy_fn> raw_relu,
+    ("raw", "relu", "float32"): <size_t> <l2o_policy_fn> raw_relu_single,
+    ("linear", "relu", "float64"): <size_t> <l2o_policy_fn> linear_relu,
+    ("linear", "relu", "float32"): <size_t> <l2o_policy_fn> linear_relu_single,
+    ("scaled", "relu", "float64"): <size_t> <l2o_policy_fn> scaled_relu,
+    ("scaled", "relu", "float32"): <size_t> <l2o_policy_fn> scaled_relu_single,
 }

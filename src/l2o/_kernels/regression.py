@@ -8,7 +8,7 @@ error and gradient are zero.
 import numpy as np
 from numba import njit, uintp
 
-__all__ = ["BLOCK", "activate", "adam", "gather", "weigh_errors"]
+__all__ = ["ACTIVATE", "BLOCK", "adam", "gather", "weigh_errors"]
 
 BLOCK = 32
 FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.999  # decays of Adam
@@ -32,12 +32,25 @@ def gather(features, targets, order, seen, wanted):
             wanted[block, j, lane] = targets[row, j]
 
 
-@_compile
-def activate(pre, decayed, hidden, rest):
+def softplus(pre, space, hidden, rest):
     """Write softplus(x) - rest to `hidden` and its derivative to `pre`, in place.
 
-    Given: x in `pre` (blocks, units, 32), e = exp(-abs(x)) in `decayed`, log(1 + e) in `hidden`; rest (units,).
+    Parameters
+    ----------
+    pre : (blocks, units, 32)
+        What the units are given, x. Overwritten.
+    space, hidden : (blocks, units, 32)
+        Space to work in, overwritten, and where the result goes.
+    rest : (units,)
     """
+    np.exp(np.negative(np.abs(pre, out=space), out=space), out=space)  # NumPy's are vectorised, as log1p is not
+    np.log(np.add(space, 1, out=hidden), out=hidden)
+    _softplus_of_parts(pre, space, hidden, rest)
+
+
+@_compile
+def _softplus_of_parts(pre, decayed, hidden, rest):
+    """The same, given e = exp(-abs(x)) in `decayed` and log(1 + e) in `hidden`."""
     zero, one = pre.dtype.type(0), pre.dtype.type(1)
     for block in range(pre.shape[0]):
         for unit in range(pre.shape[1]):
@@ -47,6 +60,15 @@ def activate(pre, decayed, hidden, rest):
                 pre[block, unit, lane] = (one if x > zero else e) / (one + e)
 
 
+def relu(pre, space, hidden, rest):
+    """Write max(x, 0) - rest to `hidden` and its derivative, 0 at 0, to `pre`; otherwise as `softplus`."""
+    np.subtract(np.maximum(pre, 0, out=hidden), rest[:, None], out=hidden)
+    np.heaviside(pre, 0, out=pre)
+
+
+ACTIVATE = {"softplus": softplus, "relu": relu}  # by the names of policies/activations.py
+
+
 @_compile
 def weigh_errors(action, wanted, n, error):
     """Replace actions by the derivative of the mean loss with respect to them, and return that loss.
@@ -54,7 +76,7 @@ def weigh_errors(action, wanted, n, error):
     Parameters
     ----------
     action : (blocks, d, 32)
-        Output W2 softplus(...) + b2 of the network, to be multiplied by the scale. Overwritten.
+        Output W2 sigma(...) + b2 of the network, to be multiplied by the scale. Overwritten.
     wanted : (blocks, 1 + d + d d, 32)
         Scale, wanted action and precision of each row.
     n : int

@@ -64,7 +64,7 @@ class Comparison:
         """Seconds that a problem takes each method, for all steps.
 
         The time of the whole batch on one worker, the median of 5 repetitions, divided by the number of
-        problems; one repetition if it takes over 5 s. It is measured when first asked for.
+        problems; one repetition if it takes over 1 s. It is measured when first asked for.
         """
         return {name: seconds_per_problem(self.problems, each, self.n_steps) for name, each in self.methods.items()}
 
@@ -146,12 +146,12 @@ class Comparison:
         """
         values = self._values(by, STEPWISE)
         for argument, name in (("a", a), ("b", b)):
-            _one_of(argument, name, tuple(self.methods))
+            arguments.choice(argument, name, tuple(self.methods))
         return difference(values, a, b, np.arange(self.n_steps + 1), self.resamples)
 
     def _values(self, by: str, expected: tuple[str, ...]) -> Values:
         """Return f - f_star of each method, (m, T+1)."""
-        _one_of("by", by, expected)
+        arguments.choice("by", by, expected)
         with np.errstate(over="ignore"):
             return {name: VALUES[by](runs) - self.f_star[:, None] for name, runs in self.runs.items()}
 
@@ -192,8 +192,8 @@ class Comparison:
         -------
         str
         """
-        _one_of("by", by, STEPWISE)
-        _one_of("statistic", statistic, STATISTICS)
+        arguments.choice("by", by, STEPWISE)
+        arguments.choice("statistic", statistic, STATISTICS)
         return report.as_table(self, at, by, statistic)
 
     def to_dict(self, timing: bool = False) -> dict[str, Any]:
@@ -229,8 +229,3 @@ class Comparison:
         text = json.dumps(self.to_dict(timing), allow_nan=False, indent=1)
         with arguments.written(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(text + "\n")
-
-
-def _one_of(argument: str, value: Any, expected: tuple[str, ...]) -> None:
-    if value not in expected:
-        raise ValueError(f"{argument} is {value!r}; expected one of {', '.join(map(repr, expected))}")

@@ -19,14 +19,14 @@ from l2o.rollout import Rollouts, rollout
 __all__ = ["elapsed", "seconds_per_problem"]
 
 REPETITIONS = 5
-SLOW = 5.0  # seconds; what takes longer than this is timed once
+SLOW = 1.0  # seconds; what takes longer than this is timed once
 
 
 def seconds_per_problem(problems: Problems, method: Any, n_steps: int) -> float:
     """Return the seconds that n_steps steps take for one problem, on one worker.
 
-    The whole batch is run 5 times and the median divided by its size; a batch that takes more than 5
-    seconds (SciPy's methods on many problems) is run once.
+    The whole batch is run 5 times and the median divided by its size; a batch that takes more than a
+    second (SciPy's methods on many problems) is run once.
     """
     times: list[float] = []
     while len(times) < REPETITIONS and (not times or times[0] <= SLOW):

@@ -1,4 +1,4 @@
-"""The paper's network: one hidden layer of softplus units on the history of a run.
+"""The paper's network: one hidden layer of units on the history of a run.
 
 The kernel _kernels/_mlp.pyx runs it when minimising. Here it is a function of arrays for training:
 features of observations, forward pass, Jacobian, and the gradient of a regression loss.
@@ -7,7 +7,7 @@ With observation o = [objective changes (H), gradients (H d)], newest first:
 
     r      = sqrt(floor^2 + s^2), s the largest of the three newest gradient norms (scaled inputs), else 1
     z      = phi([changes / r^2, gradients / r]) / deviation,  phi(v) = sign(v) log(1 + |v|) or v
-    action = r (W2 softplus(W1 z + b1) + b2), shortened to max_step
+    action = r (W2 sigma(W1 z + b1) + b2), shortened to max_step
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import numpy as np
 
 from l2o import _kernels, arguments
 from l2o.methods import Step
+from l2o.policies.activations import ACTIVATIONS, Activation
 
 __all__ = ["MLP"]
 
 HEADER = 8  # as in _kernels/_mlp.pyx
 INPUTS = ("raw", "linear", "scaled")
+LEAST_DEVIATION = 1e-3  # of a feature
 
 Weights = dict[str, np.ndarray]
 
@@ -40,8 +42,9 @@ class MLP:
         Steps of history seen (H).
     width : int
         Hidden units.
-    activation : {"softplus"}
-        Activation of the hidden layer.
+    activation : {"softplus", "relu"}
+        Activation sigma of the hidden layer: log(1 + e^x), as in the paper, or max(x, 0), whose derivative at 0
+        is taken to be 0.
     inputs : {"linear", "scaled", "raw"}
         "raw": the observation as the paper has it. "linear": changes / r^2 and gradients / r, and
         steps times r, with the gradient scale r. "scaled": the same, through ``sign(v) log(1 + |v|)``.
@@ -66,15 +69,15 @@ class MLP:
         for name, value in (("history", arguments.count("history", self.history)),
                             ("width", arguments.count("width", self.width)),
                             ("newest_gradient", arguments.flag("newest_gradient", self.newest_gradient)),
-                            ("max_step", float(self.max_step)),
+                            ("max_step", arguments.number("max_step", self.max_step, exclusive=True, finite=False)),
                             ("scale_floor", arguments.number("scale_floor", self.scale_floor))):
             object.__setattr__(self, name, value)  # Python's own numbers, which JSON holds
-        if self.activation != "softplus":
-            raise ValueError(f"activation is {self.activation!r}; expected 'softplus'")
-        if self.inputs not in INPUTS:
-            raise ValueError(f"inputs is {self.inputs!r}; expected one of {', '.join(map(repr, INPUTS))}")
-        if not self.max_step > 0:  # also NaN
-            raise ValueError(f"max_step is {self.max_step}; expected a number above 0 (inf for no bound)")
+        arguments.choice("activation", self.activation, ACTIVATIONS)
+        arguments.choice("inputs", self.inputs, INPUTS)
+
+    @property
+    def _sigma(self) -> Activation:
+        return ACTIVATIONS[self.activation]
 
     # -- sizes ---------------------------------------------------------------------------------------
 
@@ -99,9 +102,17 @@ class MLP:
                 "W2": 0.1 * rng.standard_normal(shapes["W2"]) / np.sqrt(self.width), "b2": np.zeros(dim),
                 "deviation": np.ones(shapes["deviation"])}
 
+    def standardised(self, weights: Weights, features: np.ndarray) -> Weights:
+        """Return starting weights for inputs like these features, (..., n).
+
+        What is zero in all of them has no weight, nor gets one in training: steps longer ago than the runs are long.
+        """
+        deviation = features.std(axis=tuple(range(features.ndim - 1)))
+        return {**weights, "W1": weights["W1"] * (deviation > 0), "deviation": np.maximum(deviation, LEAST_DEVIATION)}
+
     def at_rest(self, weights: Weights) -> Weights:
         """Return the weights with the output bias that makes the step zero where all that is seen is zero."""
-        return {**weights, "b2": -weights["W2"] @ np.logaddexp(0.0, weights["b1"])}
+        return {**weights, "b2": -weights["W2"] @ self._sigma.value(weights["b1"])}
 
     def check(self, weights: Weights) -> None:
         """Raise ValueError if the weights make no network."""
@@ -123,7 +134,7 @@ class MLP:
         W1.reshape(n, width)[:, : self.width] = (weights["W1"] / weights["deviation"]).T * np.log2(np.e)
         W2.reshape(dim, width)[:, : self.width] = weights["W2"] * np.log(2)
         b2[:] = weights["b2"]
-        return Step(_kernels.mlp.FUNCTIONS[self.inputs, precision.name], blocks, self.history + 1)
+        return Step(_kernels.mlp.FUNCTIONS[self.inputs, self.activation, precision.name], blocks, self.history + 1)
 
     # -- a function of arrays, for training ------------------------------------------------------------
 
@@ -155,8 +166,8 @@ class MLP:
         return z, r
 
     def net(self, weights: Weights, z: np.ndarray) -> np.ndarray:
-        """Return W2 softplus(W1 z + b1) + b2 for standardised features z (rows, n): (rows, d)."""
-        return np.logaddexp(0.0, z @ weights["W1"].T + weights["b1"]) @ weights["W2"].T + weights["b2"]
+        """Return W2 sigma(W1 z + b1) + b2 for standardised features z (rows, n): (rows, d)."""
+        return self._sigma.value(z @ weights["W1"].T + weights["b1"]) @ weights["W2"].T + weights["b2"]
 
     def actions(self, weights: Weights, observations: np.ndarray) -> np.ndarray:
         """Return the steps (..., d) at observations (..., n)."""
@@ -175,9 +186,9 @@ class MLP:
         slope = 1.0 / ((1.0 + np.abs(ratio)) if self.inputs == "scaled" else np.ones_like(ratio)) / weights["deviation"]
         z = (np.copysign(np.log1p(np.abs(ratio)), ratio) if self.inputs == "scaled" else ratio) / weights["deviation"]
         pre = z @ weights["W1"].T + weights["b1"]
-        gate = 0.5 * (1.0 + np.tanh(0.5 * pre))
+        gate = self._sigma.pull(pre, 1.0)
         per_z = np.einsum("du,bu,un->bdn", weights["W2"], gate, weights["W1"], optimize=True)
-        net = np.logaddexp(0.0, pre) @ weights["W2"].T + weights["b2"]
+        net = self._sigma.value(pre) @ weights["W2"].T + weights["b2"]
         power = np.ones(observations.shape[-1])
         power[: self.history] = 2.0
         per_ratio = per_z * slope[:, None, :]

@@ -51,9 +51,7 @@ class Policy(StepMethod):
         dim = len(weights["b2"])
         self._network = network
         self._card = {**copy.deepcopy(card or {}), "format": FORMAT, "dim": dim, "network": network.card()}
-        precision = self._card.get("precision", "float64")
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision is {precision!r}; expected one of {', '.join(map(repr, PRECISIONS))}")
+        precision = arguments.choice("precision", self._card.get("precision", "float64"), PRECISIONS)
         self._weights = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).astype(precision)
                          for name, shape in network.shapes(dim).items()}
         network.check(self._weights)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o import archive
+from l2o import archive, arguments
 from l2o.policies import MLP, Policy
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers
@@ -99,6 +99,8 @@ class Checkpoint:
         ------
         ValueError
             If it is of another training; the message says in what they differ.
+        OSError
+            If no file can be written there.
         """
         self._rng = rng
         if self.path is None:
@@ -108,6 +110,7 @@ class Checkpoint:
         if apart is not None:
             raise ValueError(f"checkpoint {self.path} belongs to another training: {apart}; expected the arguments "
                              "that it was begun with, or the name of another file")
+        arguments.writable(self.path)
         self._training = training
         self.rewind()
         archive.discard_unfinished(self.path)

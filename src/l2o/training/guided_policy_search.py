@@ -44,7 +44,7 @@ class GuidedPolicySearch(Trainer):
     n_samples : int
         Trajectories sampled for each training function in a round.
     horizon : int
-        Steps T of a trajectory.
+        Steps T of a trajectory. The policy then makes no use of what happened more than T steps ago.
     samples : {"policy", "teacher"}
         Where trajectories are sampled from.
     trust_region : {"policy", "teacher"}
@@ -147,8 +147,7 @@ class GuidedPolicySearch(Trainer):
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a number in [0, 1]")
         for name, known in (("samples", ("policy", "teacher")), ("trust_region", ("policy", "teacher")),
                             ("local_model", ("samples", "hessian"))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(map(repr, known))}")
+            arguments.choice(name, getattr(self, name), known)
         for name in ("dual_rate", "adapt_coupling"):
             if getattr(self, name) and (self.trust_region == "policy" or self.coupling == 0):
                 raise ValueError(f"{name} is {getattr(self, name)} with trust_region {self.trust_region!r} and "
@@ -216,7 +215,7 @@ class _Search:
                 weights = network.initial(self.task.dim, self.rng)
                 samples = self._draw(self.teachers.repeated(settings.n_samples), self.covariance[None, None])
                 features = network.features(samples.observations(self.layout))[0]
-                weights["deviation"] = np.maximum(features.std(axis=(0, 1)), 1e-3)
+                weights = network.standardised(weights, features)
                 weights = self._regress(weights, samples, np.ones(len(self.problems), bool), START_EPOCHS)
         with self.clock("backtracking"):
             self.reached = self.merit(Policy(network, weights))

@@ -15,6 +15,7 @@ import numpy as np
 from l2o._kernels import regression
 from l2o._kernels.regression import BLOCK
 from l2o.policies import MLP
+from l2o.policies.activations import ACTIVATIONS
 from l2o.training.examples import Examples
 
 __all__ = ["Regression", "imitate"]
@@ -90,7 +91,8 @@ class Batches:
     number would change the result.
     """
 
-    def __init__(self, examples: Examples, size: int, like: Trained) -> None:
+    def __init__(self, examples: Examples, size: int, like: Trained, activation: str) -> None:
+        self.activate, self.sigma = regression.ACTIVATE[activation], ACTIVATIONS[activation]
         n, dtype, blocks = len(examples), like.vector.dtype, -(-size // BLOCK)
         (columns, units), dim = like.first.shape, len(like.second)
         self.features = np.zeros((n, columns), dtype)
@@ -108,23 +110,21 @@ class Batches:
     def differentiate(self, weights: Trained, rows: np.ndarray) -> float:
         """Return the mean loss of a batch of `size` rows, and write its gradient to `gradient`.
 
-        The network is mu = r W2 (softplus(W1 z + b1) - softplus(b1)).
+        The network is mu = r W2 (sigma(W1 z + b1) - sigma(b1)).
         """
-        gate, e, hidden = self.units
+        gate, space, hidden = self.units
         regression.gather(self.features, self.targets, rows, self.seen, self.wanted)
         pre = np.matmul(weights.first.T, self.seen.swapaxes(1, 2), out=gate)
-        np.exp(np.negative(np.abs(pre, out=e), out=e), out=e)  # NumPy's exp and log are vectorised; log1p is not
-        np.log(np.add(e, 1, out=hidden), out=hidden)
-        regression.activate(pre, e, hidden, np.logaddexp(weights.bias.dtype.type(0), weights.bias))
+        self.activate(pre, space, hidden, self.sigma.value(weights.bias))
         action = np.matmul(weights.second, hidden, out=self.action)
         loss = regression.weigh_errors(action, self.wanted, len(rows), self.error)
-        inner = np.matmul(weights.second.T, action, out=e)
+        inner = np.matmul(weights.second.T, action, out=space)
         inner *= gate
         first, second = self.parts
         np.matmul(self.seen.swapaxes(1, 2), inner.swapaxes(1, 2), out=first).sum(axis=0, out=self.gradient.first)
         np.matmul(action, hidden.swapaxes(1, 2), out=second).sum(axis=0, out=self.gradient.second)
         at_rest = action.sum(axis=(0, 2)) @ weights.second
-        self.gradient.bias[:] -= at_rest / (1 + np.exp(-weights.bias))
+        self.gradient.bias[:] -= self.sigma.pull(weights.bias, at_rest)
         return loss
 
 
@@ -138,7 +138,7 @@ def one_cycle(step: int, total: int, top: float) -> float:
 
 def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, settings: Regression,
             rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the weights after the regression.
+    """Return the weights after the regression; those before it, if it leaves the finite numbers.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
         return weights
     n, size = len(examples), min(settings.batch, len(examples))
     now = Trained.of(weights, np.float32)
-    batches = Batches(examples, size, now)
+    batches = Batches(examples, size, now, network.activation)
     mean, square = np.zeros_like(now.vector), np.zeros_like(now.vector)
     total, step = settings.epochs * (n // size), 0
     for _ in range(settings.epochs):
@@ -167,4 +167,4 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
             rate = one_cycle(step, total, settings.rate)
             step += 1
             regression.adam(now.vector, batches.gradient.vector, mean, square, step, rate, settings.clip)
-    return network.at_rest({**weights, **now.weights()})
+    return network.at_rest({**weights, **now.weights()}) if np.isfinite(now.vector).all() else weights

@@ -94,7 +94,8 @@ def from_samples(nominal: Trajectories, samples: Trajectories, previous: LocalMo
     x, g = (part.reshape(m, -1, points, dim) for part in (samples.x, samples.jac))
     distinct = _distinct(x)
     xx, gx = np.zeros((m, points, dim, dim)), np.zeros((m, points, dim, dim))
-    for shift in range(-neighbours, neighbours + 1):
+    reach = min(neighbours, points - 1)
+    for shift in range(-reach, reach + 1):
         at = np.arange(max(0, -shift), min(points, points - shift))
         dx, dg = x[:, :, at + shift] - nominal.x[:, None, at], g[:, :, at + shift] - nominal.jac[:, None, at]
         length2 = np.einsum("mntd,mntd->mnt", dx, dx)

@@ -21,6 +21,7 @@ from l2o._kernels import regression, unrolled
 from l2o._kernels.unrolled import BLOCK
 from l2o.parallel import map_rows
 from l2o.policies import MLP
+from l2o.policies.activations import ACTIVATIONS
 from l2o.problems import Problems
 from l2o.training.imitation import Trained
 
@@ -100,7 +101,8 @@ class _Block:
                              np.hstack([lag, network.history + lag * dim + np.arange(dim)]).ravel()]
         self.standard = np.append(runs.deviation, 1.0)[self.columns, None]
         self.first, self.second = trained.first[self.columns] / self.standard, trained.second
-        self.rest = np.logaddexp(0.0, trained.bias)
+        self.sigma = ACTIVATIONS[network.activation]
+        self.rest = self.sigma.value(trained.bias)
         self.runs, self.problems, self.turn, self.usable = runs, problems, turn, real.copy()
         self.scaled, self.logarithm = network.inputs != "raw", network.inputs == "scaled"
         self.newest = 0 if network.newest_gradient else 1
@@ -118,7 +120,8 @@ class _Block:
 
     def forwards(self) -> None:
         """Run the policy."""
-        network, e = self.runs.network, np.empty_like(self.hidden[0])
+        network, space = self.runs.network, np.empty_like(self.hidden[:1])
+        activate = regression.ACTIVATE[network.activation]
         self.x[0] = self.problems.x0
         self._evaluate(0)
         for t in range(len(self.net)):
@@ -134,9 +137,7 @@ class _Block:
             else:
                 given[:] = ratio
             pre, hidden = np.matmul(self.first[:n].T, seen, out=self.gate[t]), self.hidden[t]
-            np.exp(np.negative(np.abs(pre, out=e), out=e), out=e)
-            np.log(np.add(e, 1, out=hidden), out=hidden)
-            regression.activate(pre[None], e[None], hidden[None], self.rest)
+            activate(pre[None], space, hidden[None], self.rest)
             np.matmul(self.second, hidden, out=self.net[t])
             unrolled.move(self.net[t], self.scale[t], network.max_step, self.turn, self.x[t], self.x[t + 1])
             self._evaluate(t + 1)
@@ -188,7 +189,7 @@ class _Block:
             result.second[:] += self.net_bar[t] @ self.hidden[t].T
         result.first[self.columns] = first / self.standard
         at_rest = self.net_bar.sum(axis=(0, 2)) @ self.second
-        result.bias[:] -= at_rest / (1 + np.exp(-trained.bias))  # the output bias follows from the rest
+        result.bias[:] -= self.sigma.pull(trained.bias, at_rest)  # the output bias follows from the rest
         return result.vector
 
 

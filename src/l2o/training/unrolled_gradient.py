@@ -142,8 +142,7 @@ class Descent:
         ends = simulate(task.momentum, task.training.problems, END, workers=task.workers).x[:, -1]
         self.ends = np.where(np.isfinite(ends).all(axis=1, keepdims=True), ends, task.training.problems.x0)
         if weights is None:
-            weights = network.initial(task.dim, rng)
-            weights["deviation"] = self._deviation()
+            weights = self._standardised(network.initial(task.dim, rng))
         self.deviation = weights["deviation"].astype(float)
         self.trained = Trained.of(weights, float)
         self.mean, self.square = np.zeros((2, len(self.trained.vector)))  # moments of the gradient
@@ -161,13 +160,13 @@ class Descent:
         self.mean, self.square = state["mean"], state["square"]
         self.trained.vector[:] = state["vector"]  # the network's arrays are parts of it
 
-    def _deviation(self) -> np.ndarray:
-        """Return the standard deviation of the features along runs of momentum."""
+    def _standardised(self, weights: Weights) -> Weights:
+        """Return the weights for features like those along runs of momentum."""
         runs = simulate(self.task.momentum, self.task.training.problems, self.settings.horizon,
                         workers=self.task.workers)
         observations = runs.observations(Layout.of(self.task.network, self.task.dim))
         features = self.task.network.features(observations[np.isfinite(observations).all(axis=(1, 2))])[0]
-        return np.maximum(features.std(axis=(0, 1)), 1e-3) if len(features) else np.ones(observations.shape[-1])
+        return self.task.network.standardised(weights, features) if len(features) else weights
 
     def weights(self) -> Weights:
         """Return the present weights."""
