@@ -254,7 +254,7 @@ class _SolveTask:
 
     def __getitem__(self, rows: slice) -> _SolveTask:
         box = None if self.box is None else self.box[rows]
-        return _SolveTask(self.problems[rows], self.method, self.stopping, box)
+        return _SolveTask(self.problems[rows], self.method, self.stopping, box, self.watch)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch)
