@@ -32,6 +32,6 @@ class Watched:
 
     def addresses(self) -> np.ndarray:
         """Return the address of what the kernels know of each, (m,)."""
-        addresses = self._problems.addresses()
+        addresses = self._problems.addresses().copy()  # they are shared
         self._watch.over(self._problems.function, self._problems.hessian_function or 0, addresses, self._blocks)
         return addresses
