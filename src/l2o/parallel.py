@@ -6,7 +6,6 @@ of workers.
 
 from __future__ import annotations
 
-import itertools
 import os
 import pickle
 import threading
