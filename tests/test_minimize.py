@@ -560,6 +560,14 @@ def test_argument_that_does_not_fit_is_an_error_that_names_it(name, value, error
             l2o.minimize_many(problems, method="momentum", **{name: value})
 
 
+@pytest.mark.parametrize("name", ["hess", "hessp"])
+def test_scipy_hessians_are_a_warning_that_names_them(name, descent_policy):
+    with pytest.warns(RuntimeWarning, match=rf"does not use Hessian information \({name}\)"):
+        result = scipy.optimize.minimize(Bowl().both, START, jac=True, method=descent_policy(3, 0.1),
+                                         **{name: lambda x, *_: np.eye(3)})
+    assert result.success
+
+
 def test_scipy_constraints_are_an_error_that_names_them(descent_policy):
     policy, equality = descent_policy(3), {"type": "eq", "fun": lambda x: x[0]}
     for constraints in (equality, [equality], scipy.optimize.LinearConstraint(np.eye(3), 0, 1)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,9 @@ class Policy(StepMethod):
 
         if constraints is not None and len(np.atleast_1d(np.asarray(constraints, object))):
             raise ValueError("constraints are not supported; expected none")
+        for name, given in (("hess", hess), ("hessp", hessp)):
+            if given is not None:  # as SciPy says of its own methods
+                warnings.warn(f"A policy does not use Hessian information ({name}).", RuntimeWarning, stacklevel=3)
         tol = options.pop("tol", None)
         return minimize(fun, x0, args, method=self, jac=jac, bounds=bounds, callback=callback, tol=tol, options=options)
 
