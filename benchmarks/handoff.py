@@ -1,14 +1,13 @@
 """When a policy should hand over to L-BFGS, and what that gives.
 
-    python -m benchmarks.handoff --rules [--families logistic robust] [--seeds 0 1] [--policies FOLDER]
+    python -m benchmarks.handoff --rules [--families logistic robust] [--seeds 0 1] [--policies FOLDER] [--docs]
     python -m benchmarks.handoff [--functions 500] [--families ...] [--seeds ...] [--policies FOLDER] [--docs]
     python -m benchmarks.handoff --standard [--families logistic neural-net] [--seeds ...] [--policies FOLDER]
 
 The first tries rules on 400 functions of the branch of the seed that validates, the second runs the compiled rule on
-unseen functions beside the other methods (--docs writes the tables of the first seed into docs/method.md), the third
-on the standard functions of the tests. Policies are trained with default settings and linear inputs (half a minute to
-two minutes each), or read from FOLDER/family-seed.npz, where they are saved. All counts are evaluations after the one
-at x0.
+unseen functions beside the other methods (--docs writes the tables, of the first seed, into docs/method.md), the third
+on the standard functions of the tests. Policies are those that are shipped, or FOLDER/family-seed.npz of each seed, as
+`make pretrained` leaves them in build/pretrained. All counts are evaluations after the one at x0.
 """
 
 import os
@@ -30,7 +29,6 @@ from l2o import _kernels
 from l2o.baselines._scipy import ScipyMethod
 from l2o.families import FAMILIES
 from l2o.optimum import best_known
-from l2o.policies import MLP
 from l2o.training import streams
 
 BUDGET, SHOWN = 100, range(1, 11)
@@ -39,14 +37,8 @@ LONGEST = 25  # learned steps that the rules may choose among
 
 
 def policy_of(family, seed, folder):
-    """Return the policy of a family and seed, trained now unless it is in the folder."""
-    path = Path(folder, f"{family}-{seed}.npz") if folder else None
-    if path and path.exists():
-        return l2o.load(path)
-    policy = l2o.train(FAMILIES[family](), policy=MLP(inputs="linear"), rng=seed)
-    if path:
-        policy.save(path)
-    return policy
+    """Return the policy of a family that is shipped, or that of the seed in a folder."""
+    return l2o.load(Path(folder, f"{family}-{seed}.npz") if folder else family)
 
 
 def lowest_so_far(evaluations):
@@ -83,18 +75,20 @@ def evaluations_to(gap, target):
 # -- the choice of the rule ----------------------------------------------------------------------------
 
 
-def steps_of(runs, *, flat=0.0, most=LONGEST, promised=0.0):
+def steps_of(runs, *, flat=0.0, most=LONGEST, promised=0.0, chances=1):
     """Return how many learned steps each run takes, (m,).
 
-    A run hands over after the first step that does not lower f, that leaves less than `flat` of the gradient at the
-    start, or that lowers f by less than `promised` times what a step of L-BFGS promised; or after `most` steps.
+    A run hands over after so many steps in a row (chances) of which none lowers f, or the first that does not; after a
+    step that leaves less than `flat` of the gradient at the start, or that lowers f by less than `promised` times what
+    a step of L-BFGS promised; or after `most` steps.
     """
-    slope, taken = np.abs(runs.jac).max(axis=2), [most] * len(runs.fun)
-    for i, k in itertools.product(range(len(taken)), range(most, 0, -1)):
-        gain = runs.fun[i, :k].min() - runs.fun[i, k]
-        expected = promise(runs, i, k - 1) if promised and k > 1 else 0.0
-        if not gain > 0 or slope[i, k] <= flat * slope[i, 0] or gain < promised * expected:
-            taken[i] = k
+    slope, taken = np.abs(runs.jac).max(axis=2), []
+    for i in range(len(runs.fun)):
+        gain = np.minimum.accumulate(runs.fun[i])[:-1] - runs.fun[i, 1:]
+        lower = [False] + [g > promised * (promise(runs, i, k) if promised and k else 0.0) for k, g in enumerate(gain)]
+        ends = (k for k in range(1, most)
+                if not any(lower[max(k - chances + 1, 0) : k + 1]) or slope[i, k] <= flat * slope[i, 0])
+        taken.append(next(ends, most))
     return taken
 
 
@@ -132,12 +126,12 @@ def handed_over(problems, runs, taken):
 
 RULES = {
     "L-BFGS alone": None,
-    "1 step": {"most": 1},
-    **{f"{n} steps or fewer": {"most": n} for n in (2, 3, 5, 10)},
-    **{f"gradient above {c} of the first": {"flat": c} for c in (0.3, 0.5, 0.7)},
-    **{f"gradient above {c}, 10 steps": {"flat": c, "most": 10} for c in (0.3, 0.4, 0.5, 0.6, 0.7)},
-    **{f"gradient above 0.5, {n} steps": {"flat": 0.5, "most": n} for n in (3, 5, 15)},
-    **{f"{c} of what L-BFGS promises": {"promised": c} for c in (0.5, 1.0, 2.0)},
+    **{f"{n} step{'s or fewer' if n > 1 else ''}": {"most": n} for n in (1, 3, 5, 10)},
+    **{f"gradient above {c}, 10 steps": {"flat": c, "most": 10} for c in (0.3, 0.5, 0.7)},
+    **{f"gradient above {c}, 10 steps, second chance": {"flat": c, "most": 10, "chances": 2}
+       for c in (0.2, 0.3, 0.4, 0.5)},
+    **{f"gradient above 0.3, {n} steps, second chance": {"flat": 0.3, "most": n, "chances": 2} for n in (5, 15)},
+    **{f"{c} of what L-BFGS promises": {"promised": c} for c in (0.5, 1.0)},
 }
 
 
@@ -159,9 +153,8 @@ def compare_rules(given):
             ratio = np.exp(np.log(gap.mean(axis=0)[1:11] / alone).mean())
             rows[name] += [f"{ratio:.3f}", f"{reached[name][common].mean():.2f}"]
         columns += [f"{family} {seed}: f - f*", f"to 1e-6 ({common.sum()})"]
-    print("mean of f - f* over budgets of 1 to 10, as a share of that of L-BFGS (geometric mean), and mean evaluations "
-          "to 1e-6\nover the functions on which all rules get there\n")
-    print(table(["learned steps while they lower f, and", *columns], [[name, *row] for name, row in rows.items()]))
+    publish("rules", table(["learned steps", *columns], [[name, *row] for name, row in rows.items()]), {},
+            argparse.Namespace(json=None, docs=given.docs), "method.md")
 
 
 # -- what it gives -------------------------------------------------------------------------------------
@@ -252,7 +245,7 @@ def main():
     parser.add_argument("--families", nargs="+", default=["logistic", "robust"], choices=FAMILIES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--functions", type=int, default=500)
-    parser.add_argument("--policies", metavar="FOLDER", help="where trained policies are kept")
+    parser.add_argument("--policies", metavar="FOLDER", help="where policies are, instead of the shipped ones")
     given = parser.parse_args()
     if given.rules:
         compare_rules(given)

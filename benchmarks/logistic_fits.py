@@ -1,9 +1,9 @@
 """Small logistic regressions to a gradient of 1e-6: SciPy in a loop, our engine, and our engine with a policy.
 
-    python -m benchmarks.logistic_fits [--fits 10000] [--rounds 3] [--policies FOLDER] [--docs]
+    python -m benchmarks.logistic_fits [--fits 10000] [--rounds 3] [--docs]
 
-All run in one process on one worker, in turn; the shortest of the rounds counts. The policy is the default one of the
-family, trained first (a minute) or read from FOLDER/logistic-0.npz. The fits are none of its family's draws.
+All run in one process on one worker, in turn; the shortest of the rounds counts. The policy is the one that
+is shipped. The fits are none of its family's draws.
 """
 
 import os
@@ -14,7 +14,6 @@ import numpy as np
 
 import l2o
 from benchmarks.fits import GTOL, compared, race
-from benchmarks.handoff import policy_of
 from benchmarks.report import arguments, machine, publish, sentence, table
 from benchmarks.timing import one_core
 
@@ -47,9 +46,8 @@ def main():
     """Measure, compare, print."""
     parser = arguments(__doc__.splitlines()[0], rounds=3)
     parser.add_argument("--fits", type=int, default=10_000)
-    parser.add_argument("--policies", metavar="FOLDER", help="where trained policies are kept")
     given = parser.parse_args()
-    policy = policy_of("logistic", 0, given.policies)
+    policy = l2o.load("logistic")
     one_core()
     fits = race(*drawn(given.fits), {"L-BFGS": "lbfgs", "Newton": "newton", "policy, safeguarded": policy},
                 given.rounds)

@@ -1,10 +1,10 @@
 """How often a run says that it left what its policy was trained on: on unseen functions, and elsewhere.
 
-    python -m benchmarks.outside [--families logistic robust neural-net] [--seeds 0 1] [--functions 500]
+    python -m benchmarks.outside [--families logistic robust neural-net] [--seeds 0] [--functions 500]
                                  [--policies FOLDER]
 
 All functions are given as plain Python functions, so that what they are is not known and only what the policy meets can
-tell. Policies are trained with default settings, or read from FOLDER/family-seed.npz, where they are saved.
+tell. Policies are those that are shipped, or FOLDER/family-seed.npz of each seed.
 """
 
 import os
@@ -63,9 +63,9 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=FAMILIES)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--functions", type=int, default=500)
-    parser.add_argument("--policies", metavar="FOLDER", help="where trained policies are kept")
+    parser.add_argument("--policies", metavar="FOLDER", help="where policies are, instead of the shipped ones")
     given = parser.parse_args()
     columns, rows = [], {}
     for name in given.families:
