@@ -106,7 +106,7 @@ def test_rotation_is_what_a_turned_problem_shows(layout):
     teachers = momentum_controllers(np.full(1, 0.4), np.full(1, 0.5), T, 0.1, layout)
 
     def run(hessian, x0):
-        objective = PythonObjective(lambda x: (x @ hessian @ x / 2, hessian @ x), lambda: 0, x0)
+        objective = PythonObjective(lambda x, _: (x @ hessian @ x / 2, hessian @ x), lambda: 0, x0)
         return Trajectories(*teachers.simulate(objective, T)[:3])
 
     plain = run(hessian, x0)
@@ -356,7 +356,7 @@ def test_imitation_keeps_no_step_where_nothing_is_seen(inputs):
     bound = 1e-15 * abs(fitted["W2"]).sum() * max(1.0, abs(fitted["b1"]).max())
     assert abs(fitted["W2"] @ np.logaddexp(0, fitted["b1"])).min() > 0.1  # b2 is needed
     np.testing.assert_allclose(policy.actions(np.zeros(network.n_observations(DIM))), np.zeros(DIM), rtol=0, atol=bound)
-    flat = PythonObjective(lambda x: (1.5, np.zeros(DIM)), lambda: 0, np.zeros(DIM))
+    flat = PythonObjective(lambda x, _: (1.5, np.zeros(DIM)), lambda: 0, np.zeros(DIM))
     np.testing.assert_allclose(policy.simulate(flat, 6)[0][0], np.zeros((7, DIM)), rtol=0, atol=6 * bound)
 
 

@@ -33,7 +33,7 @@ class Fixed(StepMethod):
 def scripted(f, g):
     """Return an objective that returns f[t], g[t] at its call number t, wherever it is asked."""
     script = zip(f.tolist(), g)
-    return PythonObjective(lambda x: next(script), lambda: 0, np.zeros(g.shape[1]))
+    return PythonObjective(lambda x, _: next(script), lambda: 0, np.zeros(g.shape[1]))
 
 
 def steps(method, f, g):

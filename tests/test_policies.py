@@ -37,7 +37,7 @@ def observations(network, dim, rows=20, seed=0):
 def steps(policy, f, g):
     """Return the kernel's steps when it sees f (T+1,) and g (T+1, d)."""
     script = iter(zip(f.tolist(), g))
-    objective = PythonObjective(lambda x: next(script), lambda: 0, np.zeros(g.shape[1]))
+    objective = PythonObjective(lambda x, _: next(script), lambda: 0, np.zeros(g.shape[1]))
     return np.diff(policy.simulate(objective, len(f) - 1)[0][0], axis=0)
 
 
