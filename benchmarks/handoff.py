@@ -23,12 +23,14 @@ import numpy as np
 
 import l2o
 from benchmarks.fits import GTOL, calls
+from benchmarks.pretrained import family_of
 from benchmarks.report import arguments, machine, publish, sentence, table
 from benchmarks.timing import best_of
 from l2o import _kernels
 from l2o.baselines._scipy import ScipyMethod
 from l2o.families import FAMILIES
 from l2o.optimum import best_known
+from l2o.policies.policy import PRETRAINED
 from l2o.training import streams
 
 BUDGET, SHOWN = 100, range(1, 11)
@@ -138,9 +140,10 @@ RULES = {
 def compare_rules(given):
     """Print each rule: the mean of f - f* over budgets 1 to 10 against L-BFGS alone, and evaluations to 1e-6."""
     columns, rows = [], {name: [] for name in RULES}
-    for family, seed in itertools.product(given.families, given.seeds):
-        problems = FAMILIES[family]().sample(400, streams(seed)["validation"])
-        policy = policy_of(family, seed, given.policies)
+    names = [name for family in given.families for name in (family, f"{family}-short") if name in PRETRAINED]
+    for name, seed in itertools.product(names, given.seeds):
+        problems = family_of(name).sample(400, streams(seed)["validation"])
+        policy = policy_of(name, seed, given.policies)
         runs = l2o.rollout(problems, method=policy, n_steps=LONGEST)
         curves = {name: recorded(problems, "lbfgs") if rule is None else
                   handed_over(problems, runs, steps_of(runs, **rule)) for name, rule in RULES.items()}
@@ -149,10 +152,10 @@ def compare_rules(given):
         reached = {name: evaluations_to(gap, TARGETS[-1]) for name, gap in found.items()}
         common = np.isfinite(list(reached.values())).all(axis=0)
         alone = found["L-BFGS alone"].mean(axis=0)[1:11]
-        for name, gap in found.items():
+        for rule, gap in found.items():
             ratio = np.exp(np.log(gap.mean(axis=0)[1:11] / alone).mean())
-            rows[name] += [f"{ratio:.3f}", f"{reached[name][common].mean():.2f}"]
-        columns += [f"{family} {seed}: f - f*", f"to 1e-6 ({common.sum()})"]
+            rows[rule] += [f"{ratio:.3f}", f"{reached[rule][common].mean():.2f}"]
+        columns += [f"{name} {seed}: f - f*", f"to 1e-6 ({common.sum()})"]
     publish("rules", table(["learned steps", *columns], [[name, *row] for name, row in rows.items()]), {},
             argparse.Namespace(json=None, docs=given.docs), "method.md")
 
@@ -180,11 +183,14 @@ def evaluate(given, family, seed):
     if problems.kernel.hessian is None:
         del methods["Newton"]
     curves = {name: recorded(problems, method) for name, method in methods.items()}
-    curves["policy, safeguarded"] = limited(problems, policy)
+    guarded = {"policy, safeguarded": policy}
+    if f"{family}-short" in PRETRAINED:
+        guarded[f"{family}-short, safeguarded"] = policy_of(f"{family}-short", seed, given.policies)
+    curves |= {name: limited(problems, each) for name, each in guarded.items()}
     ends = np.stack([l2o.minimize_many(problems, method=method, tol=1e-10).x for method in ("lbfgs", policy)], axis=1)
     found = gaps(curves, problems, ends)
     slow = {"momentum, tuned": momentum, "policy alone": policy}  # they do not get to the end
-    finishing = {**{name: each for name, each in methods.items() if name not in slow}, "policy, safeguarded": policy}
+    finishing = {name: each for name, each in methods.items() if name not in slow} | guarded
     times = best_of(calls(problems, finishing), given.rounds)
     told = sentence(machine("l2o", "numpy", "scipy"))
     text = (f"{family}, seed {seed}, {given.functions} unseen functions: mean of $f - f^\\star$ after $k$ evaluations, "

@@ -225,9 +225,10 @@ def test_shipped_policy_is_the_seed_that_validates_best(tmp_path, monkeypatch):
     page.write_text("before\n<!-- benchmark: logistic -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
     for name, value in {"PRETRAINED": {"logistic": shipped}, "PAGE": page, "N_FRESH": 4, "N_VALIDATION": 6,
                         "LAWS": {"logistic": ((l2o.families.Logistic(), 5),)},
+                        "FIRST_STEPS": l2o.UnrolledGradient(n_steps=5, n_runs=8, horizon=8, n_rounds=1),
                         "training_settings": lambda name: tiny}.items():
         monkeypatch.setattr(pretrained, name, value)
-    monkeypatch.setattr("sys.argv", ["pretrained", "--families", "logistic", "--trained", str(tmp_path), "--docs"])
+    monkeypatch.setattr("sys.argv", ["pretrained", "--policies", "logistic", "--trained", str(tmp_path), "--docs"])
     pretrained.train("logistic", 2, tmp_path).with_card(note="kept").save(tmp_path / "logistic-2.npz")
     pretrained.main()
     policies = {seed: l2o.load(tmp_path / f"logistic-{seed}.npz") for seed in pretrained.SEEDS}

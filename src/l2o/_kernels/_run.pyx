@@ -17,7 +17,7 @@ from l2o._kernels._lbfgs cimport lbfgs, lbfgs_push, lbfgs_reset, lbfgs_size
 
 cdef extern from *:
     """
-    #define L2O_FLAT 0.3
+    #define L2O_FLAT 0.5
     """
     const double FLAT "L2O_FLAT"                               # a gradient of that share of the first one is L-BFGS's
 
@@ -140,7 +140,6 @@ cdef struct Minimization:                                      # one run
     int status
     bint learned                                               # the next step is the policy's
     bint helped                                                # one of its steps led to a better point
-    bint lowered                                               # the last one lowered f
 
 
 cdef inline void start(Minimization* run) noexcept nogil:
@@ -150,14 +149,12 @@ cdef inline void start(Minimization* run) noexcept nogil:
     memcpy(best.g, run.gradient, best.n * sizeof(double))
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
     run.steepness, run.learned, run.helped = largest(run.gradient, best.n), True, False
-    run.lowered, run.outside = False, False
+    run.outside = False
 
 
-cdef inline bint still_helps(Minimization* run, double before) noexcept nogil:
+cdef inline bint still_helps(const Minimization* run, double before) noexcept nogil:
     """The rule of the safeguard, after a step from a best value `before`; measured by benchmarks/handoff.py."""
-    cdef bint lowered = run.lowered                            # the step before this one
-    run.lowered = run.value + rounding(run.value) < before
-    return ((lowered or run.lowered) and run.best.nit < MOST_LEARNED
+    return (run.value + rounding(run.value) < before and not run.outside and run.best.nit < MOST_LEARNED
             and largest(run.gradient, run.best.n) > FLAT * run.steepness)
 
 
