@@ -22,7 +22,7 @@ __all__ = ["FORMAT", "PRETRAINED", "Policy", "load"]
 FORMAT = 1  # version of the file format; files of every version stay in the tests
 
 PRETRAINED = {name: Path(__file__).parents[1] / "pretrained" / f"{name}.npz"
-              for name in ("logistic", "robust", "neural-net")}  # the policies that are shipped
+              for name in ("logistic", "robust", "neural-net", "robust-short")}  # the policies that are shipped
 
 PRECISIONS = ("float64", "float32")
 NETWORKS = {"mlp": MLP}
@@ -168,7 +168,9 @@ def load(path: Any) -> Policy:
     Parameters
     ----------
     path : path-like
-        "logistic", "robust" or "neural-net", or the file. A file of such a name needs a folder before it: "./robust".
+        "logistic", "robust" or "neural-net", or "robust-short", which makes the first steps of `minimize` on robust
+        regressions and is not meant to run alone; or the file. A file of such a name needs a folder before it:
+        "./robust".
 
     Returns
     -------
