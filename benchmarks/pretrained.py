@@ -35,7 +35,7 @@ RIVALS = (("gradient descent", "iteration"), ("momentum", "iteration"), ("CG", "
           ("CG", "evaluation"), ("L-BFGS", "evaluation"))
 BY_L_BFGS = "To the last digits of a minimum L-BFGS needs fewer evaluations. "
 LIMITS = {  # what the card says that a policy does not do
-    "logistic": BY_L_BFGS + "At the first step tuned momentum is as good or better.",
+    "logistic": BY_L_BFGS + "Alone it may end above its start: one run of 500 did.",
     "robust": (BY_L_BFGS + "It is lower in the first three evaluations, too. Four of ten runs end in another than the "
                "lowest minimum. On regressions far steeper than the family's (collinear features, residuals much "
                "smaller than c) the policy alone may swing about the minimum; with the safeguard it does not."),
