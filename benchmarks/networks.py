@@ -1,6 +1,6 @@
 """What the inputs and the size of the network are worth: quality after training, and the time of a step.
 
-    python benchmarks/networks.py [--family logistic] [--seeds 0 1 2] [--functions 500] [--workers N]
+    python -m benchmarks.networks [--family logistic] [--seeds 0 1 2] [--functions 500] [--workers N] [--docs]
 
 One training for each network and seed, with otherwise default settings, judged on unseen functions: the mean of
 f - f* by iteration, averaged over the seeds, and the difference from the first network: mean over the seeds and its
@@ -17,15 +17,15 @@ from time import thread_time
 import numpy as np
 
 import l2o
+from benchmarks.report import machine, publish, sentence, table
 from l2o.families import FAMILIES
 from l2o.policies import MLP
 from l2o.training import streams
 
 NETWORKS = {
-    "scaled": MLP(inputs="scaled"),
     "linear": MLP(inputs="linear"),
+    "scaled": MLP(inputs="scaled"),
     "raw": MLP(inputs="raw"),
-    "scaled, H = 8, 24 units": MLP(inputs="scaled", history=8, width=24),
     "linear, H = 8, 24 units": MLP(inputs="linear", history=8, width=24),
 }
 STEPS, SHOWN = 100, (1, 2, 3, 5, 10, 20, 40, 100)
@@ -52,6 +52,7 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--functions", type=int, default=500)
     parser.add_argument("--workers", type=int, default=-1)
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
     options = parser.parse_args()
     family, curves, rows = FAMILIES[options.family](), {}, {}
     for seed in options.seeds:
@@ -68,20 +69,25 @@ def main():
         for name, curve in report.curves(by="iteration").items():
             curves.setdefault(name, []).append(curve.mean[list(SHOWN)])
         print(f"seed {seed} done", flush=True)
-    print(f"\nmean f - f*, {options.functions} unseen functions, seeds {options.seeds}; us a step: "
-          "batch, one run; the same in float32\n")
-    print("| network | " + " | ".join(f"k = {k}" for k in SHOWN) + " | batch | one run | f32 batch | f32 one run |")
-    print("|---|" + "---:|" * (len(SHOWN) + 4))
-    first = np.array(curves[options.networks[0]])
+    text = (f"{table(*compared(options.networks, curves, rows))}\n\nMean f - f* on {options.functions} unseen "
+            f"functions, over seeds {', '.join(map(str, options.seeds))}; microseconds a step in double precision and in "
+            f"single, of a batch and of one run a call. {sentence(machine('l2o', 'numpy'))}")
+    publish("networks", text, {}, argparse.Namespace(json=None, docs=options.docs))
+
+
+def compared(networks, curves, times):
+    """Return head and rows of a table; below each network but the first its difference from that one."""
+    head = ["network", *(f"k = {k}" for k in SHOWN), "batch", "one run", "batch, single", "one run, single"]
+    first, rows = np.array(curves[networks[0]]), []
     for name, seeds in curves.items():
-        times = np.min(rows[name], axis=0) if name in rows else ()
-        print(f"| {name} | " + " | ".join(f"{value:.2g}" for value in np.mean(seeds, axis=0))
-              + " | " + " | ".join([f"{time:.2f}" for time in times] or [""] * 4) + " |")
-        if name not in ("momentum", options.networks[0]) and len(seeds) > 1:
+        least = [f"{time:.2f}" for time in np.min(times[name], axis=0)] if name in times else ["-"] * 4
+        rows.append([name, *(f"{value:.2g}" for value in np.mean(seeds, axis=0)), *least])
+        if name in networks[1:] and len(seeds) > 1:
             difference = np.array(seeds) - first
             error = difference.std(axis=0, ddof=1) / np.sqrt(len(seeds))
-            print(f"| less {options.networks[0]} | " + " | ".join(
-                f"{mean:+.1e} +- {e:.0e}" for mean, e in zip(difference.mean(axis=0), error)) + " | | | | |")
+            rows.append([f"less {networks[0]}", *(f"{mean:+.1e} ± {e:.0e}" for mean, e in zip(difference.mean(axis=0),
+                                                                                          error)), *["-"] * 4])
+    return head, rows
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Where the seconds of a training go: a table of its parts, for logistic regression at full setting.
 
-    python benchmarks/training_profile.py [--workers 1 2] [--seed N] [--rounds N] [--cold] [--markdown]
+    python -m benchmarks.training_profile [--workers 1 2] [--seed N] [--rounds N] [--cold] [--docs]
 
 The parts are timed from outside, each without what it calls of the others; compiling is a part of its own, wherever it
 happens. With --cold Numba's cache starts empty, as in the first training after an installation. Beside the seconds on
@@ -19,6 +19,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 import l2o
+from benchmarks.report import machine, publish, sentence, table
 
 OTHER = "all else"
 
@@ -110,10 +111,10 @@ def profile(family, **arguments):
     return watch.seconds, policy
 
 
-def table(columns, markdown):
-    """Return the lines of a table; columns maps a heading to the seconds (clock, processor) of each part."""
+def by_part(columns):
+    """Return head and rows of a table; columns maps a heading to the seconds (clock, processor) of each part."""
     names = dict.fromkeys(name for seconds in columns.values() for name in seconds)
-    rows = [["part", *(f"{heading}: {what}" for heading in columns for what in ("seconds", "processor"))]]
+    head, rows = ["part", *(f"{heading}: {what}" for heading in columns for what in ("seconds", "processor"))], []
     for name in [*(name for name in names if name != OTHER), OTHER, "total"]:
         row = [name]
         for seconds in columns.values():
@@ -121,9 +122,7 @@ def table(columns, markdown):
             value = total if name == "total" else seconds.get(name, np.zeros(2))
             row += [f"{v:.2f} ({100 * v / t:.0f} %)" for v, t in zip(value, total)]
         rows.append(row)
-    if markdown:
-        return ["| " + " | ".join(row) + " |" for row in (rows[0], ["---", *["---:"] * (len(row) - 1)], *rows[1:])]
-    return [f"{row[0]:<24}" + "".join(f"{cell:>24}" for cell in row[1:]) for row in rows]
+    return head, rows
 
 
 def main():
@@ -133,7 +132,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, help="rounds of guided policy search; by default the full setting")
     parser.add_argument("--cold", action="store_true", help="start with an empty cache of compiled functions")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
     given = parser.parse_args()
     trainer = None if given.rounds is None else l2o.GuidedPolicySearch(n_iterations=given.rounds)
     with tempfile.TemporaryDirectory() as empty:
@@ -144,8 +143,8 @@ def main():
             seconds, policy = profile(l2o.families.Logistic(), rng=given.seed, trainer=trainer, workers=workers)
             columns[f"workers={workers}"] = seconds
             print(f"workers={workers}: validation mean {policy.card['quality']['policy']:.6f}")
-    l2o.show_config()
-    print(*table(columns, given.markdown), sep="\n")
+    text = f"{table(*by_part(columns))}\n\n{sentence(machine('l2o', 'numpy', 'numba'))}"
+    publish("training-profile", text, {}, argparse.Namespace(json=None, docs=given.docs))
 
 
 if __name__ == "__main__":
