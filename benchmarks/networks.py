@@ -70,8 +70,8 @@ def main():
             curves.setdefault(name, []).append(curve.mean[list(SHOWN)])
         print(f"seed {seed} done", flush=True)
     text = (f"{table(*compared(options.networks, curves, rows))}\n\nMean f - f* on {options.functions} unseen "
-            f"functions, over seeds {', '.join(map(str, options.seeds))}; microseconds a step in double precision and in "
-            f"single, of a batch and of one run a call. {sentence(machine('l2o', 'numpy'))}")
+            f"functions, over seeds {', '.join(map(str, options.seeds))}; microseconds a step in double precision and "
+            f"in single, of a batch and of one run a call. {sentence(machine('l2o', 'numpy'))}")
     publish("networks", text, {}, argparse.Namespace(json=None, docs=options.docs))
 
 
