@@ -45,6 +45,13 @@ def press():
         timer.join()
 
 
+def until_pressed(slow, pressed):
+    """Return a batch, the last of several that run until some time after Ctrl-C, on a machine of any speed."""
+    while not pressed or time.perf_counter() < pressed[0] + 0.1:
+        batch = l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0})
+    return batch
+
+
 @pytest.fixture
 def handler():
     """Return what sets the handler of Ctrl-C, for this test."""
@@ -79,9 +86,7 @@ def test_handler_that_does_not_raise_changes_nothing(slow, press, handler):
     heard = []
     expected = l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0})
     handler(lambda *_: heard.append(1))
-    pressed = press(0.1)
-    while not pressed or time.perf_counter() < pressed[0] + 0.1:  # on a fast machine one batch ends before
-        batch = l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0})
+    batch = until_pressed(slow, press(0.1))
     assert heard == [1]
     for key in ("x", "fun", "jac", "nit", "nfev", "status"):
         np.testing.assert_array_equal(getattr(batch, key), getattr(expected, key))
@@ -99,8 +104,7 @@ def test_handler_that_raises_something_else_is_heard(slow, press, handler):
 
 def test_signal_that_python_ignores_is_ignored(slow, press, handler):
     handler(signal.SIG_IGN)
-    press(0.1)
-    assert (l2o.minimize_many(slow, method="momentum", options={"maxiter": 50, "gtol": 0.0}).nit == 50).all()
+    assert (until_pressed(slow, press(0.1)).nit == 50).all()
 
 
 def test_run_of_another_thread_goes_on(slow, press):
