@@ -6,10 +6,14 @@
 # and the label column, label folded in and scaled by log2(e) so that exp is exp2.
 # The log of a sum of losses is one log of a product: 1 <= 1 + e_i <= 2, so a chunk of 512 points
 # in 8 lanes cannot overflow.
+#
+# What is done for each point is spread over several loops: a CPU works on the next points while it waits for these,
+# and sees the further ahead the less is done for each.
+from libc.math cimport fabs
 from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
-from l2o._kernels._branchfree cimport LN2, by_sign, exp2_negabs, log2_ge1, positive_part
+from l2o._kernels._branchfree cimport LN2, exp2_minus, exp2_negabs, log2_ge1
 from l2o._kernels._linalg cimport add_dots, add_gram, affine
 
 cdef enum:
@@ -28,7 +32,7 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
     cdef double power[CHUNK]
     cdef double slope[CHUNK]
     cdef double factor[8]
-    cdef double hinge[8]
+    cdef double hinge[8]                                       # the sum of 2 max(-m, 0)
     cdef double loss = 0.0, penalty = 0.0, unit = LN2 / block[N_POINTS], pull, e, m
     for j in range(n):
         g[j] = 0.0
@@ -41,21 +45,26 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
         i = 0
         while i < size:
             for lane in range(8):
-                m = margin[i + lane]
-                e = exp2_negabs(m)
-                power[i + lane] = e
-                factor[lane] *= 1.0 + e
-                hinge[lane] += positive_part(-m)
+                m = fabs(margin[i + lane])
+                hinge[lane] += m - margin[i + lane]
+                power[i + lane] = 1023.0 if m > 1023.0 else m
             i += 8
-        for i in range(size):                                  # apart: a division would hold up the loop before
-            slope[i] = by_sign(margin[i], power[i], 1.0) / (1.0 + power[i])     # 1 / (1 + 2^m)
+        for i in range(size):
+            power[i] = exp2_minus(power[i])
+        i = 0
+        while i < size:
+            for lane in range(8):
+                e = power[i + lane]
+                factor[lane] *= 1.0 + e
+                slope[i + lane] = (1.0 if margin[i + lane] < 0.0 else e) / (1.0 + e)     # 1 / (1 + 2^m)
+            i += 8
         for lane in range(4):                                  # in this order gcc works on several at once
             factor[lane] *= factor[lane + 4]
             hinge[lane] += hinge[lane + 4]
         for lane in range(2):
             factor[lane] *= factor[lane + 2]
             hinge[lane] += hinge[lane + 2]
-        loss += log2_ge1(factor[0] * factor[1]) + (hinge[0] + hinge[1])
+        loss += log2_ge1(factor[0] * factor[1]) + 0.5 * (hinge[0] + hinge[1])
         add_dots(g, columns + padded + start, padded, slope, size, n)
         start += size
     for j in range(n):

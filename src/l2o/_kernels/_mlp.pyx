@@ -11,7 +11,8 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_history, l2o_policy_fn
-from l2o._kernels._branchfree cimport signed_log1p, signed_log1pf, softplus2, softplus2f
+from l2o._kernels._branchfree cimport (
+    exp2_negabsf, exp2_parts, signed_log1p, signed_log1pf, softplus2_parts, softplus2_partsf)
 from l2o._kernels._linalg cimport TILE, add_dots, add_dots_float, add_tiles_double, add_tiles_float, real
 
 cdef enum:
@@ -24,6 +25,7 @@ cdef enum:
     RUNS = 8          # runs at a time
     UNITS = 256       # hidden units at a time
     SEEN = 128        # observation entries at a time
+    PART = 256        # units that are activated at a time
 
 
 cdef inline double gradient_scale(const l2o_history* h, const double* block) noexcept nogil:
@@ -90,13 +92,27 @@ cdef inline void layer1(real* hidden, const l2o_history* runs, intptr_t n_runs, 
 
 cdef inline void activate(real* hidden, intptr_t size, bint rectified) noexcept nogil:
     """The activation of units, in place."""
-    cdef intptr_t j
+    cdef real power[PART]
+    cdef real rest[PART]
+    cdef intptr_t j, n
     if rectified:                                              # a constant where this is inlined
         for j in range(size):
             hidden[j] = <real> 0.0 if hidden[j] < <real> 0.0 else hidden[j]  # a NaN stays one
-    else:
-        for j in range(size):
-            hidden[j] = softplus2f(hidden[j]) if real is float else softplus2(hidden[j])
+        return
+    while size > 0:                                            # in two loops: see _logistic.pyx
+        n = min(size, <intptr_t> PART)
+        for j in range(n):
+            if real is float:
+                power[j] = exp2_negabsf(hidden[j])
+            else:
+                power[j] = exp2_parts(hidden[j], &rest[j])
+        for j in range(n):
+            if real is float:
+                hidden[j] = softplus2_partsf(hidden[j], power[j])
+            else:
+                hidden[j] = softplus2_parts(hidden[j], power[j], rest[j])
+        hidden += n
+        size -= n
 
 
 cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block, const real* b1,

@@ -39,23 +39,33 @@ L2O_INLINE double l2o_by_sign(double sign, double positive, double negative)
     return h * positive + (1.0 - h) * negative;
 }
 
-/* 2^-|a| as a sum e + *rest, with e rounded and *rest what its last sum lost; 0 below 2^-1020. NaN stays NaN. */
-L2O_INLINE double l2o_exp2_parts(double a, double *rest)
+/* 2^-a for 0 <= a <= 1023 as a sum e + *rest, with e rounded and *rest what its last sum lost; 0 above 1022.5. NaN
+ * stays NaN. */
+L2O_INLINE double l2o_exp2_minus_parts(double a, double *rest)
 {
-    double magnitude = fabs(a);
-    double rounded = L2O_ROUND - magnitude;
+    double rounded = L2O_ROUND - a;
     double k = rounded - L2O_ROUND;
-    double r = -magnitude - k; /* exact, in [-1/2, 1/2] */
+    double r = -a - k; /* exact, in [-1/2, 1/2] */
     double r2 = r * r;
     double odd = 0x1.c6b08d7049fd1p-5 + r2 * (0x1.5d87fe78cf26fp-10
                + r2 * (0x1.ffcbfba7b8257p-17 + r2 * (0x1.b526788be5649p-24 + r2 * 0x1.e7aa0eb021747p-32)));
     double even = 0x1.ebfbdff82c5adp-3 + r2 * (0x1.3b2ab6fb9f413p-7
                 + r2 * (0x1.43091310bf6bap-13 + r2 * (0x1.62bfc3c1c5de7p-20 + r2 * 0x1.e620fb7c08893p-28)));
     double small = r * L2O_LN2 + r2 * (even + r * odd), power = 1.0 + small;
-    uint64_t in_range = (l2o_bits(1020.0 - magnitude) >> 63) - 1; /* all ones; NaN keeps its sign bit clear */
     double scale = l2o_double(l2o_bits(rounded) << 52);
-    *rest = l2o_double(l2o_bits((small - (power - 1.0)) * scale) & in_range);
-    return l2o_double(l2o_bits(power * scale) & in_range);
+    *rest = (small - (power - 1.0)) * scale;
+    return power * scale;
+}
+
+L2O_INLINE double l2o_exp2_minus(double a) { double rest; return l2o_exp2_minus_parts(a, &rest); }
+
+/* 2^-|a| in the same form; 0 below 2^-1020 */
+L2O_INLINE double l2o_exp2_parts(double a, double *rest)
+{
+    double e = l2o_exp2_minus_parts(fabs(a), rest);
+    uint64_t in_range = (l2o_bits(1020.0 - fabs(a)) >> 63) - 1; /* all ones; NaN keeps its sign bit clear */
+    *rest = l2o_double(l2o_bits(*rest) & in_range);
+    return l2o_double(l2o_bits(e) & in_range);
 }
 
 L2O_INLINE double l2o_exp2_negabs(double a) { double rest; return l2o_exp2_parts(a, &rest); }
@@ -78,11 +88,16 @@ L2O_INLINE double l2o_log2_1p_parts(double e, double rest)
 
 L2O_INLINE double l2o_log2_1p(double e) { return l2o_log2_1p_parts(e, 0.0); }
 
-/* log2(1 + 2^z), the softplus of base 2 */
+/* log2(1 + 2^z), the softplus of base 2, given 2^-|z| = e + rest */
+L2O_INLINE double l2o_softplus2_parts(double z, double e, double rest)
+{
+    return l2o_unless_negative(z) + l2o_log2_1p_parts(e, rest);
+}
+
 L2O_INLINE double l2o_softplus2(double z)
 {
     double rest, e = l2o_exp2_parts(z, &rest);
-    return l2o_unless_negative(z) + l2o_log2_1p_parts(e, rest);
+    return l2o_softplus2_parts(z, e, rest);
 }
 
 /* log2(u + rest), u >= 1 finite, rest a rounding error of u: exponent by bits, mantissa as above */
@@ -119,15 +134,20 @@ L2O_INLINE float l2o_log2_1pf(float e, float rest)
     return e + (e * P + rest * (float)L2O_LOG2E);
 }
 
-/* log2(1 + 2^z); the exponential counts as 0 below 2^-120 */
-L2O_INLINE float l2o_softplus2f(float z)
+/* 2^-|a|; 0 below 2^-120 */
+L2O_INLINE float l2o_exp2_negabsf(float a)
 {
-    float magnitude = fabsf(z), rounded = L2O_ROUNDF - magnitude, r = -magnitude - (rounded - L2O_ROUNDF), r2 = r * r;
+    float magnitude = fabsf(a), rounded = L2O_ROUNDF - magnitude, r = -magnitude - (rounded - L2O_ROUNDF), r2 = r * r;
     float odd = 0.693147215f + r2 * (0.0555031055f + r2 * 0.00134066439f);
     float even = 0.240226528f + r2 * (0.00961769297f + r2 * 0.00015594678f);
     uint32_t in_range = (l2o_bitsf(120.0f - magnitude) >> 31) - 1;
     float scale = l2o_float(l2o_bitsf(rounded) << 23);
-    float e = l2o_float(l2o_bitsf((1.0f + (r * odd + r2 * even)) * scale) & in_range);
+    return l2o_float(l2o_bitsf((1.0f + (r * odd + r2 * even)) * scale) & in_range);
+}
+
+/* log2(1 + 2^z), given 2^-|z| = e */
+L2O_INLINE float l2o_softplus2_partsf(float z, float e)
+{
     return l2o_float(l2o_bitsf(z) & ((l2o_bitsf(z) >> 31) - 1)) + l2o_log2_1pf(e, 0.0f);
 }
 
