@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -64,8 +65,9 @@ def per_level(extension):
 
 
 sources = [
-    Extension(f"l2o._kernels.{pyx.stem}", [str(pyx)], include_dirs=[str(KERNELS)], libraries=LIBRARIES,
-              extra_compile_args=FLAGS, extra_link_args=SANITIZE)
+    Extension(f"l2o._kernels.{pyx.stem}", [str(pyx)], include_dirs=[str(KERNELS), numpy.get_include()],
+              libraries=LIBRARIES, extra_compile_args=FLAGS, extra_link_args=SANITIZE,
+              define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")])
     for pyx in sorted(KERNELS.glob("*.pyx"))
 ]
 marked = {extension.name for extension in sources if MARK in Path(extension.sources[0]).read_text(encoding="utf-8")}

@@ -82,6 +82,21 @@ def test_objective_writes_inside_its_arrays(n, family, fence):
     assert fence.seen == {"evaluate_many", "hessian_many"}
 
 
+@pytest.mark.parametrize(("number", "wrong"), [
+    (7, np.empty((2, 4, 3))), (7, np.empty((2, 4, 4), np.float32)), (7, np.empty((4, 4, 2)).T), (8, np.empty((2, 3))),
+    (1, np.zeros(1, np.uintp)), (3, np.zeros(2)), (10, np.empty(2)), (11, np.empty((2, 4))), (12, np.empty((1, 4)))])
+def test_kernel_refuses_an_array_of_another_size_or_kind(number, wrong, random_policy):
+    problems, step = l2o.families.Logistic(3).sample(2, rng=0), random_policy(4).step(4)
+    x, f, g, nfev, status, evaluations = _kernels.run.room(2, 3, 4)
+    x[:, 0] = problems.x0
+    given = [problems.function, problems.addresses(), step.function, step.addresses(2), step.length, step.state_size,
+             None, x, f, g, status, nfev, evaluations]
+    _kernels.run.rollout(*given)
+    given[number] = wrong
+    with pytest.raises(ValueError, match="an array has shape"):
+        _kernels.run.rollout(*given)
+
+
 def test_fence_notices_a_write_outside():
     def careless(array):
         whole = array.base

@@ -164,8 +164,7 @@ class StepMethod(Method):
         """Return what the kernels need for problems of that dimension."""
 
     def room(self, n_steps: int, dim: int, m: int) -> Record:
-        x, fun, jac, status = simulation_room(n_steps, dim, m)
-        return x, fun, jac, np.empty((m, n_steps + 1), np.intp), status, np.empty((m, n_steps + 1))
+        return _kernels.run.room(m, n_steps, dim)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         out = self.room(n_steps, problems.dim, len(problems)) if out is None else out
@@ -193,11 +192,9 @@ class StepMethod(Method):
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
         m, step = len(problems), self.step(problems.dim)
-        x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
-        nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        solution = _kernels.run.solution_room(problems.x0)
         outside = None if step.limits is None else np.empty(m, np.uint8)
         _kernels.run.minimize(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
                               step.state_size, self.safeguarded and stopping.safeguard, stopping.gtol, stopping.maxiter,
-                              stopping.maxfun, callback, x, fun, jac, nit, nfev, status, step.limits, outside)
-        solution = x, fun, jac, nit, nfev, status
+                              stopping.maxfun, callback, *solution, step.limits, outside)
         return solution if outside is None else (*solution, outside.view(np.bool_))

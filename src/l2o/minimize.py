@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
 
 def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -> OptimizeResult:
     """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
-    x, fun, jac, nit, njev, status, *outside = (part[0] for part in solution)
+    x, jac = solution[0][0], solution[2][0]
+    fun, nit, njev, status, *outside = (part.item() for part in solution if part.ndim == 1)
     message = status_message(status)
     python = isinstance(problem, PythonObjective)
     if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
@@ -131,11 +133,17 @@ def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -
         if problem.error is not None:
             raise problem.error
         nfev = problem.n_calls
-    from scipy.optimize import OptimizeResult  # half a second at the first time, which an exception need not wait for
+    return _optimize_result()(
+        x=x, fun=fun, jac=jac, nit=nit, nfev=nfev, njev=njev, status=status, success=status == CONVERGED,
+        message=message, outside_training=(outside[0] or method.is_foreign(problem)) if outside else None)
 
-    return OptimizeResult(x=x, fun=float(fun), jac=jac, nit=int(nit), nfev=int(nfev), njev=int(njev),
-                          status=int(status), success=bool(status == CONVERGED), message=message,
-                          outside_training=bool(outside[0] or method.is_foreign(problem)) if outside else None)
+
+@cache
+def _optimize_result() -> type[OptimizeResult]:
+    """Return SciPy's class: half a second at the first time, which an exception need not wait for."""
+    from scipy.optimize import OptimizeResult
+
+    return OptimizeResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,11 +301,9 @@ class _Callback:
             parameters[0].kind is not Parameter.POSITIONAL_ONLY)
 
     def __call__(self, x: list[float], fun: float) -> bool:
-        from scipy.optimize import OptimizeResult
-
         try:
             if self._wants_result:
-                self._callback(intermediate_result=OptimizeResult(x=np.array(x), fun=fun))
+                self._callback(intermediate_result=_optimize_result()(x=np.array(x), fun=fun))
             else:
                 self._callback(np.array(x))
         except StopIteration:
@@ -308,10 +314,12 @@ class _Callback:
 def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
-    given = dict(options or {})
-    safeguard = arguments.flag("safeguard", given.get("safeguard", method.safeguarded))
-    if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
-        given.pop("safeguard", None)
+    given = dict(options or ())
+    safeguard = method.safeguarded
+    if "safeguard" in given:
+        safeguard = arguments.flag("safeguard", given["safeguard"])
+        if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
+            del given["safeguard"]
     gtol = given.pop("gtol", 1e-5 if tol is None else tol)
     maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
     given.pop("disp", None)  # SciPy's spelling; there is nothing to print

@@ -16,12 +16,10 @@ Watch = _kernels.watch.Watch
 class Watched:
     """Problems that the kernels leave, with an error of each that is not done, when their watch says so."""
 
+    function = _kernels.watch.FUNCTION
+
     def __init__(self, problems: Any, watch: Watch) -> None:
-        self._problems, self._watch = problems, watch
-        self._blocks = np.empty((len(problems), _kernels.watch.HEAD), np.uintp)
-        self.x0, self.dim = problems.x0, problems.dim
-        self.function = _kernels.watch.FUNCTION
-        self.hessian_function = problems.hessian_function and _kernels.watch.HESSIAN
+        self._problems, self._watch, self.x0 = problems, watch, problems.x0
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -30,8 +28,17 @@ class Watched:
         """Return an objective for methods that are Python and hear by themselves."""
         return self._problems[i]
 
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self._problems.dim
+
+    @property
+    def hessian_function(self) -> int | None:
+        """Address of the Hessian, if there is one."""
+        return self._problems.hessian_function and _kernels.watch.HESSIAN
+
     def addresses(self) -> np.ndarray:
         """Return the address of what the kernels know of each, (m,)."""
-        addresses = self._problems.addresses().copy()  # they are shared
-        self._watch.over(self._problems.function, self._problems.hessian_function or 0, addresses, self._blocks)
-        return addresses
+        problems = self._problems
+        return self._watch.over(problems.function, problems.hessian_function or 0, problems.addresses())

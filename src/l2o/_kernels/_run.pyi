@@ -2,11 +2,13 @@ from collections.abc import Callable
 
 from numpy import ndarray
 
+def room(m: int, n_steps: int, n: int) -> tuple[ndarray, ...]: ...
 def rollout(
     objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int,
     noise: ndarray | None, x: ndarray, f: ndarray, g: ndarray, status: ndarray,
     nfev: ndarray | None, evaluations: ndarray | None,
 ) -> None: ...
+def solution_room(x0: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray, ndarray]: ...
 def minimize(
     objective: int, data: ndarray, policy: int, weights: ndarray, length: int, state_size: int, safeguard: bool,
     gtol: float, maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray,

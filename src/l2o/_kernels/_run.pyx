@@ -4,16 +4,20 @@
 # one a run. The caller keeps what the addresses point to alive, checks shapes and slices the batch;
 # nothing here allocates but one workspace a call. Runs with the same weights go in step, GROUP at a
 # time, so that the policy can read its weights once for several; row i does not depend on its neighbours.
+cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, fabs, isfinite
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_history, l2o_objective_fn, l2o_policy_fn
+from l2o._kernels._arrays cimport addresses_in, codes, counts, doubles, empty, flags
 from l2o._kernels._descent cimport call_back, descend, descent, descent_size, product
 from l2o._kernels._evaluate cimport CONVERGED, LIMIT, NON_FINITE, STOPPED, evaluate, is_better, largest, rounding
 from l2o._kernels._history cimport history_push, history_reset, history_size
 from l2o._kernels._lbfgs cimport lbfgs, lbfgs_push, lbfgs_reset, lbfgs_size
+
+cnp.import_array()
 
 cdef extern from *:
     """
@@ -87,34 +91,49 @@ cdef inline void count(const double* f, intptr_t last, intptr_t n_steps, intptr_
         evaluations[t] = NAN if t > last else f[t] if isfinite(f[t]) else INFINITY
 
 
-def rollout(size_t objective, const size_t[::1] data, size_t policy, const size_t[::1] weights, intptr_t length,
-            intptr_t state_size, const double[:, :, ::1] noise, double[:, :, ::1] x, double[:, ::1] f,
-            double[:, :, ::1] g, int[::1] status, intptr_t[:, ::1] nfev, double[:, ::1] evaluations):
+def room(intptr_t m, intptr_t n_steps, intptr_t n):
+    """Return arrays for a record of m runs: x, f, g, nfev (m, T+1, ...), status (m,), evaluations (m, T+1)."""
+    cdef intptr_t rows = n_steps + 1
+    return (empty(cnp.NPY_DOUBLE, 3, m, rows, n), empty(cnp.NPY_DOUBLE, 2, m, rows),
+            empty(cnp.NPY_DOUBLE, 3, m, rows, n), empty(cnp.NPY_INTP, 2, m, rows), empty(cnp.NPY_INT, 1, m),
+            empty(cnp.NPY_DOUBLE, 2, m, rows))
+
+
+def rollout(size_t objective, cnp.ndarray data not None, size_t policy, cnp.ndarray weights not None, intptr_t length,
+            intptr_t state_size, cnp.ndarray noise, cnp.ndarray x not None, cnp.ndarray f not None,
+            cnp.ndarray g not None, cnp.ndarray status not None, cnp.ndarray nfev, cnp.ndarray evaluations):
     """Run every row of x from x[:, 0]: fill x, f, g, nfev, evaluations (m, T+1, ...) and status (m,).
 
     noise may be None, and so may nfev and evaluations, both.
     """
-    cdef intptr_t m = x.shape[0], n_steps = x.shape[1] - 1, n = x.shape[2], i = 0, k, n_runs
+    cdef intptr_t m = x.shape[0], rows = x.shape[1], n = x.shape[2], n_steps = rows - 1, i = 0, k, n_runs
     cdef intptr_t size = history_size(n, length, state_size)
+    cdef const size_t* data_of = addresses_in(data, m)
+    cdef const size_t* weights_of = addresses_in(weights, m)
+    cdef const double* shock = NULL if noise is None else doubles(noise, m * n_steps * n)
+    cdef double* xs = doubles(x, m * rows * n)
+    cdef double* fs = doubles(f, m * rows)
+    cdef double* gs = doubles(g, m * rows * n)
+    cdef int* statuses = codes(status, m)
+    cdef intptr_t* nfevs = NULL if nfev is None else counts(nfev, m * rows)
+    cdef double* values = NULL if nfev is None else doubles(evaluations, m * rows)
     cdef double* memory = <double*> malloc(GROUP * (size + n) * sizeof(double))
     cdef l2o_history h[GROUP]
     cdef intptr_t last[GROUP]
-    cdef const double* shock = NULL
     if memory == NULL:
         raise MemoryError
     with nogil:
         while i < m:
-            n_runs = group(&weights[i], m - i)
+            n_runs = group(weights_of + i, m - i)
             for k in range(n_runs):
                 history_reset(&h[k], memory + k * size, n, length, state_size)
-            if noise is not None and n_steps > 0:
-                shock = &noise[i, 0, 0]
-            rollout_group(<l2o_objective_fn> objective, &data[i], <l2o_policy_fn> policy, <const void*> weights[i],
-                          shock, h, memory + GROUP * size, n_runs, n, n_steps, &x[i, 0, 0], &f[i, 0], &g[i, 0, 0],
-                          last, &status[i])
-            if nfev is not None:
+            rollout_group(<l2o_objective_fn> objective, data_of + i, <l2o_policy_fn> policy,
+                          <const void*> weights_of[i], NULL if shock == NULL else shock + i * n_steps * n, h,
+                          memory + GROUP * size, n_runs, n, n_steps, xs + i * rows * n, fs + i * rows,
+                          gs + i * rows * n, last, statuses + i)
+            if nfevs != NULL:
                 for k in range(n_runs):
-                    count(&f[i + k, 0], last[k], n_steps, &nfev[i + k, 0], &evaluations[i + k, 0])
+                    count(fs + (i + k) * rows, last[k], n_steps, nfevs + (i + k) * rows, values + (i + k) * rows)
             i += n_runs
     free(memory)
 
@@ -257,10 +276,18 @@ cdef void minimize_group(l2o_policy_fn policy, const void* weights, l2o_history*
             advance(&runs[row[k]], &h[k], action + k * runs[0].best.n)
 
 
-def minimize(size_t objective, const size_t[::1] data, size_t policy, const size_t[::1] weights, intptr_t length,
+def solution_room(cnp.ndarray x0 not None):
+    """Return arrays for minimisations from x0 (m, n): a copy of it, f (m,), g (m, n), nit, nfev, status (m,)."""
+    cdef intptr_t m = x0.shape[0], n = x0.shape[1]
+    return (cnp.PyArray_NewCopy(x0, cnp.NPY_CORDER), empty(cnp.NPY_DOUBLE, 1, m), empty(cnp.NPY_DOUBLE, 2, m, n),
+            empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INT, 1, m))
+
+
+def minimize(size_t objective, cnp.ndarray data not None, size_t policy, cnp.ndarray weights not None, intptr_t length,
              intptr_t state_size, bint safeguard, double gtol, intptr_t maxiter, intptr_t maxfun, object callback,
-             double[:, ::1] x, double[::1] f, double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status,
-             const double[::1] limits=None, unsigned char[::1] outside=None):
+             cnp.ndarray x not None, cnp.ndarray f not None, cnp.ndarray g not None, cnp.ndarray nit not None,
+             cnp.ndarray nfev not None, cnp.ndarray status not None, cnp.ndarray limits=None,
+             cnp.ndarray outside=None):
     """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
 
     With a safeguard L-BFGS takes over where the policy no longer helps. outside (m,): whether a step of the policy was
@@ -268,6 +295,17 @@ def minimize(size_t objective, const size_t[::1] data, size_t policy, const size
     """
     cdef intptr_t m = x.shape[0], n = x.shape[1], i = 0, k, n_runs
     cdef intptr_t size = history_size(n, length, state_size), pairs = lbfgs_size(n, PAIRS) if safeguard else 0
+    cdef const size_t* data_of = addresses_in(data, m)
+    cdef const size_t* weights_of = addresses_in(weights, m)
+    cdef double* xs = doubles(x, m * n)
+    cdef double* fs = doubles(f, m)
+    cdef double* gs = doubles(g, m * n)
+    cdef intptr_t* nits = counts(nit, m)
+    cdef intptr_t* nfevs = counts(nfev, m)
+    cdef int* statuses = codes(status, m)
+    cdef intptr_t n_limits = sizeof(Limits) // sizeof(double)
+    cdef const Limits* bounds = NULL if limits is None else <const Limits*> doubles(limits, n_limits)
+    cdef unsigned char* beyond_them = NULL if limits is None else flags(outside, m)
     cdef double* memory = <double*> malloc((GROUP * (pairs + size + 3 * n) + descent_size(n)) * sizeof(double))
     cdef double* histories = memory + GROUP * pairs
     cdef double* vectors = histories + GROUP * size            # points, gradients, actions, workspace
@@ -281,27 +319,26 @@ def minimize(size_t objective, const size_t[::1] data, size_t policy, const size
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, &lbfgs, n
         runs[k].best.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
         runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
-        runs[k].work = vectors + 3 * GROUP * n
+        runs[k].work, runs[k].limits = vectors + 3 * GROUP * n, bounds
         if safeguard:
             runs[k].best.memory = memory + k * pairs
-        if limits is not None:
-            runs[k].limits = <const Limits*> &limits[0]
         if callback is not None:
             runs[k].best.after_step, runs[k].best.observer = call_back, <void*> told
     with nogil:
         while i < m:
-            n_runs = group(&weights[i], m - i)
+            n_runs = group(weights_of + i, m - i)
             for k in range(n_runs):
                 history_reset(&h[k], histories + k * size, n, length, state_size)
-                runs[k].best.data = <void*> data[i + k]
-                runs[k].best.x, runs[k].best.f, runs[k].best.g = &x[i + k, 0], &f[i + k], &g[i + k, 0]
+                runs[k].best.data = <void*> data_of[i + k]
+                runs[k].best.x, runs[k].best.f, runs[k].best.g = xs + (i + k) * n, fs + i + k, gs + (i + k) * n
                 if safeguard:
                     lbfgs_reset(runs[k].best.memory, n, PAIRS, NULL)
-            minimize_group(<l2o_policy_fn> policy, <const void*> weights[i], h, vectors + 2 * GROUP * n, runs, n_runs)
+            minimize_group(<l2o_policy_fn> policy, <const void*> weights_of[i], h, vectors + 2 * GROUP * n, runs,
+                           n_runs)
             for k in range(n_runs):
-                nit[i + k], nfev[i + k], status[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
-                if limits is not None:
-                    outside[i + k] = runs[k].outside
+                nits[i + k], nfevs[i + k], statuses[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
+                if bounds != NULL:
+                    beyond_them[i + k] = runs[k].outside
             i += n_runs
     free(memory)
     if told[2] is not None:

@@ -4,12 +4,16 @@
 # of the call that the main thread is in; at the next evaluation Python is asked, and if its handler raises, that
 # evaluation and all after it end their runs. Threads of a call share its flag.
 cimport cython
+cimport numpy as cnp
 from libc.signal cimport SIG_DFL, SIG_ERR, SIG_IGN, SIGINT
 from libc.stdint cimport intptr_t
 
 from l2o._kernels._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels._arrays cimport addresses_in, empty
 
 import threading
+
+cnp.import_array()
 
 cdef extern from "Python.h":
     ctypedef void (*PyOS_sighandler_t)(int) noexcept nogil
@@ -28,7 +32,7 @@ cdef struct Watched:                                           # what an objecti
     void* data
     volatile int* flag
 
-HEAD = sizeof(Watched) // sizeof(double)
+cdef intptr_t HEAD = sizeof(Watched) // sizeof(size_t)
 
 cdef PyOS_sighandler_t before = NULL                           # Python's
 cdef volatile int* raised = NULL                               # the flag of the call that the main thread is in
@@ -105,15 +109,21 @@ cdef class Watch:
     def __reduce__(self):
         return type(None), ()
 
-    def over(self, size_t objective, size_t hessian, size_t[::1] data, size_t[:, ::1] blocks):
-        """Put what `watched` needs in blocks (m, HEAD), and their addresses in the place of those of the data (m,)."""
-        cdef Watched* one
-        cdef intptr_t i
-        for i in range(data.shape[0]):
-            one = <Watched*> &blocks[i, 0]
+    def over(self, size_t objective, size_t hessian, cnp.ndarray data not None):
+        """Return the addresses (m,) of what `watched` needs, of data at addresses (m,); they keep it alive."""
+        cdef cnp.npy_intp m = data.shape[0], i
+        cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + HEAD)
+        cdef const size_t* data_of = addresses_in(data, m)
+        cdef size_t* address = addresses_in(memory, m * (1 + HEAD))
+        cdef Watched* one = <Watched*> (address + m)
+        cdef cnp.ndarray addresses = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
+        cnp.set_array_base(addresses, memory)
+        for i in range(m):
             one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
-            one.data, one.flag = <void*> data[i], &self.flag
-            data[i] = <size_t> one
+            one.data, one.flag = <void*> data_of[i], &self.flag
+            address[i] = <size_t> one
+            one += 1
+        return addresses
 
     def set(self):
         """End all runs at their next evaluation."""

@@ -22,12 +22,10 @@ class NativeMethod(Method):
         """Return the address of the descent_method and its setting for these problems."""
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
-        m = len(problems)
-        x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
-        nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        solution = _kernels.run.solution_room(problems.x0)
         _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
-                                  stopping.maxiter, stopping.maxfun, callback, x, fun, jac, nit, nfev, status)
-        return x, fun, jac, nit, nfev, status
+                                  stopping.maxiter, stopping.maxfun, callback, *solution)
+        return solution
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         m, dim, kernel, addresses = len(problems), problems.dim, self.kernel(problems), problems.addresses()
