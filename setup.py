@@ -56,11 +56,11 @@ def per_level(extension):
         yield Extension(
             f"{extension.name}_{level}",
             [str(source)],
-            include_dirs=[str(KERNELS)],
+            include_dirs=extension.include_dirs,
             libraries=LIBRARIES,
             extra_compile_args=FLAGS + flags,
             extra_link_args=SANITIZE,
-            define_macros=[(f"PyInit_{module}", f"PyInit_{module}_{level}")],
+            define_macros=[*extension.define_macros, (f"PyInit_{module}", f"PyInit_{module}_{level}")],
         )
 
 

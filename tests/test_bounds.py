@@ -12,6 +12,9 @@ import l2o
 from l2o import _kernels
 from l2o.baselines import Momentum
 from l2o.families import FAMILIES
+from l2o.policies import MLP
+from l2o.training.examples import Examples
+from l2o.training.imitation import Batches, Trained
 
 CANARY, FENCE = 0xA5, 512  # bytes
 # the addresses of a copy would outlive it
@@ -95,6 +98,28 @@ def test_kernel_refuses_an_array_of_another_size_or_kind(number, wrong, random_p
     given[number] = wrong
     with pytest.raises(ValueError, match="an array has shape"):
         _kernels.run.rollout(*given)
+
+
+@pytest.mark.parametrize("precision", [np.float32, float])
+@pytest.mark.parametrize(("dim", "history", "width", "n"),
+                         [(1, 1, 1, 1), (2, 3, 7, 31), (4, 25, 50, 33), (9, 2, 16, 9)])
+def test_regression_writes_inside_its_arrays(dim, history, width, n, precision):
+    rng, network = np.random.default_rng(0), MLP(history=history, width=width)
+    rows = Examples(rng.standard_normal((n, network.n_observations(dim))), np.ones(n), np.ones((n, dim)),
+                    np.broadcast_to(np.eye(dim), (n, dim, dim)))
+    trained = Trained.of(network.initial(dim, rng), precision)
+    batches, fence = Batches(rows, trained, "softplus"), Fence()
+    given = [batches.features, batches.targets, np.arange(n), trained.first, trained.second, trained.n_inputs, False,
+             batches.gradient.first, batches.gradient.second]
+    assert fence.around("differentiate", _kernels.regression.differentiate)(*given) > 0
+    assert batches.gradient.vector.any()
+    for number, wrong in ((0, given[0][:-1]), (1, given[1][:, 1:]), (3, given[3].astype(np.float16)),
+                          (4, given[4][:, :-1]), (5, len(given[3])), (7, given[7][1:]), (2, np.arange(0))):
+        with pytest.raises(ValueError, match=r"an array has shape|inputs is"):
+            _kernels.regression.differentiate(*given[:number], wrong, *given[number + 1 :])
+    for order in ([0, n], [-1]):
+        with pytest.raises(IndexError, match=f"there are {n} examples"):
+            _kernels.regression.differentiate(*given[:2], np.array(order), *given[3:])
 
 
 def test_fence_notices_a_write_outside():

@@ -7,7 +7,8 @@ import oracles
 import pytest
 
 import l2o
-from l2o._kernels import regression
+from l2o._kernels import unrolled
+from l2o._kernels.adam import adam
 from l2o.policies import MLP, Policy
 from l2o.problems import PythonObjective
 from l2o.training.controllers import Controllers, momentum_controllers
@@ -255,7 +256,7 @@ def loss_and_gradient(weights, rows, which=None, dtype=float, activation="softpl
     """Return what the regression computes of a batch of rows, by default of all."""
     which = np.arange(len(rows)) if which is None else which
     trained = Trained.of(weights, dtype)
-    batches = Batches(rows, len(which), trained, activation)
+    batches = Batches(rows, trained, activation)
     value = batches.differentiate(trained, which)
     return value, batches.gradient.weights()
 
@@ -290,7 +291,7 @@ def test_gradient_of_a_batch_is_that_of_its_rows():
     _, weights, rows = weights_and_rows(90)
     which = np.random.default_rng(1).permutation(90)
     trained = Trained.of(weights, float)
-    batches = Batches(rows, 40, trained, "softplus")
+    batches = Batches(rows, trained, "softplus")
     for part in (which[:40], which[40:80]):
         value = batches.differentiate(trained, part)
         expected, gradient = loss_and_gradient(weights, rows[part])
@@ -313,9 +314,9 @@ def test_gradient_in_single_precision_is_that_in_double(activation):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_equals_its_formula_at_all_sizes(name):
     x = np.concatenate([-np.geomspace(1e-30, 1e4, 40), np.geomspace(1e-30, 1e4, 40), [0.0, -0.0, 700.0, -700.0]])
-    pre = np.resize(x, (3, 2, regression.BLOCK))
+    pre = np.resize(x, (3, 2, unrolled.BLOCK))
     gate, hidden, rest = pre.copy(), np.empty_like(pre), np.array([0.0, 0.7])
-    regression.ACTIVATE[name](gate, np.empty_like(pre), hidden, rest)
+    unrolled.ACTIVATE[name](gate, np.empty_like(pre), hidden, rest)
     np.testing.assert_allclose(hidden, oracles.activation(name, pre) - rest[:, None], rtol=1e-15, atol=3e-16)
     slope = {"softplus": 0.5 * (1 + np.tanh(pre / 2)), "relu": pre > 0}[name]
     np.testing.assert_allclose(gate, slope, rtol=0, atol=3e-16)
@@ -330,7 +331,7 @@ def test_adam_equals_its_statement(clip):
     m, v = np.zeros(37), np.zeros(37)
     for step in range(1, 6):
         g = rng.standard_normal(37)
-        regression.adam(weights, g, mean, square, step, 0.1 / step, clip)
+        adam(weights, g, mean, square, step, 0.1 / step, clip)
         g = g * min(1.0, clip / np.linalg.norm(g))
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         expected -= 0.1 / step * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)

@@ -22,7 +22,7 @@ import l2o._kernels._run as run
 import l2o._kernels._watch as watch
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "descent", "lbfgs", "linear", "logistic", "mlp",
-           "neural_net", "newton", "python", "robust", "run", "watch"]
+           "neural_net", "newton", "python", "regression", "robust", "run", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = tuple(
@@ -48,6 +48,7 @@ def _load(name: str) -> ModuleType:
 
 logistic, mlp = _load("logistic"), _load("mlp")
 neural_net, robust = _load("neural_net"), _load("robust")
+regression = _load("regression")
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

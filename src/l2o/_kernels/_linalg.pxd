@@ -4,10 +4,18 @@ from libc.stdint cimport intptr_t
 cdef extern from "tile.h" nogil:
     enum:
         TILE "L2O_TILE"
+    void prefetch "L2O_PREFETCH"(const void* address)
     void add_tiles_double "l2o_add_tiles"(
         double* out, intptr_t out_stride, const double* start, intptr_t start_stride, const double* columns,
         intptr_t column_stride, const double* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
     void add_tiles_float "l2o_add_tilesf"(
+        float* out, intptr_t out_stride, const float* start, intptr_t start_stride, const float* columns,
+        intptr_t column_stride, const float* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
+    # seen transposed
+    void add_transposed_double "l2o_add_transposed"(
+        double* out, intptr_t out_stride, const double* start, intptr_t start_stride, const double* columns,
+        intptr_t column_stride, const double* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
+    void add_transposed_float "l2o_add_transposedf"(
         float* out, intptr_t out_stride, const float* start, intptr_t start_stride, const float* columns,
         intptr_t column_stride, const float* seen, intptr_t seen_stride, intptr_t n, intptr_t runs, intptr_t tiles)
     # out[j] += sum_i rows[j, i] v[i]

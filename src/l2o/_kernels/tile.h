@@ -34,6 +34,13 @@
 #define L2O_EACH(i, n) for (int i = 0; i < n; i++)
 #endif
 
+/* Have the cache line at an address fetched while other work goes on. */
+#if defined(__GNUC__)
+#define L2O_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define L2O_PREFETCH(address) ((void)(address))
+#endif
+
 #define L2O_REAL double
 #define L2O_NAMED(name) name
 #include "tile_products.h"

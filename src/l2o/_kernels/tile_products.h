@@ -17,12 +17,13 @@ enum {
 typedef L2O_REAL VECTOR __attribute__((vector_size(LANES * sizeof(L2O_REAL)), aligned(sizeof(L2O_REAL)), may_alias));
 #endif
 
-/* out[r, u] = from[r, u] + sum_c seen[r, c] columns[c, u] over c in order, for the units u of `tiles` tiles.
- * `runs` and `tiles` are constants where this is inlined; runs x tiles x PARTS registers hold the sums. */
+/* out[r, u] = from[r, u] + sum_c seen[r, c] columns[c, u] over c in order, for the units u of `tiles` tiles; seen has
+ * entry (r, c) at r seen_stride + c seen_step. `runs` and `tiles` are constants where this is inlined; runs x tiles x
+ * PARTS registers hold the sums. */
 L2O_TILE_INLINE void L2O_NAMED(l2o_add_fixed)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
                                               intptr_t from_stride, const L2O_REAL *columns, intptr_t column_stride,
-                                              const L2O_REAL *seen, intptr_t seen_stride, intptr_t n, const int runs,
-                                              const int tiles)
+                                              const L2O_REAL *seen, intptr_t seen_stride, intptr_t seen_step,
+                                              intptr_t n, const int runs, const int tiles)
 {
     VECTOR sum[4][8][PARTS];
     L2O_EACH(r, runs)
@@ -37,7 +38,7 @@ L2O_TILE_INLINE void L2O_NAMED(l2o_add_fixed)(L2O_REAL *out, intptr_t out_stride
         L2O_EACH(r, runs)
             L2O_EACH(t, tiles)
                 L2O_EACH(p, PARTS)
-                    sum[r][t][p] += column[t][p] * seen[r * seen_stride + c];
+                    sum[r][t][p] += column[t][p] * seen[r * seen_stride + c * seen_step];
     }
     L2O_EACH(r, runs)
         L2O_EACH(t, tiles)
@@ -47,16 +48,16 @@ L2O_TILE_INLINE void L2O_NAMED(l2o_add_fixed)(L2O_REAL *out, intptr_t out_stride
 
 /* The same for any number of runs and tiles. Four runs together read each weight once for four products, which is
  * what makes a batch faster than its runs alone. A run alone takes more tiles together: up to eight sums under way. */
-static inline void L2O_NAMED(l2o_add_tiles)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
+L2O_TILE_INLINE void L2O_NAMED(l2o_add_any)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
                                             intptr_t from_stride, const L2O_REAL *columns, intptr_t column_stride,
-                                            const L2O_REAL *seen, intptr_t seen_stride, intptr_t n, intptr_t runs,
-                                            intptr_t tiles)
+                                            const L2O_REAL *seen, intptr_t seen_stride, intptr_t seen_step,
+                                            intptr_t n, intptr_t runs, intptr_t tiles)
 {
     intptr_t r, t, step;
 #define ADD(R, T) L2O_NAMED(l2o_add_fixed)(out + r * out_stride + t * L2O_TILE, out_stride, \
                                            from + r * from_stride + t * L2O_TILE, from_stride, \
                                            columns + t * L2O_TILE, column_stride, seen + r * seen_stride, \
-                                           seen_stride, n, R, T)
+                                           seen_stride, seen_step, n, R, T)
 #define CASE(R, T) case T: ADD(R, T); break
     for (t = 0; t < tiles; t += step) {
         step = PARTS > 1 ? 1 : tiles - t == 3 ? 3 : tiles - t < 2 ? 1 : 2; /* one tile alone: too few sums under way */
@@ -72,6 +73,25 @@ static inline void L2O_NAMED(l2o_add_tiles)(L2O_REAL *out, intptr_t out_stride, 
         }
 #undef CASE
 #undef ADD
+}
+
+static inline void L2O_NAMED(l2o_add_tiles)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
+                                            intptr_t from_stride, const L2O_REAL *columns, intptr_t column_stride,
+                                            const L2O_REAL *seen, intptr_t seen_stride, intptr_t n, intptr_t runs,
+                                            intptr_t tiles)
+{
+    L2O_NAMED(l2o_add_any)(out, out_stride, from, from_stride, columns, column_stride, seen, seen_stride, 1, n, runs,
+                           tiles);
+}
+
+/* The same with entry (r, c) of seen at r + c seen_stride. */
+static inline void L2O_NAMED(l2o_add_transposed)(L2O_REAL *out, intptr_t out_stride, const L2O_REAL *from,
+                                                 intptr_t from_stride, const L2O_REAL *columns,
+                                                 intptr_t column_stride, const L2O_REAL *seen, intptr_t seen_stride,
+                                                 intptr_t n, intptr_t runs, intptr_t tiles)
+{
+    L2O_NAMED(l2o_add_any)(out, out_stride, from, from_stride, columns, column_stride, seen, 1, seen_stride, n, runs,
+                           tiles);
 }
 
 /* The sum of eight lanes by halves, the order of all sums here; lane is overwritten. */

@@ -1,6 +1,6 @@
 """The unrolled rollout, forwards and backwards: what lies between the matrix products of a block of 32 runs.
 
-The runs are innermost, as in regression.py, so that every loop over them has the same, known length. What a step sees
+The runs are innermost, so that every loop over them has the same, known length. What a step sees
 is ordered by lag, newest first: the objective change f_t - f_{t-1-j}, then the gradient g_{t-first-j}. What does not
 exist yet thus stands at the end and is left out of every product. A name that ends in _bar holds the derivative of the
 loss with respect to what it is named after.
@@ -9,12 +9,13 @@ loss with respect to what it is named after.
 import numpy as np
 from numba import njit
 
-__all__ = ["BLOCK", "move", "observe", "pull_action", "pull_observation"]
+__all__ = ["ACTIVATE", "BLOCK", "move", "observe", "pull_action", "pull_observation"]
 
 BLOCK = 32
 NEWEST = 3  # gradients among which the largest norm is the scale
 LEAST_SCALE = 1e-100
 
+# 'contract' allows fused multiply-adds. Without NumPy's error model a division asks for a zero, and nothing vectorises.
 _compile = njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 
 
@@ -159,3 +160,40 @@ def pull_observation(t, ratio_bar, ratio, logarithm, scale, largest, scale_bar, 
         if largest[lane] >= 0:
             for a in range(dim):
                 jac_bar[largest[lane], a, lane] += scale_bar[lane] * jac[largest[lane], a, lane] / scale[lane]
+
+
+def softplus(pre, space, hidden, rest):
+    """Write softplus(x) - rest to `hidden` and its derivative to `pre`, in place.
+
+    Parameters
+    ----------
+    pre : (blocks, units, 32)
+        What the units are given, x. Overwritten.
+    space, hidden : (blocks, units, 32)
+        Space to work in, overwritten, and where the result goes.
+    rest : (units,)
+    """
+    np.exp(np.negative(np.abs(pre, out=space), out=space), out=space)  # NumPy's are vectorised, as log1p is not
+    np.log(np.add(space, 1, out=hidden), out=hidden)
+    _softplus_of_parts(pre, space, hidden, rest)
+
+
+@_compile
+def _softplus_of_parts(pre, decayed, hidden, rest):
+    """The same, given e = exp(-abs(x)) in `decayed` and log(1 + e) in `hidden`."""
+    zero, one = pre.dtype.type(0), pre.dtype.type(1)
+    for block in range(pre.shape[0]):
+        for unit in range(pre.shape[1]):
+            for lane in range(BLOCK):
+                x, e = pre[block, unit, lane], decayed[block, unit, lane]
+                hidden[block, unit, lane] = max(x, zero) + (hidden[block, unit, lane] - rest[unit])
+                pre[block, unit, lane] = (one if x > zero else e) / (one + e)
+
+
+def relu(pre, space, hidden, rest):
+    """Write max(x, 0) - rest to `hidden` and its derivative, 0 at 0, to `pre`; otherwise as `softplus`."""
+    np.subtract(np.maximum(pre, 0, out=hidden), rest[:, None], out=hidden)
+    np.heaviside(pre, 0, out=pre)
+
+
+ACTIVATE = {"softplus": softplus, "relu": relu}  # by the names of policies/activations.py

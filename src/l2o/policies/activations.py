@@ -1,7 +1,7 @@
 """Activations: what a hidden unit makes of its input. One entry a function: its value and its derivative.
 
-Each is stated twice more, where speed counts: branch-free in _kernels/_mlp.pyx, for minimising, and in place in
-_kernels/regression.py, for training.
+Each is stated again where speed counts: in _kernels/_mlp.pyx, for minimising, and for the two ways to train in
+_kernels/_regression.pyx and _kernels/unrolled.py.
 """
 
 from __future__ import annotations

@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from l2o._kernels import regression
-from l2o._kernels.regression import BLOCK
+from l2o import _kernels
+from l2o._kernels.adam import adam
 from l2o.policies import MLP
-from l2o.policies.activations import ACTIVATIONS
 from l2o.training.examples import Examples
 
 __all__ = ["Regression", "imitate"]
 
-ALIGNED = 16  # rows of the features are filled up to a multiple of so many numbers: they are gathered faster
+ALIGNED = 16  # rows of the features are filled up to a multiple of so many numbers: they are read faster
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Regression:
     epochs : int
         Passes over the samples.
     batch : int
-        Rows a step; best a multiple of 32.
+        Rows a step.
     rate : float
         Highest learning rate of the cycle.
     clip : float
@@ -84,48 +83,26 @@ class Trained:
 
 
 class Batches:
-    """Loss and gradient of batches of examples: the work of the regression, in arrays that are used again.
+    """Loss and gradient of batches of examples: the work of the regression."""
 
-    Blocks of 32 rows each have matrix products of their own. Products so small are spared BLAS's threads, which for
-    batches of this size wait for each other more than they work (five times slower on a busy machine), and whose
-    number would change the result.
-    """
-
-    def __init__(self, examples: Examples, size: int, like: Trained, activation: str) -> None:
-        self.activate, self.sigma = regression.ACTIVATE[activation], ACTIVATIONS[activation]
-        n, dtype, blocks = len(examples), like.vector.dtype, -(-size // BLOCK)
-        (columns, units), dim = like.first.shape, len(like.second)
+    def __init__(self, examples: Examples, like: Trained, activation: str) -> None:
+        self.rectified = activation == "relu"
+        n, dtype, (columns, units), dim = len(examples), like.vector.dtype, like.first.shape, len(like.second)
         self.features = np.zeros((n, columns), dtype)
         self.features[:, : like.n_inputs], self.features[:, like.n_inputs] = examples.features, 1
         self.targets = np.empty((n, 1 + dim + dim * dim), dtype)
         self.targets[:, 0], self.targets[:, 1 : 1 + dim] = examples.scale, examples.actions
         self.targets[:, 1 + dim :] = examples.precision.reshape(n, dim * dim)
-        self.seen = np.zeros((blocks, BLOCK, columns), dtype)
-        self.wanted = np.zeros((blocks, self.targets.shape[1], BLOCK), dtype)
-        self.units = np.empty((3, blocks, units, BLOCK), dtype)
-        self.action, self.error = np.empty((blocks, dim, BLOCK), dtype), np.empty((dim, BLOCK), dtype)
-        self.parts = np.empty((blocks, columns, units), dtype), np.empty((blocks, dim, units), dtype)
         self.gradient = Trained(like.n_inputs, units, dim, dtype)
 
     def differentiate(self, weights: Trained, rows: np.ndarray) -> float:
-        """Return the mean loss of a batch of `size` rows, and write its gradient to `gradient`.
+        """Return the mean loss of some rows, and write its gradient to `gradient`.
 
         The network is mu = r W2 (sigma(W1 z + b1) - sigma(b1)).
         """
-        gate, space, hidden = self.units
-        regression.gather(self.features, self.targets, rows, self.seen, self.wanted)
-        pre = np.matmul(weights.first.T, self.seen.swapaxes(1, 2), out=gate)
-        self.activate(pre, space, hidden, self.sigma.value(weights.bias))
-        action = np.matmul(weights.second, hidden, out=self.action)
-        loss = regression.weigh_errors(action, self.wanted, len(rows), self.error)
-        inner = np.matmul(weights.second.T, action, out=space)
-        inner *= gate
-        first, second = self.parts
-        np.matmul(self.seen.swapaxes(1, 2), inner.swapaxes(1, 2), out=first).sum(axis=0, out=self.gradient.first)
-        np.matmul(action, hidden.swapaxes(1, 2), out=second).sum(axis=0, out=self.gradient.second)
-        at_rest = action.sum(axis=(0, 2)) @ weights.second
-        self.gradient.bias[:] -= self.sigma.pull(weights.bias, at_rest)
-        return loss
+        return _kernels.regression.differentiate(
+            self.features, self.targets, rows, weights.first, weights.second, weights.n_inputs, self.rectified,
+            self.gradient.first, self.gradient.second)
 
 
 def one_cycle(step: int, total: int, top: float) -> float:
@@ -157,7 +134,7 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
         return weights
     n, size = len(examples), min(settings.batch, len(examples))
     now = Trained.of(weights, np.float32)
-    batches = Batches(examples, size, now, network.activation)
+    batches = Batches(examples, now, network.activation)
     mean, square = np.zeros_like(now.vector), np.zeros_like(now.vector)
     total, step = settings.epochs * (n // size), 0
     for _ in range(settings.epochs):
@@ -166,5 +143,5 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
             batches.differentiate(now, order[start : start + size])
             rate = one_cycle(step, total, settings.rate)
             step += 1
-            regression.adam(now.vector, batches.gradient.vector, mean, square, step, rate, settings.clip)
+            adam(now.vector, batches.gradient.vector, mean, square, step, rate, settings.clip)
     return network.at_rest({**weights, **now.weights()}) if np.isfinite(now.vector).all() else weights

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o._kernels import regression, unrolled
+from l2o._kernels import unrolled
 from l2o._kernels.unrolled import BLOCK
 from l2o.parallel import map_rows
 from l2o.policies import MLP
@@ -121,7 +121,7 @@ class _Block:
     def forwards(self) -> None:
         """Run the policy."""
         network, space = self.runs.network, np.empty_like(self.hidden[:1])
-        activate = regression.ACTIVATE[network.activation]
+        activate = unrolled.ACTIVATE[network.activation]
         self.x[0] = self.problems.x0
         self._evaluate(0)
         for t in range(len(self.net)):

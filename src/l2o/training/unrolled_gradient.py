@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from l2o import arguments
-from l2o._kernels import regression
+from l2o._kernels.adam import adam
 from l2o._kernels.unrolled import BLOCK
 from l2o.training.cost import Cost
 from l2o.training.imitation import Trained
@@ -208,7 +208,7 @@ class Descent:
                                  self._turns(-(-len(problems) // BLOCK)))
         cost, usable, gradient = differentiate(unrolled_runs, self.task.workers)
         if usable.any():
-            regression.adam(self.trained.vector, gradient, self.mean, self.square, step + 1, settings.rate_at(step),
+            adam(self.trained.vector, gradient, self.mean, self.square, step + 1, settings.rate_at(step),
                             settings.clip)
         cost = cost[usable] - cost_weights.sum() * training.f_star[function[usable]]
         return float(cost.mean()) if usable.any() else np.inf, int((~usable).sum())
