@@ -1,10 +1,20 @@
 """Fixtures that several files share: small policies and problems."""
 
+import signal
+
 import numpy as np
 import pytest
 
 import l2o
 from l2o.policies import MLP, Policy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c():
+    """Set Python's handler of Ctrl-C, which a job that a shell starts in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
