@@ -46,7 +46,7 @@ bench-docs: .venv/installed-dev,examples,peers  ## tables of speed in docs; on a
 	$(BIN)/python -m benchmarks.objectives --docs
 	$(BIN)/python -m benchmarks.parts --docs
 	$(BIN)/python -m benchmarks.networks --docs
-	$(BIN)/python -m benchmarks.training_profile --docs
+	$(BIN)/python -m benchmarks.training_profile --workers 1 2 --docs
 	$(BIN)/python -m benchmarks.scaling --docs
 	$(BIN)/python -m benchmarks.overheads --docs
 	$(BIN)/python -m benchmarks.logistic_fits --docs

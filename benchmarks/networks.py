@@ -12,12 +12,13 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
 
 import argparse
-from time import thread_time
+from functools import partial
 
 import numpy as np
 
 import l2o
 from benchmarks.report import machine, publish, sentence, table
+from benchmarks.timing import best_of, one_core
 from l2o.families import FAMILIES
 from l2o.policies import MLP
 from l2o.training import streams
@@ -31,18 +32,17 @@ NETWORKS = {
 STEPS, SHOWN = 100, (1, 2, 3, 5, 10, 20, 40, 100)
 
 
-def step_time(policy, problems):
-    """Return the microseconds of one step among many runs, and of one run alone, best of several."""
-    def best(runs, rounds):
-        l2o.rollout(runs, method=policy)
-        times = []
-        for _ in range(rounds):
-            start = thread_time()
-            l2o.rollout(runs, method=policy)
-            times.append(thread_time() - start)
-        return 1e6 * min(times) / (40 * len(runs))
+def step_times(policies, problems):
+    """Return the microseconds of a step of each policy: among many runs, of one run a call, in single precision again.
 
-    return best(problems, 10), best(problems[:1], 200)
+    They take turns, so that a busy machine is busy for all.
+    """
+    calls = {(name, precision, runs): partial(l2o.rollout, problems[:runs], method=policy.astype(precision))
+             for name, policy in policies.items() for precision in ("float64", "float32")
+             for runs in (len(problems), 1)}
+    best = best_of(calls, 20)
+    return {name: [1e6 * seconds / (40 * runs) for (of, _, runs), seconds in best.items() if of == name]
+            for name in policies}
 
 
 def main():
@@ -54,22 +54,20 @@ def main():
     parser.add_argument("--workers", type=int, default=-1)
     parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
     options = parser.parse_args()
-    family, curves, rows = FAMILIES[options.family](), {}, {}
+    family, curves = FAMILIES[options.family](), {}
     for seed in options.seeds:
         fresh = family.sample(options.functions, streams(seed)["fresh"])
-        methods = {}
-        for name in options.networks:
-            policy = l2o.train(family, policy=NETWORKS[name], rng=seed, workers=options.workers)
-            methods[name] = policy
-            rows.setdefault(name, []).append((*step_time(policy, fresh),
-                                              *step_time(policy.astype("float32"), fresh)))
+        policies = {name: l2o.train(family, policy=NETWORKS[name], rng=seed, workers=options.workers)
+                    for name in options.networks}
         training = family.sample(family.n_training, streams(seed)["training"])
-        methods["momentum"] = l2o.tune(l2o.baselines.Momentum, training, n_steps=40)
+        methods = {**policies, "momentum": l2o.tune(l2o.baselines.Momentum, training, n_steps=40)}
         report = l2o.compare(fresh, methods, n_steps=STEPS, workers=options.workers, n_bootstrap=1)
         for name, curve in report.curves(by="iteration").items():
             curves.setdefault(name, []).append(curve.mean[list(SHOWN)])
         print(f"seed {seed} done", flush=True)
-    text = (f"{table(*compared(options.networks, curves, rows))}\n\nMean f - f* on {options.functions} unseen "
+    one_core()
+    times = step_times(policies, fresh)  # of the last seed's: they are all of one size
+    text = (f"{table(*compared(options.networks, curves, times))}\n\nMean f - f* on {options.functions} unseen "
             f"functions, over seeds {', '.join(map(str, options.seeds))}; microseconds a step in double precision and "
             f"in single, of a batch and of one run a call. {sentence(machine('l2o', 'numpy'))}")
     publish("networks", text, {}, argparse.Namespace(json=None, docs=options.docs))
@@ -80,7 +78,7 @@ def compared(networks, curves, times):
     head = ["network", *(f"k = {k}" for k in SHOWN), "batch", "one run", "batch, single", "one run, single"]
     first, rows = np.array(curves[networks[0]]), []
     for name, seeds in curves.items():
-        least = [f"{time:.2f}" for time in np.min(times[name], axis=0)] if name in times else ["-"] * 4
+        least = [f"{time:.2f}" for time in times[name]] if name in times else ["-"] * 4
         rows.append([name, *(f"{value:.2g}" for value in np.mean(seeds, axis=0)), *least])
         if name in networks[1:] and len(seeds) > 1:
             difference = np.array(seeds) - first
