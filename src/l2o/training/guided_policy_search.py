@@ -215,7 +215,7 @@ class _Search:
                 weights = network.initial(self.task.dim, self.rng)
                 samples = self._draw(self.teachers.repeated(settings.n_samples), self.covariance[None, None])
                 features = network.features(samples.observations(self.layout))[0]
-                weights = network.standardised(weights, features)
+                weights = network.at_rest(network.standardised(weights, features))  # perhaps they stay
                 weights = self._regress(weights, samples, np.ones(len(self.problems), bool), START_EPOCHS)
         with self.clock("backtracking"):
             self.reached = self.merit(Policy(network, weights))

@@ -8,6 +8,7 @@ present weights. Single precision: a factor of two, and far finer than the noise
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def one_cycle(step: int, total: int, top: float) -> float:
 
 def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, settings: Regression,
             rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return the weights after the regression; those before it, if it leaves the finite numbers.
+    """Return the weights after the regression; those before it, if they or the loss leave the finite numbers.
 
     Parameters
     ----------
@@ -140,7 +141,8 @@ def imitate(network: MLP, weights: dict[str, np.ndarray], examples: Examples, se
     for _ in range(settings.epochs):
         order = rng.permutation(n)
         for start in range(0, n - size + 1, size):
-            batches.differentiate(now, order[start : start + size])
+            if not isfinite(batches.differentiate(now, order[start : start + size])):
+                return weights
             rate = one_cycle(step, total, settings.rate)
             step += 1
             adam(now.vector, batches.gradient.vector, mean, square, step, rate, settings.clip)
