@@ -32,6 +32,17 @@ ctypedef fused real:
     double
 
 
+cdef inline void add_tiles(real* out, intptr_t out_stride, const real* start, intptr_t start_stride,
+                           const real* columns, intptr_t column_stride, const real* seen, intptr_t seen_stride,
+                           intptr_t n, intptr_t runs, intptr_t tiles) noexcept nogil:
+    """The one of the two for the precision of the arrays."""
+    if real is float:
+        add_tiles_float(out, out_stride, start, start_stride, columns, column_stride, seen, seen_stride, n, runs, tiles)
+    else:
+        add_tiles_double(out, out_stride, start, start_stride, columns, column_stride, seen, seen_stride, n, runs,
+                         tiles)
+
+
 cdef inline void affine(double* out, const double* columns, intptr_t stride, const double* weight, intptr_t n_columns,
                         intptr_t n) noexcept nogil:
     """out[i] = columns[0, i] + sum_c weight[c] columns[c + 1, i]."""

@@ -13,7 +13,7 @@ from libc.stdint cimport intptr_t
 from l2o._kernels._abi cimport l2o_history, l2o_policy_fn
 from l2o._kernels._branchfree cimport (
     exp2_negabsf, exp2_parts, signed_log1p, signed_log1pf, softplus2_parts, softplus2_partsf)
-from l2o._kernels._linalg cimport TILE, add_dots, add_dots_float, add_tiles_double, add_tiles_float, real
+from l2o._kernels._linalg cimport TILE, add_dots, add_dots_float, add_tiles, real
 
 cdef enum:
     HEADER = 8
@@ -80,12 +80,7 @@ cdef inline void layer1(real* hidden, const l2o_history* runs, intptr_t n_runs, 
             n = min(stop - start, <intptr_t> SEEN)
             for i in range(n_runs):
                 observe(seen + i * SEEN, &runs[i], block, start, n, r[i], logarithm)
-            if real is float:
-                add_tiles_float(hidden, size, so_far, stride, w1 + start * width, width, seen, SEEN, n,
-                                n_runs, size // TILE)
-            else:
-                add_tiles_double(hidden, size, so_far, stride, w1 + start * width, width, seen, SEEN, n,
-                                 n_runs, size // TILE)
+            add_tiles(hidden, size, so_far, stride, w1 + start * width, width, seen, SEEN, n, n_runs, size // TILE)
             so_far, stride = hidden, size
             start += n
 

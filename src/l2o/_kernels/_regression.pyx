@@ -15,8 +15,7 @@ from libc.string cimport memcpy
 from l2o._kernels._arrays cimport contents, counts
 from l2o._kernels._branchfree cimport (
     LN2, LOG2E, exp2_negabsf, exp2_parts, softplus2_parts, softplus2_partsf)
-from l2o._kernels._linalg cimport (
-    TILE, add_tiles_double, add_tiles_float, add_transposed_double, add_transposed_float, prefetch, real)
+from l2o._kernels._linalg cimport TILE, add_tiles, add_transposed_double, add_transposed_float, prefetch, real
 
 cnp.import_array()
 
@@ -52,16 +51,6 @@ cdef inline void activate(real* x, real* hidden, const real* rest, intptr_t rows
                 x[j] = (<real> 1.0 if x[j] > 0.0 else e) / (<real> 1.0 + e)
         x += units
         hidden += units
-
-
-cdef inline void add_tiles(real* out, intptr_t out_stride, const real* start, intptr_t start_stride,
-                           const real* columns, intptr_t column_stride, const real* seen, intptr_t seen_stride,
-                           intptr_t n, intptr_t runs, intptr_t tiles) noexcept nogil:
-    if real is float:
-        add_tiles_float(out, out_stride, start, start_stride, columns, column_stride, seen, seen_stride, n, runs, tiles)
-    else:
-        add_tiles_double(out, out_stride, start, start_stride, columns, column_stride, seen, seen_stride, n, runs,
-                         tiles)
 
 
 cdef inline void add_transposed(real* out, intptr_t units, const real* left, intptr_t left_stride, const real* right,
