@@ -314,8 +314,8 @@ def test_gradient_in_single_precision_is_that_in_double(activation):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_equals_its_formula_at_all_sizes(name):
     x = np.concatenate([-np.geomspace(1e-30, 1e4, 40), np.geomspace(1e-30, 1e4, 40), [0.0, -0.0, 700.0, -700.0]])
-    pre = np.resize(x, (3, 2, unrolled.BLOCK))
-    gate, hidden, rest = pre.copy(), np.empty_like(pre), np.array([0.0, 0.7])
+    pre = np.resize(x, (6, unrolled.BLOCK))
+    gate, hidden, rest = pre.copy(), np.empty_like(pre), np.resize([0.0, 0.7], 6)
     unrolled.ACTIVATE[name](gate, np.empty_like(pre), hidden, rest)
     np.testing.assert_allclose(hidden, oracles.activation(name, pre) - rest[:, None], rtol=1e-15, atol=3e-16)
     slope = {"softplus": 0.5 * (1 + np.tanh(pre / 2)), "relu": pre > 0}[name]

@@ -167,9 +167,9 @@ def softplus(pre, space, hidden, rest):
 
     Parameters
     ----------
-    pre : (blocks, units, 32)
+    pre : (units, 32)
         What the units are given, x. Overwritten.
-    space, hidden : (blocks, units, 32)
+    space, hidden : (units, 32)
         Space to work in, overwritten, and where the result goes.
     rest : (units,)
     """
@@ -182,12 +182,11 @@ def softplus(pre, space, hidden, rest):
 def _softplus_of_parts(pre, decayed, hidden, rest):
     """The same, given e = exp(-abs(x)) in `decayed` and log(1 + e) in `hidden`."""
     zero, one = pre.dtype.type(0), pre.dtype.type(1)
-    for block in range(pre.shape[0]):
-        for unit in range(pre.shape[1]):
-            for lane in range(BLOCK):
-                x, e = pre[block, unit, lane], decayed[block, unit, lane]
-                hidden[block, unit, lane] = max(x, zero) + (hidden[block, unit, lane] - rest[unit])
-                pre[block, unit, lane] = (one if x > zero else e) / (one + e)
+    for unit in range(pre.shape[0]):
+        for lane in range(BLOCK):
+            x, e = pre[unit, lane], decayed[unit, lane]
+            hidden[unit, lane] = max(x, zero) + (hidden[unit, lane] - rest[unit])
+            pre[unit, lane] = (one if x > zero else e) / (one + e)
 
 
 def relu(pre, space, hidden, rest):

@@ -120,7 +120,7 @@ class _Block:
 
     def forwards(self) -> None:
         """Run the policy."""
-        network, space = self.runs.network, np.empty_like(self.hidden[:1])
+        network, space = self.runs.network, np.empty_like(self.hidden[0])
         activate = unrolled.ACTIVATE[network.activation]
         self.x[0] = self.problems.x0
         self._evaluate(0)
@@ -137,7 +137,7 @@ class _Block:
             else:
                 given[:] = ratio
             pre, hidden = np.matmul(self.first[:n].T, seen, out=self.gate[t]), self.hidden[t]
-            activate(pre[None], space, hidden[None], self.rest)
+            activate(pre, space, hidden, self.rest)
             np.matmul(self.second, hidden, out=self.net[t])
             unrolled.move(self.net[t], self.scale[t], network.max_step, self.turn, self.x[t], self.x[t + 1])
             self._evaluate(t + 1)
