@@ -2,7 +2,7 @@
 # again when the build files or the native kernels change. Needed beforehand: Python 3.11 or later, a C compiler.
 PYTHON ?= python3
 BIN := .venv/bin
-BUILT_FROM := pyproject.toml setup.py $(wildcard $(addprefix src/l2o/_kernels/*.,pyx pxd h))
+BUILT_FROM := pyproject.toml setup.py $(wildcard $(addprefix src/l2o/_kernels/*/*.,pyx pxd h))
 
 # SciPy's L-BFGS-B works on vectors so short that BLAS threads only wait for each other
 export OPENBLAS_NUM_THREADS ?= 1
@@ -68,10 +68,11 @@ wheel: .venv/installed-dev,examples  ## sdist, and the wheel built from it; on L
 
 lint: .venv/installed-dev,examples
 	$(BIN)/ruff check . && PATH=$(CURDIR)/$(BIN):$$PATH cython-lint src && $(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest $(addprefix l2o._kernels.,_box _cpu _descent _lbfgs _linear _newton _python _run _watch)
+	$(BIN)/python -m mypy.stubtest $(addprefix l2o._kernels.,base._cpu base._python base._watch policies._linear \
+		$(addprefix solvers.,_box _descent _lbfgs _newton _run))
 
 clean:
-	rm -rf .venv build dist out docs/_build docs/generated benchmarks/.asv src/l2o.egg-info src/l2o/_kernels/*.so .coverage
+	rm -rf .venv build dist out docs/_build docs/generated benchmarks/.asv src/l2o.egg-info src/l2o/_kernels/*/*.so .coverage
 
 .venv/installed-%: $(BUILT_FROM)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

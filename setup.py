@@ -1,4 +1,4 @@
-"""Build every .pyx of src/l2o/_kernels; the ones marked so once per instruction set.
+"""Build every .pyx in the rooms of src/l2o/_kernels; the ones marked so once per instruction set.
 
 A marked module is cythonized under its true name and compiled once a level from a copy of its C file
 (own object file), with PyInit renamed. l2o._kernels chooses among the copies at import.
@@ -65,10 +65,11 @@ def per_level(extension):
 
 
 sources = [
-    Extension(f"l2o._kernels.{pyx.stem}", [str(pyx)], include_dirs=[str(KERNELS), numpy.get_include()],
+    Extension(f"l2o._kernels.{pyx.parent.name}.{pyx.stem}", [str(pyx)],
+              include_dirs=[str(KERNELS / "base"), numpy.get_include()],
               libraries=LIBRARIES, extra_compile_args=FLAGS, extra_link_args=SANITIZE,
-              define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")])
-    for pyx in sorted(KERNELS.glob("*.pyx"))
+              define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"), ("L2O_BUILT", str(len(LEVELS)))])
+    for pyx in sorted(KERNELS.glob("*/*.pyx"))
 ]
 marked = {extension.name for extension in sources if MARK in Path(extension.sources[0]).read_text(encoding="utf-8")}
 # wraparound stays off where bounds are checked: a negative index is then an error, too

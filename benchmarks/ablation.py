@@ -20,9 +20,9 @@ import numpy as np
 import l2o
 from benchmarks import report
 from l2o.baselines import Momentum
+from l2o.commands.reproduce import SEARCH
 from l2o.families import FAMILIES
 from l2o.policies import MLP
-from l2o.reproduce import SEARCH
 from l2o.training import streams
 from l2o.training.trainer import Yardstick
 

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import l2o
-from l2o.parallel import CHUNKS
+from l2o.base.parallel import CHUNKS
 
 from .report import table
 from .suite.common import policy

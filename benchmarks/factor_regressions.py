@@ -22,9 +22,9 @@ from benchmarks.fits import GTOL, calls, compared, race
 from benchmarks.handoff import SHOWN, evaluations_to, limited, recorded
 from benchmarks.report import arguments, machine, publish, sentence, table
 from benchmarks.timing import best_of, one_core
-from l2o.optimum import best_known
+from l2o.commands.real_data import factor_regressions
 from l2o.policies import MLP
-from l2o.real_data import factor_regressions
+from l2o.solving.optimum import best_known
 
 PAGE = "rolling-betas.md"
 NEAR = 1e-3  # above the lowest known value: that near a run has arrived, and that far its basin is a wrong one

@@ -29,8 +29,8 @@ from benchmarks.timing import best_of
 from l2o import _kernels
 from l2o.baselines._scipy import ScipyMethod
 from l2o.families import FAMILIES
-from l2o.optimum import best_known
 from l2o.policies.policy import PRETRAINED
+from l2o.solving.optimum import best_known
 from l2o.training import streams
 
 BUDGET, SHOWN = 100, range(1, 11)

@@ -97,7 +97,7 @@ def compiler():
     import l2o._kernels
 
     stamps = set()
-    for path in Path(l2o._kernels.__file__).parent.glob("*_baseline.*"):
+    for path in Path(l2o._kernels.__file__).parent.glob("*/*_baseline.*"):
         stamps |= set(re.findall(rb"GCC: \([^\0]*|[\w ]*clang version [^\0(]*", path.read_bytes()))
     names = sorted(stamp.decode().strip() for stamp in stamps)
     return f"{', '.join(names) or 'an unknown compiler'} for {platform.machine()}"

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 import l2o
+from l2o.commands.reproduce import evaluate, lowest_basin, run_ends, training_settings, tuned_baselines
 from l2o.families import FAMILIES, Logistic, NeuralNet, RobustRegression
 from l2o.policies import MLP
 from l2o.policies.policy import PRETRAINED
 from l2o.problems import from_blocks
-from l2o.reproduce import evaluate, lowest_basin, run_ends, training_settings, tuned_baselines
 from l2o.training import UnrolledGradient, streams
 
 from .report import DOCS, table, write_block

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import l2o
-from l2o.box import Box
+from l2o.solving.box import Box
 
 SOLVERS = ("lbfgs", "cg", "scipy-lbfgs", "newton")
 LIMITS = [(-np.inf, np.inf), (0.25, np.inf), (-np.inf, 0.25), (-1.0, 0.5), (1e-3, 1e3), (0.25, 0.25)]

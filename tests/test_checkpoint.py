@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import archive
+from l2o.base import archive
 from l2o.training import checkpoint as module
 from l2o.training.checkpoint import Checkpoint
 

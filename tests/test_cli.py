@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import archive, cli, reproduce
+from l2o.base import archive
+from l2o.commands import cli, reproduce
 from l2o.policies import MLP
 from l2o.training import GuidedPolicySearch, streams
 
@@ -24,7 +25,7 @@ TINY = {"n_functions": 8, "n_validation": 6, "policy": MLP(history=5, width=8),
 @pytest.fixture
 def quick(monkeypatch):
     """Make --quick quicker still."""
-    monkeypatch.setattr("l2o.reproduce.QUICK", TINY)
+    monkeypatch.setattr("l2o.commands.reproduce.QUICK", TINY)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +224,7 @@ def test_evaluate_prints_two_tables(capsys, policies):
     (["--workers", "0"], "workers is 0"), (["--seed", "-1"], "-1; expected None, a non-negative integer"),
     *((["--functions", value], f"functions is {value}; expected at least 1") for value in ("0", "-4"))])
 def test_evaluate_mistake_is_one_line_before_any_work(options, message, capsys, policies, monkeypatch):
-    monkeypatch.setattr(sys.modules["l2o.rollout"]._RecordTask, "__call__", working)
+    monkeypatch.setattr(sys.modules["l2o.solving.rollout"]._RecordTask, "__call__", working)
     assert message in mistake(capsys, "evaluate", policies / "a.npz", *options)
 
 
@@ -321,7 +322,8 @@ def test_version_is_that_of_the_package(capsys):
 def test_program_prints_no_traceback(policies, tmp_path):
     """In a process of its own, as a user meets it."""
     for argv, code in ((["info", str(policies / "a.npz"), "--hash"], 0), (["info", str(tmp_path / "none.npz")], 2)):
-        done = subprocess.run([sys.executable, "-m", "l2o.cli", *argv], capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "l2o.commands.cli", *argv]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == code
         assert "Traceback" not in done.stderr
         assert (done.stderr.count("\n"), len(done.stdout.split())) == ((0, 1) if code == 0 else (1, 0))
@@ -335,7 +337,7 @@ def test_program_is_installed_under_its_name():
 
 
 def test_info_leaves_heavy_libraries_out(policies):
-    code = f"import sys; from l2o.cli import main; main(['info', {str(policies / 'a.npz')!r}, '--json'])"
+    code = f"import sys; from l2o.commands.cli import main; main(['info', {str(policies / 'a.npz')!r}, '--json'])"
     done = subprocess.run([sys.executable, "-c", f"{code}; print(*sys.modules, file=sys.stderr)"], capture_output=True,
                           text=True, check=True)
     assert not {"numba", "matplotlib", "scipy.optimize"} & set(done.stderr.split())

@@ -20,7 +20,7 @@ from numba import types
 import l2o
 from l2o.errors import CompilationError
 from l2o.families import Custom, Logistic
-from l2o.objectives import CompiledObjective
+from l2o.problems.objectives import CompiledObjective
 
 POINTER = types.CPointer(types.float64)
 NATIVE = types.intc(POINTER, POINTER, POINTER, types.intp, POINTER)
@@ -166,8 +166,8 @@ def test_objective_is_compiled_once_for_several_threads(monkeypatch):
         grad[:] = 0.0
         return 1.0
 
-    made, compiled = [], l2o.objectives._compiled
-    monkeypatch.setattr("l2o.objectives._compiled", lambda function: made.append(1) or compiled(function))
+    made, compiled = [], l2o.problems.objectives._compiled
+    monkeypatch.setattr("l2o.problems.objectives._compiled", lambda function: made.append(1) or compiled(function))
     threads = [threading.Thread(target=lambda: flat.kernel) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import l2o
-from l2o.cli import _parser
+from l2o.commands.cli import _parser
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

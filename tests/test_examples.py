@@ -7,8 +7,8 @@ import oracles
 import pytest
 
 import l2o
-from l2o._kernels import unrolled
-from l2o._kernels.adam import adam
+from l2o._kernels.training import unrolled
+from l2o._kernels.training.adam import adam
 from l2o.policies import MLP, Policy
 from l2o.problems import PythonObjective
 from l2o.training.controllers import Controllers, momentum_controllers

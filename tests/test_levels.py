@@ -79,7 +79,7 @@ def test_step_is_the_same_from_level_to_level(level, rollouts):
 
 @pytest.mark.skipif(not sysconfig.get_platform().endswith(("x86_64", "amd64")), reason="the baseline alone is built")
 def test_build_has_every_level():
-    assert all(importlib.util.find_spec(f"l2o._kernels._mlp_{level}") for level in _kernels.LEVELS)
+    assert all(importlib.util.find_spec(f"l2o._kernels.policies._mlp_{level}") for level in _kernels.LEVELS)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="/proc/cpuinfo tells, of x86-64")
@@ -90,7 +90,8 @@ def test_levels_are_those_of_this_cpu():
 
 
 def test_level_that_the_cpu_lacks_is_an_import_error_that_lists_the_levels():
-    code = "import sys, types; sys.modules['l2o._kernels._cpu'] = types.SimpleNamespace(LEVEL=0); import l2o"
+    code = ("import sys, types; sys.modules['l2o._kernels.base._cpu'] = types.SimpleNamespace(LEVEL=0, BUILT=3); "
+            "import l2o")
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "L2O_CPU": "avx2"}, capture_output=True,
                           text=True, check=False)
     assert done.returncode == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o.optimum import best_known
+from l2o.solving.optimum import best_known
 
 FAMILY = l2o.families.Logistic()
 
@@ -51,7 +51,7 @@ def test_best_known_ignores_candidates_that_are_not_finite(problems):
 
 
 def test_newton_shortens_steps_that_do_not_descend(problems):
-    from l2o.optimum import _newton, _newton_step
+    from l2o.solving.optimum import _newton, _newton_step
 
     far = 3 * problems.x0
     fun, jac = problems.value_and_grad(far)
@@ -61,7 +61,7 @@ def test_newton_shortens_steps_that_do_not_descend(problems):
 
 
 def test_newton_ends_what_lbfgs_began(problems):
-    from l2o.optimum import _newton
+    from l2o.solving.optimum import _newton
 
     expected = best_known(problems, problems.x0[:, None])
     solved = l2o.minimize_many(problems, method="lbfgs", tol=1e-3)

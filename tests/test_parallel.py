@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import parallel
+from l2o.base import parallel
 from l2o.baselines import LBFGS
 
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import factor_regressions as benchmark
 
 import l2o
-from l2o.real_data import factor_regressions
+from l2o.commands.real_data import factor_regressions
 
 french = pytest.importorskip("linearmodels.datasets.french")
 EXAMPLE = Path(__file__).parents[1] / "examples" / "rolling_betas.py"

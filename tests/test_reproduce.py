@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import cli, reproduce
 from l2o.baselines import GradientDescent, Momentum
+from l2o.commands import cli, reproduce
+from l2o.commands.real_data import breast_cancer_triples
 from l2o.evaluation import timing
 from l2o.policies import MLP
-from l2o.real_data import breast_cancer_triples
 from l2o.training import GuidedPolicySearch, streams
 
 TINY = {"n_functions": 8, "n_validation": 6, "policy": MLP(history=5, width=8),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracle_riccati import dynamics, riccati_backward
 
-from l2o._kernels.riccati import backward, backward_many
+from l2o._kernels.training.riccati import backward, backward_many
 
 FLOOR = 1e-10
 SIZES = [  # dim, history, horizon, references, kept

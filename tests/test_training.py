@@ -13,8 +13,8 @@ import pytest
 
 import l2o
 from l2o.baselines import Momentum
-from l2o.optimum import best_known
 from l2o.policies import MLP, Policy
+from l2o.solving.optimum import best_known
 from l2o.training import GuidedPolicySearch, Trainer, UnrolledGradient, streams, train
 from l2o.training import teacher as teacher_module
 from l2o.training.cost import Cost, Merit, best_momentum

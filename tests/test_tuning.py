@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import tuning
 from l2o.baselines import GradientDescent, Momentum
+from l2o.solving import tuning
 
 FAMILY = l2o.families.Logistic()
 ONE_LABEL = FAMILY.from_data(np.zeros((1, 2, 3)), [[1, 1]])  # log(1 + exp(-b)): a larger step is better, always

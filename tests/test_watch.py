@@ -10,8 +10,8 @@ import pytest
 from exponentials import called
 
 import l2o
+from l2o.base.watch import Watch
 from l2o.families import Custom, Logistic
-from l2o.watch import Watch
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
 

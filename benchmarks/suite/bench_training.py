@@ -14,7 +14,7 @@ class Riccati:
     param_names = ("dim", "history")
 
     def setup(self, dim, history):
-        from l2o._kernels.riccati import backward
+        from l2o._kernels.training.riccati import backward
 
         rng, d, T = np.random.default_rng(0), dim, 40
         size = d + history + history * d

@@ -12,30 +12,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from l2o import baselines, errors, families, policies
-from l2o.minimize import BatchResult, minimize, minimize_many
-from l2o.objectives import objective
 from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
-from l2o.rollout import Rollouts, rollout
+from l2o.problems.objectives import objective
+from l2o.solving.minimize import BatchResult, minimize, minimize_many
+from l2o.solving.rollout import Rollouts, rollout
 from l2o.version import __version__
 
 if TYPE_CHECKING:
     from l2o import evaluation, plotting, testing, training
-    from l2o.config import get_include, show_config
+    from l2o.base.config import get_include, show_config
     from l2o.evaluation import Comparison, Curve, compare
+    from l2o.solving.tuning import tune
     from l2o.training import GuidedPolicySearch, UnrolledGradient, train
-    from l2o.tuning import tune
 
 _ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
     "Comparison": "l2o.evaluation",
     "Curve": "l2o.evaluation",
     "compare": "l2o.evaluation",
-    "tune": "l2o.tuning",
+    "tune": "l2o.solving.tuning",
     "GuidedPolicySearch": "l2o.training",
     "UnrolledGradient": "l2o.training",
     "train": "l2o.training",
-    "get_include": "l2o.config",
-    "show_config": "l2o.config",
+    "get_include": "l2o.base.config",
+    "show_config": "l2o.base.config",
 }
 _SUBMODULES = ("evaluation", "plotting", "testing", "training")
 

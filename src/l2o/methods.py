@@ -1,6 +1,6 @@
 """Method: anything that minimises, seen alike by rollout, minimize, compare and training.
 
-Two kinds: a `StepMethod` is a function of the history behind the C ABI of _kernels/policy.h and runs
+Two kinds: a `StepMethod` is a function of the history behind the C ABI of _kernels/base/policy.h and runs
 in the native step loop; a solver of another library (baselines) brings its own loop. What they record is
 the same.
 """
@@ -20,7 +20,7 @@ from l2o import _kernels
 __all__ = ["Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "simulation_room",
            "status_message"]
 
-CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in _kernels/_run.pyx
+CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in the kernels
 
 _MESSAGES = {
     CONVERGED: "Optimization terminated successfully: the gradient is within gtol.",
@@ -129,7 +129,7 @@ class Step:
     index : ndarray of int, shape (m,), optional
         The block of each run; by default all runs share the first.
     limits : ndarray, shape (7,), optional
-        What it was trained within, as the struct Limits in _kernels/_run.pyx has it.
+        What it was trained within, as the struct Limits in _kernels/solvers/_run.pyx has it.
     """
 
     function: int

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 
 if TYPE_CHECKING:
     from l2o.evaluation import Comparison, Curve

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.families import Family
-from l2o.objectives import HEADER, CompiledObjective, is_compiled, kernel_of, one_problem
 from l2o.problems import Problems
+from l2o.problems.objectives import HEADER, CompiledObjective, is_compiled, kernel_of, one_problem
 from l2o.training import streams
 
 __all__ = ["check_family", "check_objective"]

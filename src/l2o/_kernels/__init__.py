@@ -5,31 +5,26 @@ is chosen here, at import. L2O_CPU=baseline|avx2|avx512 overrides.
 """
 
 import importlib
-import importlib.util
 import os
 from types import ModuleType
 
 import numpy as np
 
-import l2o._kernels._box as box
-import l2o._kernels._cpu as _cpu
-import l2o._kernels._descent as descent
-import l2o._kernels._lbfgs as lbfgs
-import l2o._kernels._linear as linear
-import l2o._kernels._newton as newton
-import l2o._kernels._python as python
-import l2o._kernels._run as run
-import l2o._kernels._watch as watch
+import l2o._kernels.base._python as python
+import l2o._kernels.base._watch as watch
+import l2o._kernels.policies._linear as linear
+import l2o._kernels.solvers._box as box
+import l2o._kernels.solvers._descent as descent
+import l2o._kernels.solvers._lbfgs as lbfgs
+import l2o._kernels.solvers._newton as newton
+import l2o._kernels.solvers._run as run
+from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "descent", "lbfgs", "linear", "logistic", "mlp",
            "neural_net", "newton", "python", "regression", "robust", "run", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
-CPU_LEVELS = tuple(
-    level
-    for level in LEVELS[: _cpu.LEVEL + 1]
-    if importlib.util.find_spec(f"l2o._kernels._mlp_{level}") is not None
-)
+CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
 
 
 def _chosen_level() -> str:
@@ -43,12 +38,11 @@ CPU_LEVEL = _chosen_level()
 
 
 def _load(name: str) -> ModuleType:
-    return importlib.import_module(f"l2o._kernels._{name}_{CPU_LEVEL}")
+    return importlib.import_module(f"l2o._kernels.{name}_{CPU_LEVEL}")
 
 
-logistic, mlp = _load("logistic"), _load("mlp")
-neural_net, robust = _load("neural_net"), _load("robust")
-regression = _load("regression")
+logistic, neural_net, robust = (_load(f"objectives._{name}") for name in ("logistic", "neural_net", "robust"))
+mlp, regression = _load("policies._mlp"), _load("training._regression")
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

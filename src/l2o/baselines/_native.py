@@ -1,4 +1,4 @@
-"""Methods with a line search that run in the kernels (_kernels/_descent.pyx): single runs, batches, records."""
+"""Methods with a line search that run in the kernels (_kernels/solvers/_descent.pyx): single runs, batches, records."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from l2o.base.parallel import resolve_workers
 from l2o.methods import (
     CONVERGED,
     LIMIT,
@@ -25,7 +26,6 @@ from l2o.methods import (
     Solution,
     Stopping,
 )
-from l2o.parallel import resolve_workers
 
 __all__ = ["ScipyMethod"]
 

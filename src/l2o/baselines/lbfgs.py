@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from l2o import _kernels, arguments
+from l2o import _kernels
+from l2o.base import arguments
 from l2o.baselines._native import NativeMethod
 from l2o.methods import Runnable
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from l2o import _kernels, arguments
+from l2o import _kernels
+from l2o.base import arguments
 from l2o.methods import Step, StepMethod
 
 __all__ = ["Momentum"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.baselines._scipy import ScipyMethod
 from l2o.methods import Stopping
 

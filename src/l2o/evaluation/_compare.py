@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
+from l2o.base.parallel import resolve_workers
 from l2o.baselines import resolve
 from l2o.evaluation.bootstrap import resample
 from l2o.evaluation.comparison import Comparison
 from l2o.methods import Method
-from l2o.optimum import best_known
-from l2o.parallel import resolve_workers
 from l2o.problems import Problems, problems_with_starts
-from l2o.rollout import Rollouts, rollout
+from l2o.solving.optimum import best_known
+from l2o.solving.rollout import Rollouts, rollout
 
 __all__ = ["compare"]
 

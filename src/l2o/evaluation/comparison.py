@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.evaluation import report
 from l2o.evaluation.curves import VALUES, Curve, Values, difference, summarise
 from l2o.evaluation.margins import margins
 from l2o.evaluation.timing import elapsed, seconds_per_problem
 from l2o.methods import Method
 from l2o.problems import Problems
-from l2o.rollout import Rollouts
+from l2o.solving.rollout import Rollouts
 
 __all__ = ["Comparison"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2o.evaluation.bootstrap import interval
-from l2o.rollout import Rollouts
+from l2o.solving.rollout import Rollouts
 
 __all__ = ["VALUES", "Curve", "difference", "summarise"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.evaluation.bootstrap import CONFIDENCE
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from l2o.problems import Problems
-from l2o.rollout import Rollouts, rollout
+from l2o.solving.rollout import Rollouts, rollout
 
 __all__ = ["elapsed", "seconds_per_problem"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.families.family import Family
-from l2o.objectives import blocks, kernel_of
 from l2o.problems import Problems, from_blocks
+from l2o.problems.objectives import blocks, kernel_of
 
 __all__ = ["Custom"]
 

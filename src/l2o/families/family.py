@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.problems import Problems
 
 __all__ = ["Family"]

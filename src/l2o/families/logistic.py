@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.families import points
 from l2o.families.family import Family
 from l2o.problems import LOGISTIC, Problems, from_blocks
 
 __all__ = ["Logistic"]
 
-PADDING_MARGIN = 2000.0  # as in _kernels/_logistic.pyx: 2^-2000 is exactly 0
+PADDING_MARGIN = 2000.0  # as in _kernels/objectives/_logistic.pyx: 2^-2000 is exactly 0
 
 
 @dataclass(frozen=True)

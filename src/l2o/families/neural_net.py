@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.families import points
 from l2o.families.family import Family
 from l2o.problems import NEURAL_NET, Problems, from_blocks
 
 __all__ = ["NeuralNet"]
 
-CHUNK, SCRATCH = 512, 8192  # as in _kernels/_neural_net.pyx: most points at a time, and numbers kept of them
+CHUNK, SCRATCH = 512, 8192  # as in _kernels/objectives/_neural_net.pyx: most points at a time, and numbers kept of them
 LEAST_CHUNK = 8
 LARGEST_LOG2 = 1000  # of a product of as many sums over the classes as a chunk has points
 

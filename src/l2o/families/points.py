@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from l2o import _kernels, arguments
+from l2o import _kernels
+from l2o.base import arguments
 
 __all__ = ["HEADER", "clusters", "columns", "features", "gaussian"]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.families import points
 from l2o.families.family import Family
 from l2o.problems import ROBUST, Problems, from_blocks

@@ -1,7 +1,7 @@
 """Activations: what a hidden unit makes of its input. One entry a function: its value and its derivative.
 
-Each is stated again where speed counts: in _kernels/_mlp.pyx, for minimising, and for the two ways to train in
-_kernels/_regression.pyx and _kernels/unrolled.py.
+Each is stated again where speed counts: in _kernels/policies/_mlp.pyx, for minimising, and for the two ways to train in
+_kernels/training/_regression.pyx and _kernels/training/unrolled.py.
 """
 
 from __future__ import annotations

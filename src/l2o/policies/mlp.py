@@ -1,6 +1,6 @@
 """The paper's network: one hidden layer of units on the history of a run.
 
-The kernel _kernels/_mlp.pyx runs it when minimising. Here it is a function of arrays for training:
+The kernel _kernels/policies/_mlp.pyx runs it when minimising. Here it is a function of arrays for training:
 features of observations, forward pass, Jacobian, and the gradient of a regression loss.
 
 With observation o = [objective changes (H), gradients (H d)], newest first:
@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from l2o import _kernels, arguments
+from l2o import _kernels
+from l2o.base import arguments
 from l2o.methods import Step
 from l2o.policies.activations import ACTIVATIONS, Activation
 
 __all__ = ["MLP"]
 
-HEADER = 8  # as in _kernels/_mlp.pyx
+HEADER = 8  # as in _kernels/policies/_mlp.pyx
 INPUTS = ("raw", "linear", "scaled")
 LEAST_DEVIATION = 1e-3  # of a feature
 

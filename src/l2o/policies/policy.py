@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o import archive, arguments
+from l2o.base import archive, arguments
 from l2o.errors import PolicyFileError
 from l2o.methods import Runnable, Step, StepMethod
 from l2o.policies.limits import Limits
@@ -151,7 +151,7 @@ class Policy(StepMethod):
                  hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
                  **options: Any) -> Any:
         """Minimise a function: the signature that `scipy.optimize.minimize` calls a custom method with."""
-        from l2o.minimize import minimize  # upwards: a policy is a SciPy method
+        from l2o.solving.minimize import minimize  # upwards: a policy is a SciPy method
 
         if constraints is not None and len(np.atleast_1d(np.asarray(constraints, object))):
             raise ValueError("constraints are not supported; expected none")

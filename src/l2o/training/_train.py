@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import scipy
 
-from l2o import _kernels, arguments
+from l2o import _kernels
+from l2o.base import arguments
+from l2o.base.parallel import check_progress, resolve_workers
 from l2o.families import Family
-from l2o.parallel import check_progress, resolve_workers
 from l2o.policies import MLP, Policy
 from l2o.policies.limits import Limits
 from l2o.problems import Problems

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o import archive, arguments
+from l2o.base import archive, arguments
 from l2o.policies import MLP, Policy
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.policies import Policy
 from l2o.training.controllers import momentum_controllers
 from l2o.training.cost import Cost, Merit, best_momentum

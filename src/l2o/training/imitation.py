@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from l2o import _kernels
-from l2o._kernels.adam import adam
+from l2o._kernels.training.adam import adam
 from l2o.policies import MLP
 from l2o.training.examples import Examples
 

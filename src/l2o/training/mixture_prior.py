@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
+from l2o.base import arguments
 from l2o.training.local_model import LocalModel
 from l2o.training.trajectories import Layout, Trajectories
 

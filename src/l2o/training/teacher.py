@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from l2o._kernels.riccati import backward_many
-from l2o.parallel import here, map_rows
+from l2o._kernels.training.riccati import backward_many
+from l2o.base.parallel import here, map_rows
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers
 from l2o.training.coupling import Coupling

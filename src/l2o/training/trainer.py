@@ -11,15 +11,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from l2o.base.parallel import shown
 from l2o.baselines import Momentum
 from l2o.methods import StepMethod
-from l2o.optimum import best_known
-from l2o.parallel import shown
 from l2o.policies import MLP, Policy
 from l2o.problems import Problems
+from l2o.solving.optimum import best_known
+from l2o.solving.tuning import tune
 from l2o.training.checkpoint import Checkpoint
 from l2o.training.trajectories import simulate
-from l2o.tuning import tune
 
 __all__ = ["Clock", "Progress", "Search", "Task", "Trainer", "Yardstick", "finite"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from l2o.base.parallel import map_rows
 from l2o.methods import StepMethod, simulation_room
-from l2o.parallel import map_rows
 from l2o.policies import MLP
 from l2o.problems import Problems
 

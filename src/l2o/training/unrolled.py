@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from l2o._kernels import unrolled
-from l2o._kernels.unrolled import BLOCK
-from l2o.parallel import map_rows
+from l2o._kernels.training import unrolled
+from l2o._kernels.training.unrolled import BLOCK
+from l2o.base.parallel import map_rows
 from l2o.policies import MLP
 from l2o.policies.activations import ACTIVATIONS
 from l2o.problems import Problems

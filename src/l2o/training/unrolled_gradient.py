@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from l2o import arguments
-from l2o._kernels.adam import adam
-from l2o._kernels.unrolled import BLOCK
+from l2o._kernels.training.adam import adam
+from l2o._kernels.training.unrolled import BLOCK
+from l2o.base import arguments
 from l2o.training.cost import Cost
 from l2o.training.imitation import Trained
 from l2o.training.trainer import Progress, Task, Trainer, Weights

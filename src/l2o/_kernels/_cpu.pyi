@@ -1,2 +1,0 @@
-LEVEL: int
-__test__: dict[str, str]

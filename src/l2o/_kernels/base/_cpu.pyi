@@ -1,0 +1,3 @@
+LEVEL: int
+__test__: dict[str, str]
+BUILT: int

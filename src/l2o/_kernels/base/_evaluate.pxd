@@ -1,0 +1,55 @@
+# One evaluation behind the ABI of objectives, and which of two evaluated points is the better one.
+from libc.math cimport INFINITY, NAN, fabs, isfinite
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_objective_fn
+
+cdef enum:                                                     # as in l2o.methods
+    CONVERGED = 0
+    LIMIT = 1
+    PRECISION_LOSS = 2
+    NON_FINITE = 3
+    OBJECTIVE_FAILED = 4
+    STOPPED = 99
+
+
+cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f, double* g, intptr_t n,
+                         void* data) noexcept nogil:
+    """Value and gradient at x; LIMIT stands for 'go on'."""
+    cdef int code
+    cdef intptr_t j
+    f[0] = NAN
+    code = objective(x, f, g, n, data)
+    if code < 0:
+        f[0] = NAN
+        for j in range(n):
+            g[j] = NAN
+        return OBJECTIVE_FAILED
+    if code > 0:
+        f[0] = INFINITY
+    if not isfinite(f[0]):
+        return NON_FINITE
+    for j in range(n):
+        if not isfinite(g[j]):
+            return NON_FINITE
+    return LIMIT
+
+
+cdef inline double largest(const double* g, intptr_t n) noexcept nogil:
+    cdef double most = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        most = max(most, fabs(g[j]))
+    return most
+
+
+cdef inline double rounding(double f) noexcept nogil:
+    """What two values of f may differ by and still be equal for all that is known."""
+    return 8.0 * 2.220446049250313e-16 * fabs(f)
+
+
+cdef inline bint is_better(double f, const double* g, double best_f, const double* best_g, double first,
+                           double lowest, intptr_t n) noexcept nogil:
+    """Better is lower; of values equal but for rounding, none above the first, the smallest gradient."""
+    return f + rounding(f) < best_f or (f <= first and f <= lowest + rounding(lowest)
+                                        and largest(g, n) < largest(best_g, n))

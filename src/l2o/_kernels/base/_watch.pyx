@@ -1,0 +1,139 @@
+# Ctrl-C while kernels run, which hear nothing: an objective behind which another one stands, and a flag beside it.
+#
+# Python takes note of a signal and acts when its interpreter runs again. A handler before Python's own raises the flag
+# of the call that the main thread is in; at the next evaluation Python is asked, and if its handler raises, that
+# evaluation and all after it end their runs. Threads of a call share its flag.
+cimport cython
+cimport numpy as cnp
+from libc.signal cimport SIG_DFL, SIG_ERR, SIG_IGN, SIGINT
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._arrays cimport addresses_in, empty
+
+import threading
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    ctypedef void (*PyOS_sighandler_t)(int) noexcept nogil
+    PyOS_sighandler_t PyOS_getsig(int) nogil
+    PyOS_sighandler_t PyOS_setsig(int, PyOS_sighandler_t) nogil
+    int PyErr_CheckSignals() except -1
+
+cdef enum:                                                     # of a flag
+    QUIET = 0
+    ASK = 1                                                    # a signal came
+    STOP = 2
+
+cdef struct Watched:                                           # what an objective is given in place of its data
+    l2o_objective_fn objective
+    l2o_hessian_fn hessian                                     # or NULL
+    void* data
+    volatile int* flag
+
+cdef intptr_t HEAD = sizeof(Watched) // sizeof(size_t)
+
+cdef PyOS_sighandler_t before = NULL                           # Python's
+cdef volatile int* raised = NULL                               # the flag of the call that the main thread is in
+cdef object told = None                                        # that call
+
+
+cdef void hear(int number) noexcept nogil:
+    before(number)                                             # first: then Python knows when it is asked
+    if raised != NULL:
+        raised[0] = ASK
+
+
+cdef bint ends(volatile int* flag) noexcept with gil:
+    """Ask Python, where a signal came; only its main thread has an answer."""
+    if flag[0] == ASK:
+        flag[0] = QUIET
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:                         # raised again by `check`
+            told.error = error
+            flag[0] = STOP
+    return flag[0] == STOP
+
+
+cdef int watched(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    cdef const Watched* one = <const Watched*> user
+    if one.flag[0] != QUIET and (one.flag[0] == STOP or ends(one.flag)):
+        return -1
+    return one.objective(x, f, g, n, one.data)
+
+
+cdef int watched_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
+    cdef const Watched* one = <const Watched*> user
+    return one.hessian(x, hessian, n, one.data)
+
+
+FUNCTION = <size_t> <l2o_objective_fn> watched
+HESSIAN = <size_t> <l2o_hessian_fn> watched_hessian
+
+
+@cython.final
+cdef class Watch:
+    """A call that hears Ctrl-C: a context, and what its threads are stopped with. In another process it is None."""
+
+    cdef volatile int flag
+    cdef volatile int* raised
+    cdef object told
+    cdef PyOS_sighandler_t before
+    cdef public object error
+
+    def __enter__(self):
+        global before, raised, told
+        self.before = NULL
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        self.raised, self.told = raised, told
+        self.before = PyOS_getsig(SIGINT)
+        if self.before == SIG_DFL or self.before == SIG_IGN or self.before == SIG_ERR:  # Python does not listen
+            self.before = NULL
+            return self
+        if self.before != hear:
+            before = self.before
+            PyOS_setsig(SIGINT, hear)
+        raised, told = &self.flag, self
+        return self
+
+    def __exit__(self, *_):
+        global raised, told
+        if self.before != NULL:
+            raised, told = self.raised, self.told
+            if self.before != hear:
+                PyOS_setsig(SIGINT, self.before)
+
+    def __reduce__(self):
+        return type(None), ()
+
+    def over(self, size_t objective, size_t hessian, cnp.ndarray data not None):
+        """Return the addresses (m,) of what `watched` needs, of data at addresses (m,); they keep it alive."""
+        cdef cnp.npy_intp m = data.shape[0], i
+        cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + HEAD)
+        cdef const size_t* data_of = addresses_in(data, m)
+        cdef size_t* address = addresses_in(memory, m * (1 + HEAD))
+        cdef Watched* one = <Watched*> (address + m)
+        cdef cnp.ndarray addresses = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
+        cnp.set_array_base(addresses, memory)
+        for i in range(m):
+            one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
+            one.data, one.flag = <void*> data_of[i], &self.flag
+            address[i] = <size_t> one
+            one += 1
+        return addresses
+
+    def set(self):
+        """End all runs at their next evaluation."""
+        self.flag = STOP
+
+    def is_set(self):
+        """Return whether all runs are to end."""
+        return self.flag == STOP
+
+    def check(self):
+        """Raise what ended the runs."""
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,1 @@
+"""Objective functions: value, gradient and Hessian of the families that ship."""

@@ -1,0 +1,105 @@
+# l2o: built per instruction set
+# Logistic regression: mean log(1 + exp(-m_i)) + l2/2 |w|^2, margin m_i = y_i (w . x_i + b), y_i = +-1.
+#
+# Block of one problem (float64): an 8-entry header, then p + 1 columns of `padded` points each:
+# the offsets (0; 2000 for padding points, whose loss is then exactly 0) and the p feature columns
+# and the label column, label folded in and scaled by log2(e) so that exp is exp2.
+# The log of a sum of losses is one log of a product: 1 <= 1 + e_i <= 2, so a chunk of 512 points
+# in 8 lanes cannot overflow.
+#
+# What is done for each point is spread over several loops: a CPU works on the next points while it waits for these,
+# and sees the further ahead the less is done for each.
+from libc.math cimport fabs
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._branchfree cimport LN2, exp2_minus, exp2_negabs, log2_ge1
+from l2o._kernels.base._linalg cimport add_dots, add_gram, affine
+
+cdef enum:
+    HEADER = 8
+    N_POINTS = 0      # real points
+    PADDED = 1        # points with padding, a multiple of 8
+    L2 = 2            # weight of the regulariser
+    CHUNK = 512       # points at a time
+
+
+cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef const double* columns = block + HEADER
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, lane
+    cdef double margin[CHUNK]
+    cdef double power[CHUNK]
+    cdef double slope[CHUNK]
+    cdef double factor[8]
+    cdef double hinge[8]                                       # the sum of 2 max(-m, 0)
+    cdef double loss = 0.0, penalty = 0.0, unit = LN2 / block[N_POINTS], pull, e, m
+    for j in range(n):
+        g[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        affine(margin, columns + start, padded, x, n, size)
+        for lane in range(8):
+            factor[lane] = 1.0
+            hinge[lane] = 0.0
+        i = 0
+        while i < size:
+            for lane in range(8):
+                m = fabs(margin[i + lane])
+                hinge[lane] += m - margin[i + lane]
+                power[i + lane] = 1023.0 if m > 1023.0 else m
+            i += 8
+        for i in range(size):
+            power[i] = exp2_minus(power[i])
+        i = 0
+        while i < size:
+            for lane in range(8):
+                e = power[i + lane]
+                factor[lane] *= 1.0 + e
+                slope[i + lane] = (1.0 if margin[i + lane] < 0.0 else e) / (1.0 + e)     # 1 / (1 + 2^m)
+            i += 8
+        for lane in range(4):                                  # in this order gcc works on several at once
+            factor[lane] *= factor[lane + 4]
+            hinge[lane] += hinge[lane + 4]
+        for lane in range(2):
+            factor[lane] *= factor[lane + 2]
+            hinge[lane] += hinge[lane + 2]
+        loss += log2_ge1(factor[0] * factor[1]) + 0.5 * (hinge[0] + hinge[1])
+        add_dots(g, columns + padded + start, padded, slope, size, n)
+        start += size
+    for j in range(n):
+        pull = block[L2] * x[j] if j < n - 1 else 0.0          # the bias is not regularised
+        penalty += 0.5 * pull * x[j]                           # in this order 0 times a huge x is 0
+        g[j] = pull - unit * g[j]
+    f[0] = loss * unit + penalty
+    return 0
+
+
+cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef const double* columns = block + HEADER
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
+    cdef double curvature[CHUNK]
+    cdef double e, total, scale = LN2 * LN2 / block[N_POINTS]
+    for j in range(n * n):
+        hessian[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        affine(curvature, columns + start, padded, x, n, size)
+        for i in range(size):
+            e = exp2_negabs(curvature[i])
+            curvature[i] = e / ((1.0 + e) * (1.0 + e))         # s (1 - s), even in the margin
+        add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
+        start += size
+    for j in range(n):
+        for k in range(j + 1):
+            total = hessian[j * n + k] * scale
+            if j == k and j < n - 1:
+                total += block[L2]
+            hessian[j * n + k] = total
+            hessian[k * n + j] = total
+    return 0
+
+
+FUNCTION = <size_t> <l2o_objective_fn> logistic
+HESSIAN = <size_t> <l2o_hessian_fn> logistic_hessian

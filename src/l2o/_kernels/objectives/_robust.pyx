@@ -1,0 +1,94 @@
+# l2o: built per instruction set
+# Robust regression (Geman-McClure): mean q_i^2 / (1 + q_i^2), q_i = (y_i - w . x_i - b) / c.
+#
+# Block of one problem (float64): an 8-entry header, then p + 2 columns of `padded` points each: the
+# targets y / c, the feature columns and the column of ones, both times -1 / c. All are 0 for padding
+# points, whose loss and slope are then 0.
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._linalg cimport add_dots, add_gram, affine, dot
+
+cdef enum:
+    HEADER = 8
+    N_POINTS = 0      # real points
+    PADDED = 1        # points with padding, a multiple of 8
+    CHUNK = 512       # points at a time
+
+
+cdef inline void bound(double* q, intptr_t n) noexcept nogil:
+    """Bound each q, so that its square is finite: there the loss is 1 and flat. The NaN of inf - inf counts as large.
+
+    In a loop of its own: gcc makes branches of the two choices, and does not vectorise a loop that goes on with q.
+    """
+    cdef double largest = 1e150
+    cdef intptr_t i
+    for i in range(n):
+        q[i] = q[i] if q[i] < largest else largest
+        q[i] = q[i] if q[i] > -largest else -largest
+
+
+cdef inline double zero_if_finite(const double* x, intptr_t n) noexcept nogil:
+    """0, or NaN where x is not finite: the loss is bounded, so nothing else would show it."""
+    cdef double total = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        total += 0.0 * x[j]
+    return total
+
+
+cdef int robust(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef const double* columns = block + HEADER
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j
+    cdef double residual[CHUNK]
+    cdef double ratio[CHUNK]
+    cdef double slope[CHUNK]
+    cdef double loss = 0.0, nothing = zero_if_finite(x, n), q, u
+    for j in range(n):
+        g[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        affine(residual, columns + start, padded, x, n, size)
+        bound(residual, size)
+        for i in range(size):
+            q = residual[i]
+            u = 1.0 / (1.0 + q * q)
+            ratio[i] = q * u
+            slope[i] = q * u * u                               # half of d loss / dq
+        loss += dot(residual, ratio, size)
+        add_dots(g, columns + padded + start, padded, slope, size, n)
+        start += size
+    for j in range(n):
+        g[j] = 2.0 * g[j] / block[N_POINTS] + nothing
+    f[0] = loss / block[N_POINTS] + nothing
+    return 0
+
+
+cdef int robust_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef const double* columns = block + HEADER
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
+    cdef double curvature[CHUNK]
+    cdef double nothing = zero_if_finite(x, n), scale = 2.0 / block[N_POINTS], q, u
+    for j in range(n * n):
+        hessian[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        affine(curvature, columns + start, padded, x, n, size)
+        bound(curvature, size)
+        for i in range(size):
+            q = curvature[i]
+            u = 1.0 / (1.0 + q * q)
+            curvature[i] = u * u * (4.0 * u - 3.0)             # half of (2 - 6 q^2) / (1 + q^2)^3
+        add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
+        start += size
+    for j in range(n):
+        for k in range(j + 1):
+            hessian[j * n + k] = hessian[j * n + k] * scale + nothing
+            hessian[k * n + j] = hessian[j * n + k]
+    return 0
+
+
+FUNCTION = <size_t> <l2o_objective_fn> robust
+HESSIAN = <size_t> <l2o_hessian_fn> robust_hessian

@@ -1,0 +1,1 @@
+"""Policies: from what a run has seen to its next point."""

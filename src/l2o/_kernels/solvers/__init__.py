@@ -1,0 +1,1 @@
+"""Loops that minimise: the step loop of policies, descent along lines, their directions."""

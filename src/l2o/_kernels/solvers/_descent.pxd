@@ -1,0 +1,63 @@
+# Descent along a line, step after step: what L-BFGS and Newton share. They differ in the direction.
+from libc.math cimport sqrt
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_objective_fn
+from l2o._kernels.base._evaluate cimport largest
+
+ctypedef struct descent_method:
+    # How a kind of method finds its directions; `memory` is its own, one a run, `setting` its only number.
+    intptr_t (*size)(intptr_t n, size_t setting) noexcept nogil                    # doubles of memory
+    void (*reset)(double* memory, intptr_t n, size_t setting, void* data) noexcept nogil
+    # Write a direction to p and return LIMIT ('go on'), or the status of a run without one. plain: the last
+    # direction led nowhere, so one without faith in what has been learned.
+    int (*propose)(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil
+    void (*learn)(double* memory, const double* s, const double* y) noexcept nogil  # after a step s, g changed by y
+
+ctypedef struct descent:
+    # One run. The caller sets what stands above the line.
+    l2o_objective_fn objective
+    void* data
+    const descent_method* method
+    double* memory                                             # of the method, reset (and perhaps filled) before
+    intptr_t n
+    double gtol
+    intptr_t maxiter
+    intptr_t maxfun
+    # Who watches, or NULL: told every value; told every iterate, may answer that the run shall stop.
+    void (*after_value)(void* observer, double f) noexcept nogil
+    bint (*after_step)(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept nogil
+    void* observer
+    double* x                                                  # (n,) the start, then always the best point
+    double* f
+    double* g                                                  # (n,)
+    intptr_t nit
+    intptr_t nfev                                              # 0, or x, f, g are known and first and lowest set
+    double first                                               # value at the start
+    double lowest                                              # lowest value seen
+    # ------
+    bint gain                                                  # the last search bettered the best point, noticeably
+
+cdef intptr_t descent_size(intptr_t n) noexcept nogil         # doubles of workspace
+cdef int descend(descent* run, double* work) noexcept nogil   # the status
+# An after_step for a Python callback; observer is the list [callback(x, f) -> stop, n, exception raised].
+cdef bint call_back(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept with gil
+
+
+cdef inline double product(const double* a, const double* b, intptr_t n) noexcept nogil:
+    cdef double total = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        total += a[j] * b[j]
+    return total
+
+
+cdef inline void steepest(const double* g, double* p, intptr_t n) noexcept nogil:
+    """p = -g / |g|; first by the maximum, since the squares must not overflow."""
+    cdef double size = largest(g, n)
+    cdef intptr_t j
+    for j in range(n):
+        p[j] = -g[j] / size
+    size = sqrt(product(p, p, n))
+    for j in range(n):
+        p[j] /= size

@@ -1,0 +1,256 @@
+# Descent along a line, step after step: direction, strong Wolfe line search, again.
+#
+# The run ends when the best point has a gradient within gtol, at a limit, or when neither the direction of the
+# method nor a plain one leads to anything better: then f is known no more precisely. Nothing here allocates but
+# one workspace a call of minimize or record; row i does not depend on its neighbours.
+from cpython.ref cimport PyObject
+from libc.math cimport INFINITY, isfinite
+from libc.stdint cimport intptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from l2o._kernels.base._abi cimport l2o_objective_fn
+from l2o._kernels.base._evaluate cimport (
+    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, is_better, largest, rounding)
+from l2o._kernels.solvers._line_search cimport (
+    ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
+
+cdef enum:
+    FOUND = -1                                                 # beside the statuses: the search found a point
+    PATIENCE = 3                                               # steps without any gain that end a run
+
+
+cdef intptr_t descent_size(intptr_t n) noexcept nogil:
+    return 5 * n
+
+
+cdef int attempt(descent* run, const double* x, double* f, double* g) noexcept nogil:
+    """Evaluate a point that is to become an iterate, perhaps; the best one is kept."""
+    cdef int status = evaluate(run.objective, x, f, g, run.n, run.data)
+    run.nfev += 1
+    if run.after_value != NULL:
+        run.after_value(run.observer, f[0])
+    if status == LIMIT:
+        run.lowest = min(run.lowest, f[0])
+        if is_better(f[0], g, run.f[0], run.g, run.first, run.lowest, run.n):
+            run.gain |= f[0] + rounding(f[0]) < run.f[0] or largest(g, run.n) < 0.9 * largest(run.g, run.n)
+            memcpy(run.x, x, run.n * sizeof(double))
+            memcpy(run.g, g, run.n * sizeof(double))
+            run.f[0] = f[0]
+    return status
+
+
+cdef int search(descent* run, const double* x, double f, const double* p, double slope, double* x_new,
+                double* f_new, double* g_new) noexcept nogil:
+    """Find the next iterate along p: FOUND, or why there is none.
+
+    Where the Wolfe conditions are met nowhere, at a kink or beside a wall, any better point will do.
+    """
+    cdef line_search line
+    cdef int status = NON_FINITE, verdict = SEARCHING, outcome = NON_FINITE
+    cdef intptr_t j
+    cdef bint moved
+    search_start(&line, f, slope, rounding(f))
+    run.gain = False
+    while verdict == SEARCHING:
+        if run.nfev >= run.maxfun:
+            return LIMIT
+        moved = False
+        for j in range(run.n):
+            x_new[j] = x[j] + line.step * p[j]
+            moved |= x_new[j] != x[j]
+        if not moved:
+            break
+        status = attempt(run, x_new, f_new, g_new)
+        if status == OBJECTIVE_FAILED:
+            return status
+        if status == LIMIT:
+            outcome = PRECISION_LOSS
+        verdict = search_advance(&line, status == LIMIT, f_new[0], product(g_new, p, run.n))
+    if verdict == ACCEPTED:
+        return FOUND
+    if not run.gain:
+        return PRECISION_LOSS if not moved else outcome
+    memcpy(x_new, run.x, run.n * sizeof(double))
+    memcpy(g_new, run.g, run.n * sizeof(double))
+    f_new[0] = run.f[0]
+    return FOUND
+
+
+cdef int descend(descent* run, double* work) noexcept nogil:
+    """Minimise from run.x; x, f, g, nit, nfev of run tell the best point and what it took."""
+    cdef intptr_t n = run.n, j
+    cdef double* x = work
+    cdef double* g = work + n
+    cdef double* x_new = work + 2 * n
+    cdef double* g_new = work + 3 * n
+    cdef double* p = work + 4 * n
+    cdef double f, f_new = 0.0, slope
+    cdef int status = LIMIT, outcome, idle = 0
+    cdef bint plain = False
+    if run.nfev == 0:
+        status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
+        run.nfev, run.first, run.lowest = 1, run.f[0], run.f[0]
+        if run.after_value != NULL:
+            run.after_value(run.observer, run.f[0])
+    if status != LIMIT:
+        return status
+    memcpy(x, run.x, n * sizeof(double))
+    memcpy(g, run.g, n * sizeof(double))
+    f = run.f[0]
+    while largest(run.g, n) > run.gtol:
+        if run.nit >= run.maxiter or run.nfev >= run.maxfun:
+            return LIMIT
+        if idle == PATIENCE:
+            return PRECISION_LOSS
+        outcome = run.method.propose(run.memory, x, g, p, plain)
+        if outcome != LIMIT:
+            return status if plain and outcome == PRECISION_LOSS else outcome
+        slope = product(g, p, n)
+        status = search(run, x, f, p, slope, x_new, &f_new, g_new) if -INFINITY < slope < 0.0 else PRECISION_LOSS
+        if status in (PRECISION_LOSS, NON_FINITE) and not plain:
+            plain = True
+            continue
+        if status == LIMIT and largest(run.g, n) <= run.gtol:
+            return CONVERGED
+        if status != FOUND:
+            return status
+        plain = False
+        idle = 0 if run.gain or f_new + rounding(f_new) < f else idle + 1
+        for j in range(n):
+            p[j] = x_new[j] - x[j]
+            g[j] = g_new[j] - g[j]
+        run.method.learn(run.memory, p, g)
+        x, x_new = x_new, x
+        g, g_new = g_new, g
+        f = f_new
+        run.nit += 1
+        if run.after_step != NULL and run.after_step(run.observer, x, f, g, run.nfev):
+            return STOPPED
+    return CONVERGED
+
+
+# -- runs from Python ----------------------------------------------------------------------------------
+
+
+cdef bint call_back(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept with gil:
+    """Tell a Python callback of an iterate; an exception of it ends the run and is raised after."""
+    cdef list told = <list> <PyObject*> observer               # callback, n, exception
+    cdef intptr_t j
+    try:
+        return told[0]([x[j] for j in range(<intptr_t> told[1])], f)
+    except BaseException as error:
+        told[2] = error
+        return True
+
+
+cdef double* workspace(descent* run, size_t objective, size_t method, size_t setting, intptr_t n,
+                       intptr_t extra) except NULL:
+    """Prepare `run` for every row of a batch; memory for it, for the method and `extra` doubles at the front."""
+    cdef intptr_t size
+    cdef double* work
+    memset(run, 0, sizeof(descent))
+    run.objective, run.method, run.n = <l2o_objective_fn> objective, <const descent_method*> method, n
+    size = run.method.size(n, setting)
+    work = <double*> calloc(extra + descent_size(n) + size, sizeof(double))
+    if work == NULL:
+        raise MemoryError
+    run.memory = work + extra + descent_size(n)
+    return work
+
+
+cdef inline void begin(descent* run, size_t setting, void* data, double* x, double* f, double* g) noexcept nogil:
+    run.data, run.x, run.f, run.g, run.nit, run.nfev = data, x, f, g, 0, 0
+    run.method.reset(run.memory, run.n, setting, data)
+
+
+def minimize(size_t objective, const size_t[::1] data, size_t method, size_t setting, double gtol, intptr_t maxiter,
+             intptr_t maxfun, object callback, double[:, ::1] x, double[::1] f, double[:, ::1] g, intptr_t[::1] nit,
+             intptr_t[::1] nfev, int[::1] status):
+    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None."""
+    cdef intptr_t n = x.shape[1], i
+    cdef list told = [callback, n, None]
+    cdef descent run
+    cdef double* work = workspace(&run, objective, method, setting, n, 0)
+    run.gtol, run.maxiter, run.maxfun = gtol, maxiter, maxfun
+    if callback is not None:
+        run.after_step, run.observer = call_back, <void*> told
+    with nogil:
+        for i in range(x.shape[0]):
+            begin(&run, setting, <void*> data[i], &x[i, 0], &f[i], &g[i, 0])
+            status[i] = descend(&run, work)
+            nit[i], nfev[i] = run.nit, run.nfev
+    free(work)
+    if told[2] is not None:
+        raise told[2]
+
+
+ctypedef struct recorder:
+    intptr_t n
+    intptr_t row                                               # the newest
+    intptr_t count                                             # values so far
+    double* x                                                  # (T+1, n)
+    double* f                                                  # (T+1,)
+    double* g                                                  # (T+1, n)
+    intptr_t* nfev                                             # (T+1,)
+    double* evaluations
+
+
+cdef void record_value(void* observer, double f) noexcept nogil:
+    cdef recorder* r = <recorder*> observer
+    r.evaluations[r.count] = f if isfinite(f) else INFINITY
+    r.count += 1
+
+
+cdef bint record_step(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept nogil:
+    cdef recorder* r = <recorder*> observer
+    r.row += 1
+    memcpy(r.x + r.row * r.n, x, r.n * sizeof(double))
+    memcpy(r.g + r.row * r.n, g, r.n * sizeof(double))
+    r.f[r.row], r.nfev[r.row] = f, nfev
+    return False
+
+
+cdef int record_one(descent* run, recorder* r, double* work) noexcept nogil:
+    """Fill the rows from x[0]; a run that ends early repeats its last row."""
+    cdef intptr_t n = run.n, row
+    cdef int status
+    memcpy(run.x, r.x, n * sizeof(double))
+    status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
+    run.nfev, run.first, run.lowest, r.row, r.count = 1, run.f[0], run.f[0], -1, 0
+    record_value(r, run.f[0])
+    record_step(r, run.x, run.f[0], run.g, 1)
+    if status == LIMIT:
+        status = descend(run, work)
+        if r.row == run.maxiter:
+            status = LIMIT
+    for row in range(r.row, run.maxiter):
+        record_step(r, r.x + row * n, r.f[row], r.g + row * n, r.nfev[row])
+    return status
+
+
+def record(size_t objective, const size_t[::1] data, size_t method, size_t setting, double[:, :, ::1] x,
+           double[:, ::1] f, double[:, :, ::1] g, intptr_t[:, ::1] nfev, double[:, ::1] evaluations,
+           intptr_t[::1] count, int[::1] status):
+    """Take T steps, without any tolerance, from every x[:, 0]: fill x, f, g, nfev (m, T+1, ...).
+
+    count (m,) values are in each row of evaluations (m, E); E is at least most_evaluations(T).
+    """
+    cdef intptr_t n = x.shape[2], i
+    cdef recorder r
+    cdef descent run
+    cdef double* work = workspace(&run, objective, method, setting, n, 2 * n + 1)
+    run.maxiter, run.maxfun = x.shape[1] - 1, evaluations.shape[1]
+    run.after_value, run.after_step, run.observer, r.n = record_value, record_step, <void*> &r, n
+    with nogil:
+        for i in range(x.shape[0]):
+            r.x, r.f, r.g, r.nfev, r.evaluations = &x[i, 0, 0], &f[i, 0], &g[i, 0, 0], &nfev[i, 0], &evaluations[i, 0]
+            begin(&run, setting, <void*> data[i], work, work + 2 * n, work + n)
+            status[i] = record_one(&run, &r, work + 2 * n + 1)
+            count[i] = r.count
+    free(work)
+
+
+def most_evaluations(intptr_t n_steps):
+    """Evaluations that so many steps may take: one search along the method's direction, one along a plain one."""
+    return 1 + 2 * MOST_TRIALS * n_steps

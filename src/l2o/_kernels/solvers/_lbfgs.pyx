@@ -1,0 +1,126 @@
+# L-BFGS: the direction from the newest curvature pairs (Nocedal and Wright, 2006, algorithm 7.4).
+from libc.math cimport isfinite, sqrt
+from libc.stdint cimport intptr_t
+from libc.string cimport memcpy, memset
+
+from l2o._kernels.base._abi cimport l2o_objective_fn
+from l2o._kernels.solvers._descent cimport descend, descent, descent_size, product, steepest
+from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
+
+cdef inline intptr_t header() noexcept nogil:
+    """Doubles in front of the pairs."""
+    return (sizeof(lbfgs_state) + sizeof(double) - 1) // sizeof(double)
+
+
+cdef intptr_t lbfgs_size(intptr_t dim, size_t length) noexcept nogil:
+    """Doubles that a state needs."""
+    return header() + 2 * <intptr_t> length * (dim + 1)
+
+
+cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) noexcept nogil:
+    """Make the memory a state without pairs."""
+    cdef lbfgs_state* state = <lbfgs_state*> memory
+    memset(state, 0, sizeof(lbfgs_state))
+    state.dim, state.length = dim, <intptr_t> length
+    state.s = memory + header()
+    state.y = state.s + state.length * dim
+    state.inverse = state.y + state.length * dim
+    state.along = state.inverse + state.length
+
+
+cdef void lbfgs_push(double* memory, const double* s, const double* y) noexcept nogil:
+    """Take on the change y of the gradient along the step s, unless it shows no positive curvature."""
+    cdef lbfgs_state* state = <lbfgs_state*> memory
+    cdef intptr_t n = state.dim, row = (state.newest + 1) % state.length
+    cdef double sy = product(s, y, n), yy = product(y, y, n), ss = product(s, s, n)
+    if not (sy > 2.220446049250313e-16 * sqrt(ss) * sqrt(yy) and isfinite(1.0 / sy) and isfinite(yy)):
+        return
+    memcpy(state.s + row * n, s, n * sizeof(double))
+    memcpy(state.y + row * n, y, n * sizeof(double))
+    state.inverse[row], state.scale, state.newest = 1.0 / sy, sy / yy, row
+    state.count = min(state.count + 1, state.length)
+
+
+cdef inline void two_loops(const lbfgs_state* state, double* p) noexcept nogil:
+    """p <- H p, H the inverse Hessian of the pairs on scale times the identity."""
+    cdef intptr_t n = state.dim, _, j, row = state.newest
+    cdef double weight
+    for _ in range(state.count):                               # newest first
+        weight = state.inverse[row] * product(state.s + row * n, p, n)
+        state.along[row] = weight
+        for j in range(n):
+            p[j] -= weight * state.y[row * n + j]
+        row = row - 1 if row > 0 else state.length - 1
+    for j in range(n):
+        p[j] *= state.scale
+    for _ in range(state.count):                               # and back
+        row = row + 1 if row < state.length - 1 else 0
+        weight = state.along[row] - state.inverse[row] * product(state.y + row * n, p, n)
+        for j in range(n):
+            p[j] += weight * state.s[row * n + j]
+
+
+cdef int lbfgs_propose(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil:
+    """Direction -H g; before the first pair a step of length 1, as in L-BFGS-B. plain: start over with -g, if short."""
+    cdef lbfgs_state* state = <lbfgs_state*> memory
+    cdef intptr_t j
+    if state.count == 0:
+        steepest(g, p, state.dim)
+        return LIMIT if not plain else PRECISION_LOSS
+    if plain:
+        state.count = 0
+        steepest(g, p, state.dim)
+        if product(g, p, state.dim) > -1.0:
+            for j in range(state.dim):
+                p[j] = -g[j]
+        return LIMIT
+    for j in range(state.dim):
+        p[j] = -g[j]
+    two_loops(state, p)
+    return LIMIT
+
+
+lbfgs.size, lbfgs.reset, lbfgs.propose, lbfgs.learn = lbfgs_size, lbfgs_reset, lbfgs_propose, lbfgs_push
+METHOD = <size_t> &lbfgs
+
+
+# -- from Python ---------------------------------------------------------------------------------------
+
+
+def direction(const double[:, ::1] s, const double[:, ::1] y, const double[::1] g, size_t length, double[::1] memory,
+              double[::1] p):
+    """Write -H g to p (n,) for pairs s, y (k, n) pushed one after the other; memory holds work_size(n, length)."""
+    cdef intptr_t i
+    lbfgs_reset(&memory[0], g.shape[0], length, NULL)
+    for i in range(s.shape[0]):
+        lbfgs_push(&memory[0], &s[i, 0], &y[i, 0])
+    return lbfgs_propose(&memory[0], NULL, &g[0], &p[0], False)
+
+
+def resume(size_t objective, size_t data, size_t length, const double[:, ::1] s, const double[:, ::1] y, double gtol,
+           intptr_t maxiter, intptr_t maxfun, double first, double lowest, intptr_t nit, intptr_t nfev,
+           double[::1] memory, double[::1] x, double[::1] f, double[::1] g):
+    """Take over a run from its best point x, f, g with curvature pairs s, y (k, n), oldest first.
+
+    first is f at its start, lowest the lowest value seen; nit and nfev go on from where they are. memory holds
+    work_size(n, length). x, f, g become the best point; returns nit, nfev, status.
+    """
+    cdef intptr_t n = x.shape[0], i
+    cdef int status
+    cdef descent run
+    memset(&run, 0, sizeof(descent))
+    run.objective, run.data, run.method, run.n = <l2o_objective_fn> objective, <void*> data, &lbfgs, n
+    run.gtol, run.maxiter, run.maxfun = gtol, maxiter, maxfun
+    run.first, run.lowest, run.nit, run.nfev = first, lowest, nit, nfev
+    run.memory, run.x, run.f, run.g = &memory[0] + descent_size(n), &x[0], &f[0], &g[0]
+    lbfgs_reset(run.memory, n, length, NULL)
+    for i in range(s.shape[0]):
+        lbfgs_push(run.memory, &s[i, 0], &y[i, 0])
+    with nogil:
+        status = descend(&run, &memory[0])
+    return run.nit, run.nfev, status
+
+
+def work_size(intptr_t n, size_t length):
+    """Doubles of memory of a run and its state."""
+    return descent_size(n) + lbfgs_size(n, length)

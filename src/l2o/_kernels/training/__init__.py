@@ -1,0 +1,1 @@
+"""What only training runs: Numba, and the regression in Cython."""

@@ -1,0 +1,1 @@
+"""What every part stands on: checked arguments, files, workers, Ctrl-C, the build."""

@@ -1,0 +1,60 @@
+"""An archive: arrays, and a record as JSON, in one .npz file, without pickle. It is whole or not there."""
+
+from __future__ import annotations
+
+import glob
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l2o.base import arguments
+
+__all__ = ["discard_unfinished", "read", "write"]
+
+
+def write(path: Any, arrays: dict[str, np.ndarray], **records: Any) -> None:
+    """Write arrays, and records that JSON holds, under their names; an OSError names the path."""
+    for name, record in records.items():
+        arrays = {**arrays, name: np.frombuffer(json.dumps(record, sort_keys=True).encode(), np.uint8)}
+    with arguments.written(path) as temporary:
+        try:
+            content = io.BytesIO()  # not into the file: a zip file that cannot be closed complains for a long time
+            np.savez(content, **arrays)  # type: ignore[arg-type]
+            with open(temporary, "wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())  # before it gets its name: that may reach the disk first
+        except OSError as error:
+            raise type(error)(error.errno, f"cannot write: {error.strerror or error}", os.fspath(path)) from None
+
+
+def read(path: Any, name: str, what: str, error: type[ValueError] = ValueError) -> tuple[dict[str, np.ndarray], Any]:
+    """Return the arrays and the record of that name.
+
+    A file that cannot be read is an OSError, and one of another kind, or damaged, is the given error: either names the
+    file and says what it should be.
+    """
+    path = os.fspath(path)
+    try:
+        content = Path(path).read_bytes()
+    except OSError as failure:
+        raise type(failure)(failure.errno, f"cannot read the {what}: {failure.strerror}", path) from None
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        record = json.loads(arrays.pop(name).tobytes())
+    except Exception as failure:  # a file of anything can fail in any of the layers that read it
+        raise error(f"{path} is not a {what} file, or is damaged: {failure}") from None
+    return arrays, record
+
+
+def discard_unfinished(path: Any) -> None:
+    """Remove what a process that was killed while it wrote the file has left beside it."""
+    folder, name = os.path.split(os.fspath(path))
+    pattern = f".{glob.escape(name)}.????????{glob.escape(os.path.splitext(name)[1])}"
+    for unfinished in Path(folder or ".").glob(pattern):
+        unfinished.unlink(missing_ok=True)

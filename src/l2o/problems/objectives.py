@@ -1,0 +1,351 @@
+"""A user's own objective: compiled by Numba, or compiled elsewhere and given as an address.
+
+Whatever it is written in, the kernels meet it as a C function of _kernels/base/objective.h. The block of one
+problem is flat float64: rows, columns, then the data, row by row.
+"""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import hashlib
+import inspect
+import pickle
+import re
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.base import arguments
+from l2o.errors import CompilationError
+from l2o.problems import Kernel, Problems, from_blocks
+
+__all__ = ["HEADER", "SIGNATURE", "CompiledObjective", "blocks", "is_compiled", "kernel_of", "objective", "one_problem"]
+
+SIGNATURE = "int (const double *, double *, double *, intptr_t, void *)"
+HEADER = 2  # numbers of a block before its data: rows, columns
+
+_PARAMETERS = ("x", "data", "grad")
+_HOW = ("expected a function compiled by @l2o.objective, a Numba cfunc or a scipy.LowLevelCallable; "
+        "put @l2o.objective above a function of (x, data, grad) that returns the value")
+
+
+def objective(function: Callable[..., float]) -> CompiledObjective:
+    """Compile an objective function for the kernels.
+
+    Use it as a decorator. Numba compiles when the function is first needed, once a process.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x, data, grad) -> f`` with x (d,), data (rows, columns), grad (d,), all float64. It writes
+        every entry of grad, which holds anything before, and returns the value. x and data are read-only. It
+        is written in what Numba compiles (``numba.njit``); numbers divided by zero are inf or NaN, as in NumPy. A
+        value that is not finite, or an exception such as an index out of range, ends the run with a status.
+
+    Returns
+    -------
+    CompiledObjective
+        What `minimize` takes as ``fun``, with ``args=(data,)``, and `families.Custom` as its objective. Called from
+        Python it is the plain function, so that it can print and be stepped through.
+
+    Raises
+    ------
+    TypeError
+        If it is no Python function of these three arguments.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> import numpy as np
+    >>> @l2o.objective
+    ... def distance(x, data, grad):
+    ...     f = 0.0
+    ...     grad[:] = 0.0
+    ...     for i in range(data.shape[0]):
+    ...         for j in range(len(x)):
+    ...             f += 0.5 * (x[j] - data[i, j]) ** 2
+    ...             grad[j] += x[j] - data[i, j]
+    ...     return f
+    >>> points = np.array([[0.0, 1.0], [2.0, 5.0]])
+    >>> result = l2o.minimize(distance, [7.0, 7.0], args=(points,), method="lbfgs")
+    >>> result.success, result.x.round(6).tolist()
+    (True, [1.0, 3.0])
+    """
+    if not inspect.isfunction(function):
+        raise TypeError(f"objective is {function!r}; expected a Python function of (x, data, grad)")
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) != 3 or any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters):
+        raise TypeError(f"{function.__name__} takes {inspect.signature(function)}; expected (x, data, grad)")
+    return CompiledObjective(function)
+
+
+class CompiledObjective:
+    """A Python function that the kernels can call; `l2o.objective` makes it.
+
+    Attributes
+    ----------
+    function : callable
+        The Python function.
+    name : str
+        Its qualified name, which cards and messages show.
+    """
+
+    def __init__(self, function: Callable[..., float]) -> None:
+        self.function = function
+        self.name = f"{function.__module__}.{function.__qualname__}"
+        self.__module__, self.__doc__ = function.__module__, function.__doc__
+        self.__name__, self._path = function.__name__, function.__qualname__
+        self._lock = threading.Lock()
+        self._kernel: Kernel | None = None
+        self._compiled: Any = None
+
+    def __repr__(self) -> str:
+        return f"CompiledObjective({self.name})"
+
+    def __call__(self, x: Any, data: Any, grad: Any) -> float:
+        """Call the Python function, not compiled."""
+        return self.function(x, data, grad)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle as a name, as functions do; another process compiles it again.
+
+        A program or notebook is not what another process has under ``__main__``; from there the function itself goes.
+        """
+        if self.__module__ == "__main__" and self._by_value is not None:
+            return _arrived, (self._by_value, self.name, self.source_hash)
+        if _found(self.__module__, self._path) is not self:
+            raise pickle.PicklingError(
+                f"the objective {self.name} cannot be sent to another process: it is not what {self.__module__} has "
+                f"under the name {self._path}; define it at the top level of a module, with @l2o.objective")
+        return self._path
+
+    @cached_property
+    def _by_value(self) -> bytes | None:
+        """The function, for processes that do not have it; None without cloudpickle, which comes with Dask."""
+        try:
+            import cloudpickle
+        except ImportError:
+            return None
+        return cloudpickle.dumps(self.function)
+
+    @cached_property
+    def source_hash(self) -> str | None:
+        """SHA-256 of the source without comments and layout; None where there is no source to read.
+
+        Functions that it calls are not in it.
+        """
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(self.function)))
+        except (OSError, TypeError, SyntaxError):
+            return None
+        return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+
+    @property
+    def kernel(self) -> Kernel:
+        """The function as the kernels see it, compiled when this is first asked for.
+
+        Raises
+        ------
+        CompilationError
+            If Numba cannot compile it; the message is Numba's.
+        """
+        with self._lock:
+            if self._kernel is None:
+                try:
+                    self._compiled = _compiled(self.function)
+                except Exception as error:  # any layer of a compiler can fail, and not all raise Numba's own errors
+                    raise CompilationError(f"Numba cannot compile the objective {self.name}:\n{error}") from error
+                self._kernel = Kernel(self.name, self._compiled.address, source=self)
+            return self._kernel
+
+    def value_and_grad(self, x: Any, data: Any = None) -> tuple[float, np.ndarray]:
+        """Return value and gradient (d,) at x (d,), compiled.
+
+        With it the objective is a function for others: ``scipy.optimize.minimize(decay.value_and_grad, x0,
+        args=(data,), jac=True)``.
+        """
+        x = arguments.array("x", x, (None,), finite=False)[None]
+        table = _table("data", _no_data() if data is None else data)
+        block = np.concatenate([table.shape, table.reshape(-1)])[None]  # quicker than Problems of one
+        fun, jac, status = np.empty(1), np.empty(x.shape), np.empty(1, np.intc)
+        address = _kernels.addresses(block, np.zeros(1, np.intp))
+        _kernels.run.evaluate_many(self.kernel.function, address, x, fun, jac, status)
+        return float(fun[0]), jac[0]
+
+
+def _found(module: str, path: str) -> Any:
+    """Return what an imported module has under a dotted name."""
+    found = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+@lru_cache(maxsize=64)  # the tasks of one call all bring it; it is compiled for the first of them
+def _arrived(function: bytes, name: str, source_hash: str | None) -> CompiledObjective:
+    """Return an objective that another process sent by value."""
+    known = _found("__main__", name.removeprefix("__main__."))
+    if isinstance(known, CompiledObjective) and known._by_value == function:
+        return known
+    made = CompiledObjective(pickle.loads(function))
+    made.source_hash = source_hash  # there is no source to read here
+    return made
+
+
+def _compiled(function: Callable[..., float]) -> Any:
+    """Compile a function of (x, data, grad) to a Numba cfunc of the ABI."""
+    import numba
+    from numba import types
+
+    point, table = (types.Array(types.float64, n, "C", readonly=True) for n in (1, 2))
+    # an index out of range would write to memory of others; the check costs 0 to 10 % (100 rows, two objectives)
+    checked = numba.njit(types.float64(point, table, types.float64[::1]), error_model="numpy", boundscheck=True)
+    inner = checked(function)
+    doubles = types.CPointer(types.float64)
+
+    @numba.cfunc(types.int32(doubles, doubles, doubles, types.intp, doubles))
+    def call(x, f, g, n, user):  # type: ignore[no-untyped-def]
+        rows, columns = int(user[0]), int(user[1])
+        block = numba.carray(user, (HEADER + rows * columns,))
+        try:  # an exception that leaves a cfunc is printed, and the caller told that all is well
+            f[0] = inner(numba.carray(x, (n,)), block[HEADER:].reshape((rows, columns)), numba.carray(g, (n,)))
+        except Exception:
+            return -1
+        return 0
+
+    return call
+
+
+class _Address:
+    """A function compiled elsewhere; `given` keeps it alive."""
+
+    source_hash = None
+
+    def __init__(self, given: Any, name: str, signature: str, function: int, user_data: int | None) -> None:
+        if _plain(signature) != _plain(SIGNATURE):
+            raise TypeError(f"the objective has the signature {signature!r}; expected {SIGNATURE!r}")
+        self.given, self.name, self.user_data = given, name, user_data
+        self.kernel = Kernel(name, function, source=self)
+
+    def __reduce__(self) -> str:
+        raise pickle.PicklingError(f"{self.given!r} cannot be sent to another process, where its address means "
+                                   "nothing; an objective of @l2o.objective can")
+
+    @classmethod
+    def of(cls, given: Any) -> _Address | None:
+        """Return the function that a cfunc or LowLevelCallable stands for; None if it is neither."""
+        if isinstance(given, _types("numba.core.ccallback", "CFunc")):
+            return cls(given, given.__name__, str(given._sig), given.address, None)
+        if isinstance(given, _types("scipy._lib._ccallback", "LowLevelCallable")):
+            # where SciPy's own routines look: item 0 is a capsule of the function, its context the user's data
+            capsule, name = tuple.__getitem__(given, 0), given.signature.encode()
+            return cls(given, "LowLevelCallable", given.signature, _in_capsule("Pointer", capsule, name),
+                       _in_capsule("Context", capsule))
+        return None
+
+
+def _types(module: str, name: str) -> tuple[Any, ...]:
+    """Return a class of a library, for isinstance; no class while the library is not imported."""
+    return (getattr(sys.modules[module], name),) if module in sys.modules else ()
+
+
+def _in_capsule(what: str, capsule: Any, *name: bytes) -> Any:
+    get = getattr(ctypes.pythonapi, f"PyCapsule_Get{what}")
+    get.argtypes, get.restype = [ctypes.py_object] + [ctypes.c_char_p] * len(name), ctypes.c_void_p
+    return get(capsule, *name)
+
+
+def _plain(signature: str) -> tuple[str, ...]:
+    """Return the types of a signature, result first, in one spelling for C, Cython, ctypes, cffi and Numba."""
+    arguments_first = re.fullmatch(r"\((.*)\) -> (\w+)", signature)  # Numba's order
+    parts = arguments_first or re.fullmatch(r"([\w ]+?)\s*\((.*)\)", signature)
+    if parts is None:
+        return ()
+    result, given = parts.groups() if arguments_first is None else parts.groups()[::-1]
+    names = [re.sub(r"\bconst\b|\s", "", part) for part in (result, *given.split(","))]
+    words = {"int32": "int", "int32_t": "int", "float64*": "double*"}
+    words |= dict.fromkeys(["intptr_t", "ssize_t", "Py_ssize_t", "ptrdiff_t"], "intptr_t")
+    for integer, kind in (("long", ctypes.c_long), ("longlong", ctypes.c_longlong),
+                          ("int64_t", ctypes.c_int64), ("int64", ctypes.c_int64)):
+        if ctypes.sizeof(kind) == ctypes.sizeof(ctypes.c_void_p):
+            words[integer] = "intptr_t"
+    plain = [words.get(name, name) for name in names]
+    if plain[-1].endswith("*"):  # the data may be a pointer to anything
+        plain[-1] = "void*"
+    return tuple(plain)
+
+
+def is_compiled(given: Any) -> bool:
+    """Return whether something is a compiled objective: of `l2o.objective`, a cfunc or a LowLevelCallable."""
+    return isinstance(given, (CompiledObjective, *_types("numba.core.ccallback", "CFunc"),
+                              *_types("scipy._lib._ccallback", "LowLevelCallable")))
+
+
+def kernel_of(given: Any) -> Kernel:
+    """Return what the kernels need of a compiled objective.
+
+    Raises
+    ------
+    TypeError
+        If it is not compiled, or has another signature; both are shown.
+    ValueError
+        If it is a LowLevelCallable with data of its own: a family has data for each problem.
+    CompilationError
+        If Numba cannot compile it.
+    """
+    if isinstance(given, CompiledObjective):
+        return given.kernel
+    address = _Address.of(given)
+    if address is None:
+        raise TypeError(f"objective is {given!r}; {_HOW}")
+    if address.user_data is not None:
+        raise ValueError("objective is a LowLevelCallable with user_data; expected none: each problem has its own data")
+    return address.kernel
+
+
+def blocks(data: Sequence[Any]) -> np.ndarray:
+    """Return the blocks (m, size) of m tables of data, each (rows, columns); short ones are filled up with zeros."""
+    tables = [_table(f"data[{i}]", table) for i, table in enumerate(data)]
+    result = _kernels.aligned((len(tables), HEADER + max((table.size for table in tables), default=0)))
+    for block, table in zip(result, tables):
+        block[:HEADER] = table.shape
+        block[HEADER : HEADER + table.size] = table.reshape(-1)
+    return result
+
+
+def _table(name: str, data: Any) -> np.ndarray:
+    return arguments.array(name, data, (None, None), "(rows, columns)", finite=False)
+
+
+def _no_data() -> np.ndarray:
+    return np.empty((0, 0))
+
+
+def one_problem(given: Any, x0: Any, args: Any = ()) -> Problems:
+    """Return a compiled objective and its data, the one entry of args, as a batch of one.
+
+    Without args a LowLevelCallable is called with its user_data, any other objective with data of no rows.
+    """
+    if x0 is None:
+        raise ValueError("x0 is None; expected a starting point (d,)")
+    x0 = arguments.array("x0", np.atleast_1d(x0), (None,), "one starting point")
+    if x0.size == 0:
+        raise ValueError("x0 is empty; expected at least one variable")
+    args = args if isinstance(args, tuple) else (args,)
+    if len(args) > 1:
+        raise ValueError(f"args has {len(args)} entries; expected one for a compiled objective, its data")
+    address = _Address.of(given)
+    if address is None or address.user_data is None:
+        table = _table("args[0]", args[0] if args else _no_data())
+        return from_blocks(kernel_of(given), blocks([table]), x0[None])
+    if args:
+        raise ValueError("fun is a LowLevelCallable with user_data; expected no args")
+    memory = (ctypes.c_double * 1).from_address(address.user_data)  # it stands for its address
+    return Problems(address.kernel, np.ctypeslib.as_array(memory).reshape(1, 1), np.zeros(1, np.intp), x0[None].copy())

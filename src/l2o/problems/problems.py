@@ -1,0 +1,334 @@
+"""Problems: members of a family, ready for the kernels; and Objective, one function of them.
+
+A member is one flat block of float64 (sizes, then data) behind a C function of the ABI in
+_kernels/base/objective.h. `Problems` holds the blocks of many members; indexing shares them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.base import arguments
+
+__all__ = ["Kernel", "Objective", "Problems", "PythonObjective", "number_of"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled objective: its name and the addresses of its functions.
+
+    It pickles as its name, or as what it was made of: an address holds in one process only.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in messages and cards.
+    function, hessian : int
+        Addresses of an l2o_objective_fn and an l2o_hessian_fn; there may be no Hessian.
+    source : object, optional
+        What a user's function was made of, kept alive here; its attribute ``kernel`` is this kernel.
+    """
+
+    name: str
+    function: int
+    hessian: int | None = None
+    source: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
+
+    def card(self) -> dict[str, Any]:
+        """Return what a policy's card says of the objective: its name, and of a user's one the hash of its source."""
+        return {"name": self.name} if self.source is None else {"name": self.name, "source": self.source.source_hash}
+
+
+def _kernel(name: str) -> Kernel:
+    return KERNELS[name]
+
+
+LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN)
+ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN)
+NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN)
+KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET)}
+
+
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """Members of a family of objective functions, with a starting point each.
+
+    Families make them (``family.sample``, ``family.from_data``). ``problems[i]`` is an `Objective`;
+    ``problems[a:b]`` and ``problems[array]`` are `Problems` that share the data.
+
+    Attributes
+    ----------
+    kernel : Kernel
+        The compiled objective.
+    blocks : ndarray, shape (k, size)
+        Sizes and data of each distinct member.
+    index : ndarray of intp, shape (m,)
+        The block of each member.
+    x0 : ndarray, shape (m, d)
+        Starting points.
+    """
+
+    kernel: Kernel
+    blocks: np.ndarray
+    index: np.ndarray
+    x0: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        return f"Problems({self.kernel.name}, {len(self)} of dimension {self.dim})"
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, (int, np.integer)):
+            if not -len(self) <= which < len(self):
+                raise IndexError(f"index is {which}; there are {len(self)} problems")
+            return Objective(self[[which]])
+        if isinstance(which, slice) and which == slice(0, len(self)):
+            return self
+        return Problems(self.kernel, self.blocks, self.index[which], self.x0[which])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        used, index = np.unique(self.index, return_inverse=True)
+        return _problems, (self.kernel, self.blocks[used], index, self.x0)
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self.x0.shape[1]
+
+    @property
+    def function(self) -> int:
+        """Address of the compiled function."""
+        return self.kernel.function
+
+    @property
+    def hessian_function(self) -> int | None:
+        """Address of the compiled Hessian, if there is one."""
+        return self.kernel.hessian
+
+    @property
+    def objective_card(self) -> dict[str, Any]:
+        """What a policy's card says of the objective."""
+        return self.kernel.card()
+
+    def addresses(self) -> np.ndarray:
+        """Return the address of each member's data, (m,), read-only."""
+        return self._addresses
+
+    @cached_property
+    def _addresses(self) -> np.ndarray:
+        result = _kernels.addresses(self.blocks, self.index)
+        result.flags.writeable = False
+        return result
+
+    def with_starts(self, x0: Any) -> Problems:
+        """Return the same members with other starting points.
+
+        Parameters
+        ----------
+        x0 : array_like, shape (m, d) or None
+            Starting points; None keeps the present ones.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one, or a value is not finite.
+        """
+        if x0 is None:
+            return self
+        return Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
+
+    def value_and_grad(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the value and gradient of each member at its own row of x.
+
+        Parameters
+        ----------
+        x : array_like, shape (m, d)
+
+        Returns
+        -------
+        fun : ndarray, shape (m,)
+        jac : ndarray, shape (m, d)
+        """
+        return self.evaluate(x)[:2]
+
+    def evaluate(self, x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the value, the gradient and the status of each member at its own row of x (m, d)."""
+        x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
+        fun, jac, status = np.empty(len(self)), np.empty(x.shape), np.empty(len(self), np.intc)
+        _kernels.run.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
+        return fun, jac, status
+
+    def hessian(self, x: Any) -> np.ndarray:
+        """Return the Hessian (m, d, d) of each member at its own row of x (m, d).
+
+        Raises
+        ------
+        NotImplementedError
+            If the family offers none.
+        """
+        if self.kernel.hessian is None:
+            raise NotImplementedError(f"the objective {self.kernel.name!r} offers no Hessian")
+        x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
+        hessian = np.empty((*x.shape, self.dim))
+        _kernels.run.hessian_many(self.kernel.hessian, self.addresses(), x, hessian)
+        return hessian
+
+
+def _problems(kernel: Kernel, blocks: np.ndarray, index: np.ndarray, x0: np.ndarray) -> Problems:
+    """Make Problems with the blocks on a 64-byte boundary."""
+    memory = _kernels.aligned(blocks.shape)
+    memory[...] = blocks
+    return Problems(kernel, memory, np.asarray(index, np.intp), np.ascontiguousarray(x0, np.float64))
+
+
+def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray) -> Problems:
+    """Make Problems of one member a block."""
+    return _problems(kernel, blocks, np.arange(len(blocks)), x0)
+
+
+def problems_with_starts(problems: Any, x0: Any) -> Problems:
+    """Return problems, checked, with starting points x0 (None: their own)."""
+    if not isinstance(problems, Problems):
+        raise TypeError(f"problems is {type(problems).__name__}; expected Problems (family.sample or family.from_data)")
+    return problems.with_starts(x0)
+
+
+class Objective:
+    """One objective function of a family, callable from Python and known to the kernels.
+
+    Attributes
+    ----------
+    problem : Problems
+        The same function as a batch of one.
+    """
+
+    def __init__(self, problem: Problems) -> None:
+        self.problem = problem
+
+    def __repr__(self) -> str:
+        return f"Objective({self.problem.kernel.name}, dimension {self.dim})"
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self.problem.dim
+
+    @property
+    def x0(self) -> np.ndarray:
+        """Starting point, (d,)."""
+        return self.problem.x0[0].copy()
+
+    def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
+        """Return the value and the gradient (d,) at x (d,)."""
+        return self.evaluate(x)[:2]
+
+    def evaluate(self, x: Any) -> tuple[float, np.ndarray, int]:
+        """Return the value, the gradient (d,) and the status at x (d,)."""
+        fun, jac, status = self.problem.evaluate(arguments.array("x", x, (self.dim,), finite=False)[None])
+        return float(fun[0]), jac[0], int(status[0])
+
+    def fun(self, x: Any) -> float:
+        """Return the value at x (d,)."""
+        return self.value_and_grad(x)[0]
+
+    __call__ = fun
+
+    def grad(self, x: Any) -> np.ndarray:
+        """Return the gradient (d,) at x (d,)."""
+        return self.value_and_grad(x)[1]
+
+    def hessian(self, x: Any) -> np.ndarray:
+        """Return the Hessian (d, d) at x (d,)."""
+        return self.problem.hessian(arguments.array("x", x, (self.dim,), finite=False)[None])[0]
+
+
+class PythonObjective:
+    """A Python callable that looks to the kernels like a batch of one.
+
+    Parameters
+    ----------
+    function : callable
+        x (d,), high -> (value, gradient (d,)); differences must not step over high, a number or (d,).
+    calls : callable
+        () -> number of calls of the user's function so far.
+    x0 : ndarray, shape (d,)
+        Starting point.
+    calls_per_point : int
+        Calls that a value with its gradient takes.
+    """
+
+    def __init__(self, function: Callable[[np.ndarray, Any], tuple[Any, Any]], calls: Callable[[], int],
+                 x0: np.ndarray, calls_per_point: int = 1) -> None:
+        self._function = function
+        self._calls = calls
+        self.calls_per_point = calls_per_point
+        self.x0 = x0[None]
+        self.error: BaseException | None = None
+        self.high: Any = np.inf
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, which: Any) -> PythonObjective:
+        return self
+
+    @property
+    def dim(self) -> int:
+        """Number of variables."""
+        return self.x0.shape[1]
+
+    @property
+    def function(self) -> int:
+        """Address of the trampoline."""
+        return _kernels.python.FUNCTION
+
+    @property
+    def hessian_function(self) -> None:
+        """No Hessian."""
+
+    @property
+    def objective_card(self) -> None:
+        """Not known: two functions cannot be told apart."""
+
+    @property
+    def n_calls(self) -> int:
+        """Calls of the user's function so far."""
+        return self._calls()
+
+    def addresses(self) -> np.ndarray:
+        """Return the address of this object, (1,)."""
+        return np.array([id(self)], np.uintp)
+
+    def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
+        """Return value and gradient at x (d,), checked."""
+        fun, jac = self._function(np.array(x, np.float64), self.high)
+        value = number_of(fun)
+        jac = np.atleast_1d(jac) if self.dim == 1 else jac  # SciPy takes a number there, too
+        gradient = arguments.array("the gradient", jac, (self.dim,), finite=False)
+        return value, gradient.copy()  # the user may write the next one to the same array
+
+    def evaluate(self, x: Any) -> tuple[float, np.ndarray, None]:
+        """Return value and gradient at x (d,), and no status: an error is an exception."""
+        return *self.value_and_grad(x), None
+
+
+def number_of(value: Any) -> float:
+    """Return a value of fun, a number or an array of one, as a float."""
+    if isinstance(value, float):
+        return float(value)
+    result = arguments.array("the value of fun", value, None, finite=False)
+    if result.size != 1:
+        raise ValueError(f"fun returned a value of shape {result.shape}; expected a number")
+    return float(result.reshape(()))

@@ -1,0 +1,1 @@
+"""Minimising and recording runs: minimize, minimize_many, rollout, tune."""

@@ -1,0 +1,340 @@
+"""minimize and minimize_many: check, run, wrap the result."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.base.parallel import check_progress, map_rows
+from l2o.base.watch import Watch, Watched
+from l2o.baselines import resolve
+from l2o.methods import (
+    CONVERGED,
+    NON_FINITE,
+    OBJECTIVE_FAILED,
+    PRECISION_LOSS,
+    Method,
+    Solution,
+    Stopping,
+    status_message,
+)
+from l2o.problems import Problems, PythonObjective, problems_with_starts
+from l2o.solving.box import Box
+from l2o.solving.target import doubt, target
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
+# scipy.optimize is imported where it is used: it is three quarters of the time that importing l2o would take
+
+__all__ = ["BatchResult", "minimize", "minimize_many"]
+
+
+def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any = True, bounds: Any = None,
+             fixed: Any = None, callback: Any = None, tol: float | None = None,
+             options: dict[str, Any] | None = None) -> OptimizeResult:
+    """Minimise a function of several variables.
+
+    A `Policy` runs with a safeguard: the best point seen is kept, and where its steps no longer help, L-BFGS goes on
+    from there with the curvature seen so far, until the gradient is within gtol.
+
+    Parameters
+    ----------
+    fun : callable, Objective or compiled objective
+        ``fun(x, *args)`` with x (d,); it returns the value and the gradient (``jac=True``), or the value. Compiled: of
+        `l2o.objective`, a Numba cfunc or a `scipy.LowLevelCallable` of the signature in ``objective.h``.
+    x0 : array_like, shape (d,)
+        Starting point. An `Objective` has its own, which is the default.
+    args : tuple
+        Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
+    method : str, Policy or baseline
+        The method: "gradient-descent", "momentum", "cg", "lbfgs", "newton" (for objectives with a
+        Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
+    jac : bool or callable
+        True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
+        False: 2-point differences within the bounds, counted in ``nfev``. An Objective and a compiled objective have
+        a gradient of their own, whichever of the three is said.
+    bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
+        Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
+        variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
+        on a bound or beyond it is moved inside; one on a bound is what is returned if the run finds nothing lower. From
+        1e20 on a bound is none. Close ones serve best: where both are far, steps lose digits in x.
+    fixed : array_like of bool, shape (d,), optional
+        Variables that stay at their starting value.
+    callback : callable, optional
+        Called after each iteration, of the policy and of L-BFGS, as ``callback(x)``, or
+        ``callback(intermediate_result=res)`` if its parameter has that name; StopIteration ends the run.
+    tol : float, optional
+        Sets gtol.
+    options : dict, optional
+        gtol : maximum norm of the gradient at which the run has converged (1e-5).
+        maxiter : iterations (200 d), steps of a policy and of L-BFGS together. maxfun : evaluations (15000).
+        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone. disp is accepted, and
+        prints nothing; other names are an OptimizeWarning.
+
+    Returns
+    -------
+    OptimizeResult
+        x, fun, jac, nit, nfev, njev, status, success, message, outside_training; the best point seen. status:
+        0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
+        the callback. With a safeguard a step of the policy to where the function is not finite does not end
+        the run: L-BFGS takes over. After a loss of precision two more evaluations tell whether the gradient is that
+        of fun; the message has it if not. outside_training: whether the policy met what it did not meet in training, or
+        was trained for another objective; None for other methods, and for policies whose file does not say.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit. An exception of fun, jac or callback comes through unchanged.
+    KeyboardInterrupt
+        If Ctrl-C is pressed, after the evaluation that is going on.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> def bowl(x):
+    ...     return ((x - 1) ** 2).sum(), 2 * (x - 1)
+    >>> result = l2o.minimize(bowl, [3.0, -2.0], method="lbfgs")
+    >>> result.success, result.x.round(6).tolist()
+    (True, [1.0, 1.0])
+    """
+    chosen, problem = resolve(method), target(fun, x0, args, jac)
+    box = Box.of(bounds, fixed, problem.x0)
+    chosen.check_problems(problem)
+    stopping = _stopping(problem.dim, tol, options, chosen)
+    if isinstance(problem, PythonObjective):
+        stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
+        problem.high = np.inf if box is None else box.high[0]
+        solution = _solved(problem, chosen, stopping, box, _report(callback, box))
+    else:
+        with Watch() as watch:
+            solution = _solved(problem, chosen, stopping, box, _report(callback, box), watch)
+    return _result(problem, chosen, solution, box)
+
+
+def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -> OptimizeResult:
+    """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
+    x, jac = solution[0][0], solution[2][0]
+    fun, nit, njev, status, *outside = (part.item() for part in solution if part.ndim == 1)
+    message = status_message(status)
+    python = isinstance(problem, PythonObjective)
+    if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
+        limits = () if box is None else (box.low[0], box.high[0])
+        njev, message = njev + 2, message + doubt(problem, x, jac, *limits)
+    nfev = njev
+    if python:
+        if problem.error is not None:
+            raise problem.error
+        nfev = problem.n_calls
+    return _optimize_result()(
+        x=x, fun=fun, jac=jac, nit=nit, nfev=nfev, njev=njev, status=status, success=status == CONVERGED,
+        message=message, outside_training=(outside[0] or method.is_foreign(problem)) if outside else None)
+
+
+@cache
+def _optimize_result() -> type[OptimizeResult]:
+    """Return SciPy's class: half a second at the first time, which an exception need not wait for."""
+    from scipy.optimize import OptimizeResult
+
+    return OptimizeResult
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """Result of `minimize_many`, one row a problem.
+
+    Attributes
+    ----------
+    x : ndarray, shape (m, d)
+        Best points seen.
+    fun : ndarray, shape (m,)
+        Their objective values.
+    jac : ndarray, shape (m, d)
+        Their gradients.
+    nit, nfev : ndarray of int, shape (m,)
+        Iterations and evaluations.
+    status : ndarray of int, shape (m,)
+        As in `minimize`.
+    success : ndarray of bool, shape (m,)
+        Whether the gradient is within gtol.
+    outside_training : ndarray of bool, shape (m,), or None
+        Whether the policy met what it did not meet in training, as in `minimize`.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    nit: np.ndarray
+    nfev: np.ndarray
+    status: np.ndarray
+    outside_training: np.ndarray | None = None
+
+    @property
+    def success(self) -> np.ndarray:
+        """Whether each run converged, (m,)."""
+        return self.status == CONVERGED
+
+    def message(self, i: int) -> str:
+        """Say why run i ended."""
+        return status_message(self.status[i])
+
+    def __len__(self) -> int:
+        return len(self.fun)
+
+
+def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: Any = None, fixed: Any = None,
+                  workers: Any = 1, tol: float | None = None, options: dict[str, Any] | None = None,
+                  raise_on_error: bool = False, progress: bool = False) -> BatchResult:
+    """Minimise many problems in one call.
+
+    Parameters
+    ----------
+    problems : Problems
+        m problems of dimension d.
+    x0 : array_like, shape (m, d), optional
+        Starting points; by default those of the problems.
+    method : str, Policy or baseline
+        As in `minimize`.
+    bounds, fixed
+        As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has others for each problem.
+    workers : int, map-like callable or executor
+        Threads (-1 for all CPUs); the result does not depend on it.
+    tol, options
+        As in `minimize`, the safeguard of a policy included.
+    raise_on_error : bool
+        Raise if a run ends with a value that is not finite or an error of its objective, instead of
+        reporting it in `status`.
+    progress : bool
+        Show a progress bar (needs the extra ``plot``).
+
+    Returns
+    -------
+    BatchResult
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit.
+    ArithmeticError
+        If raise_on_error is set and a run failed.
+    KeyboardInterrupt
+        If Ctrl-C is pressed: all threads end after the evaluation that is going on.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> problems = l2o.families.Logistic().sample(100, rng=0)
+    >>> batch = l2o.minimize_many(problems, method="lbfgs")
+    >>> batch.x.shape, bool(batch.success.all())
+    ((100, 4), True)
+    """
+    chosen, problems = resolve(method), problems_with_starts(problems, x0)
+    box = Box.of(bounds, fixed, problems.x0)
+    check_progress(progress)
+    chosen.check_problems(problems)
+    stopping = _stopping(problems.dim, tol, options, chosen)
+    with Watch() as watch:
+        task = _SolveTask(problems, chosen, stopping, box, watch)
+        result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True, stop=watch))
+    if result.outside_training is not None and chosen.is_foreign(problems):
+        result.outside_training[:] = True
+    failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
+    if raise_on_error and len(failed):
+        first = int(failed[0])
+        raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
+    return result
+
+
+@dataclass(frozen=True)
+class _SolveTask:
+    problems: Problems
+    method: Any
+    stopping: Stopping
+    box: Box | None
+    watch: Watch | None
+
+    def __getitem__(self, rows: slice) -> _SolveTask:
+        box = None if self.box is None else self.box[rows]
+        return _SolveTask(self.problems[rows], self.method, self.stopping, box, self.watch)
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch)
+
+
+def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
+            watch: Watch | None = None) -> Solution:
+    """Minimise each problem, within its box if it has one."""
+    run = problems if box is None else box.changed(problems)
+    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback)
+    if watch is not None:
+        watch.check()
+    return solution if box is None else box.solution(problems, solution, stopping.gtol)
+
+
+def _report(callback: Any, box: Box | None) -> Any:
+    """Return what the kernels call after each step; in a box they know z only."""
+    report = None if callback is None else _Callback(callback)
+    if report is None or box is None:
+        return report
+    return lambda z, fun: report(box.points(np.array([z]))[0].tolist(), fun)
+
+
+class _Callback:
+    """A user's callback in either of SciPy's forms; returns whether to stop."""
+
+    def __init__(self, callback: Callable[..., Any]) -> None:
+        if not callable(callback):
+            raise TypeError(f"callback is {callback!r}; expected a callable")
+        self._callback = callback
+        try:
+            parameters = list(signature(callback).parameters.values())
+        except ValueError:  # a builtin without a signature
+            parameters = []
+        self._wants_result = [p.name for p in parameters] == ["intermediate_result"] and (
+            parameters[0].kind is not Parameter.POSITIONAL_ONLY)
+
+    def __call__(self, x: list[float], fun: float) -> bool:
+        try:
+            if self._wants_result:
+                self._callback(intermediate_result=_optimize_result()(x=np.array(x), fun=fun))
+            else:
+                self._callback(np.array(x))
+        except StopIteration:
+            return True
+        return False
+
+
+def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options is {options!r}; expected a dict")
+    given = dict(options or ())
+    safeguard = method.safeguarded
+    if "safeguard" in given:
+        safeguard = arguments.flag("safeguard", given["safeguard"])
+        if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
+            del given["safeguard"]
+    gtol = given.pop("gtol", 1e-5 if tol is None else tol)
+    maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
+    given.pop("disp", None)  # SciPy's spelling; there is nothing to print
+    if given:
+        from scipy.optimize import OptimizeWarning
+
+        warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=3)
+    return Stopping(
+        arguments.number("tol" if tol is not None else "gtol", gtol),
+        200 * dim if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
+        15000 if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
+        safeguard,
+    )
+
+
+def _whole(limit: Any) -> Any:
+    """Return a limit such as 1e4, which SciPy takes, as an int; anything else as it is."""
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
