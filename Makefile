@@ -21,7 +21,7 @@ test: .venv/installed-dev,examples  ## suite, doctests of the package, examples 
 test-levels: .venv/installed-dev,examples  ## what runs in kernels, at the instruction sets that make test left out
 	for level in $$($(BIN)/python -c "from l2o import _kernels; print(*_kernels.CPU_LEVELS[:-1])"); do \
 		L2O_CPU=$$level $(BIN)/python -m pytest -k "not every_level" $(ARGS) \
-			$(addprefix tests/test_,kernels.py bounds.py families.py policies.py minimize.py examples.py) || exit 1; \
+			$(addprefix tests/test_,kernels.py bounds.py families.py paper_families.py policies.py minimize.py examples.py) || exit 1; \
 	done
 
 debug:  ## the suite in an environment of its own, bounds checked, under gcc's address and undefined sanitizers

@@ -103,7 +103,7 @@ def cells(runs, others):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="what has been trained; it grows")
-    parser.add_argument("--family", default="logistic", choices=FAMILIES)
+    parser.add_argument("--family", default="logistic", choices=SEARCH)
     parser.add_argument("--rows", nargs="+", default=list(SWITCHES), choices=SWITCHES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--docs", action="store_true", help="write the table into docs/method.md")

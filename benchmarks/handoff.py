@@ -28,7 +28,7 @@ from benchmarks.report import arguments, machine, publish, sentence, table
 from benchmarks.timing import best_of
 from l2o import _kernels
 from l2o.baselines._scipy import ScipyMethod
-from l2o.families import FAMILIES
+from l2o.families import PAPER
 from l2o.policies.policy import PRETRAINED
 from l2o.solving.optimum import best_known
 from l2o.training import streams
@@ -175,7 +175,7 @@ class BFGS(ScipyMethod):
 
 def evaluate(given, family, seed):
     """Compare methods on unseen functions: f - f* at small budgets, evaluations to targets, and times."""
-    kind, branches = FAMILIES[family](), streams(seed)
+    kind, branches = PAPER[family](), streams(seed)
     problems, policy = kind.sample(given.functions, branches["fresh"]), policy_of(family, seed, given.policies)
     momentum = l2o.tune(l2o.baselines.Momentum, kind.sample(kind.n_training, branches["training"]), n_steps=40)
     methods = {"SciPy L-BFGS-B": "scipy-lbfgs", "SciPy BFGS": BFGS(), "SciPy CG": "cg", "L-BFGS": "lbfgs",
@@ -248,7 +248,7 @@ def main():
     parser = arguments(__doc__.splitlines()[0], rounds=3)
     parser.add_argument("--rules", action="store_true", help="try rules on validation functions")
     parser.add_argument("--standard", action="store_true", help="run on the standard functions of the tests")
-    parser.add_argument("--families", nargs="+", default=["logistic", "robust"], choices=FAMILIES)
+    parser.add_argument("--families", nargs="+", default=["logistic", "robust"], choices=PAPER)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--functions", type=int, default=500)
     parser.add_argument("--policies", metavar="FOLDER", help="where policies are, instead of the shipped ones")

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import l2o
-from l2o.families import FAMILIES, Logistic, RobustRegression
+from l2o.families import PAPER, Logistic, RobustRegression
 from l2o.training import streams
 
 from .handoff import policy_of
@@ -62,7 +62,7 @@ def standard_functions(dim):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=FAMILIES)
+    parser.add_argument("--families", nargs="+", default=list(PAPER), choices=PAPER)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--functions", type=int, default=500)
     parser.add_argument("--policies", metavar="FOLDER", help="where policies are, instead of the shipped ones")
@@ -70,7 +70,7 @@ def main():
     columns, rows = [], {}
     for name in given.families:
         for seed in given.seeds:
-            family, policy, m = FAMILIES[name](), policy_of(name, seed, given.policies), given.functions
+            family, policy, m = PAPER[name](), policy_of(name, seed, given.policies), given.functions
             rng = np.random.default_rng(seed)
             cases = {"unseen functions": members(family.sample(m, streams(seed)["test"]))}
             cases |= {f"features with deviation {scale:g}": from_data(family, m, scale, rng)

@@ -19,7 +19,7 @@ import numpy as np
 
 import l2o
 from l2o.commands.reproduce import evaluate, lowest_basin, run_ends, training_settings, tuned_baselines
-from l2o.families import FAMILIES, Logistic, NeuralNet, RobustRegression
+from l2o.families import PAPER, Logistic, NeuralNet, RobustRegression
 from l2o.policies import MLP
 from l2o.policies.policy import PRETRAINED
 from l2o.problems import from_blocks
@@ -75,7 +75,7 @@ def trainers(name):
 
 def family_of(name):
     """Return the family that a policy is for."""
-    return FAMILIES[OF_FAMILY[name]]()
+    return PAPER[OF_FAMILY[name]]()
 
 
 def validation_functions(name):

@@ -106,7 +106,7 @@ def test_objectives_in_numpy_agree(monkeypatch):
     monkeypatch.setattr(objectives, "FUNCTIONS", 3)
     pairs = objectives.pairs()
     calls = {(family, name): call for family, pair in pairs.items() for name, call in zip(("l2o", "NumPy"), pair)}
-    assert set(pairs) == set(l2o.families.FAMILIES)
+    assert set(pairs) == set(l2o.families.PAPER)
     objectives.check(calls)
     calls["robust", "NumPy"] = pairs["logistic"][1]
     with pytest.raises(SystemExit, match="robust: the answer of NumPy is not that of l2o"):
@@ -151,9 +151,9 @@ def test_blocks_of_a_page_are_replaced():
 
 @pytest.mark.parametrize(("name", "blocks"), [
     ("performance.md", ["peers", "objectives", "parts", "scaling", "overheads", "logistic-fits"]),
-    ("method.md", [*(f"ablation-{family}" for family in l2o.families.FAMILIES), "local models", "safeguard-logistic",
+    ("method.md", [*(f"ablation-{family}" for family in l2o.families.PAPER), "local models", "safeguard-logistic",
                    "safeguard-robust"]),
-    ("paper.md", list(l2o.families.FAMILIES)),
+    ("paper.md", list(l2o.families.PAPER)),
     ("rolling-betas.md", ["least-squares", "zero", "policy", "settings"]),
 ])
 def test_page_has_the_blocks(name, blocks):

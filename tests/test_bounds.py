@@ -11,7 +11,7 @@ import pytest
 import l2o
 from l2o import _kernels
 from l2o.baselines import Momentum
-from l2o.families import FAMILIES
+from l2o.families import PAPER
 from l2o.policies import MLP
 from l2o.training.examples import Examples
 from l2o.training.imitation import Batches, Trained
@@ -76,10 +76,10 @@ def test_rollout_and_minimize_write_inside_their_arrays(m, history, width, preci
     assert fence.seen >= {"rollout", "minimize"}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PAPER)
 @pytest.mark.parametrize("n", [4, 7, 8, 9, 63, 513])
 def test_objective_writes_inside_its_arrays(n, family, fence):
-    problems = FAMILIES[family](n_points=n).sample(3, rng=0)
+    problems = PAPER[family](n_points=n).sample(3, rng=0)
     problems.value_and_grad(problems.x0)
     problems.hessian(problems.x0)
     assert fence.seen == {"evaluate_many", "hessian_many"}

@@ -17,7 +17,7 @@ from test_kernels import scripted
 
 import l2o
 from l2o import _kernels
-from l2o.families import FAMILIES
+from l2o.families import PAPER
 from l2o.policies import MLP, Policy
 
 OTHERS = [level for level in _kernels.CPU_LEVELS if level != _kernels.CPU_LEVEL]
@@ -48,8 +48,8 @@ def again(policy, problems, x, f, g):
 def rollouts():
     """Return policies, problems of each family and their rollouts at the level of this process."""
     cases = {}
-    for family, inputs, precision, activation in itertools.product(FAMILIES, INPUTS, TOLERANCES, ACTIVATIONS):
-        problems = FAMILIES[family](n_points=101).sample(3, rng=0)
+    for family, inputs, precision, activation in itertools.product(PAPER, INPUTS, TOLERANCES, ACTIVATIONS):
+        problems = PAPER[family](n_points=101).sample(3, rng=0)
         network = MLP(history=5, width=21, inputs=inputs, activation=activation)
         weights = network.at_rest(network.initial(problems.dim, np.random.default_rng(0)))
         policy = Policy(network, {**weights, "W2": 10 * weights["W2"]}).astype(precision)

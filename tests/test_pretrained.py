@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o.families import FAMILIES
+from l2o.families import PAPER
 from l2o.policies.policy import PRETRAINED
 
-with_each = pytest.mark.parametrize("name", list(FAMILIES))
+with_each = pytest.mark.parametrize("name", list(PAPER))
 
 
 @cache
@@ -49,7 +49,7 @@ def real_problems(name, table, most=40, seed=0):
 
 def cases():
     """Return the families with the tables that have problems of them."""
-    return [(name, table) for name in FAMILIES for table in ("breast_cancer", "wine", "iris", "diabetes", "digits")]
+    return [(name, table) for name in PAPER for table in ("breast_cancer", "wine", "iris", "diabetes", "digits")]
 
 
 @with_each

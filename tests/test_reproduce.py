@@ -352,7 +352,7 @@ def test_all_is_each_family_in_a_folder_of_its_own(tmp_path, monkeypatch):
     code, out, error = run("reproduce", "all", "--out", tmp_path, "--quick", "--json", "--workers", 1)
     assert (code, error) == (0, "")
     records = json.loads(out)
-    assert list(records) == list(l2o.families.FAMILIES)
+    assert list(records) == list(l2o.families.PAPER)
     for name, record in records.items():
         assert {each.name for each in (tmp_path / name).iterdir()} == {f"{name}.npz", "results.json"}
         assert record["family"] == name

@@ -292,11 +292,11 @@ def test_other_dimension_trains():
     assert score(policy, validation(family=family)) == pytest.approx(policy.card["quality"]["policy"], rel=1e-7)
 
 
-@pytest.mark.parametrize("name", l2o.families.FAMILIES)
+@pytest.mark.parametrize("name", l2o.families.PAPER)
 @pytest.mark.parametrize("trainer", ["policy-policy-samples", "policy-policy-hessian", "teacher-teacher-samples",
                                      "teacher-teacher-hessian", "unrolled"])
 def test_every_family_trains(name, trainer):
-    family = l2o.families.FAMILIES[name](n_points=20)
+    family = l2o.families.PAPER[name](n_points=20)
     policy = learn(family, trainer=TRAINERS[trainer])
     assert policy.dim == family.dim
     assert policy.card["objective"]["name"] == name

@@ -105,9 +105,9 @@ def test_gradient_is_that_of_the_whole_rollout(inputs, newest_gradient, max_step
 
 
 @pytest.mark.parametrize("inputs", ["raw", "scaled"])
-@pytest.mark.parametrize("name", l2o.families.FAMILIES)
+@pytest.mark.parametrize("name", l2o.families.PAPER)
 def test_gradient_is_exact_for_every_family(name, inputs):
-    problems = l2o.families.FAMILIES[name](n_points=20).sample(6, rng=0)
+    problems = l2o.families.PAPER[name](n_points=20).sample(6, rng=0)
     check_gradient(unrolled(MLP(history=3, width=6, inputs=inputs), problems, 5))
 
 
@@ -129,9 +129,9 @@ def test_gradient_without_a_hessian_is_by_differences():
 @pytest.mark.parametrize("activation", ["softplus", "relu"])
 @pytest.mark.parametrize("newest_gradient", [True, False])
 @pytest.mark.parametrize("inputs", ["raw", "linear", "scaled"])
-@pytest.mark.parametrize("name", l2o.families.FAMILIES)
+@pytest.mark.parametrize("name", l2o.families.PAPER)
 def test_cost_is_that_of_the_kernels_rollouts(name, inputs, newest_gradient, activation):
-    problems = l2o.families.FAMILIES[name](n_points=20).sample(5, rng=2)
+    problems = l2o.families.PAPER[name](n_points=20).sample(5, rng=2)
     network = MLP(history=4, width=8, inputs=inputs, newest_gradient=newest_gradient, activation=activation)
     runs = unrolled(network, problems, 9)
     policy = Policy(runs.network, random_weights(runs.network, problems.dim))

@@ -6,7 +6,7 @@ import l2o
 class Families:
     """A thousand members of each family."""
 
-    params = (list(l2o.families.FAMILIES),)
+    params = (list(l2o.families.PAPER),)
     param_names = ("family",)
 
     def setup(self, family):

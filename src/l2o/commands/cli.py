@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print a JSON record instead of text")
         if name in ("reproduce", "train"):
-            names = ", ".join(FAMILIES) + (", or all" if name == "reproduce" else "")
+            names = ", ".join(FAMILIES) + (", or all (the paper's three)" if name == "reproduce" else "")
             command.add_argument("family", help=f"family of objective functions: {names}")
             command.add_argument("--out", required=True, help="folder" if name == "reproduce" else "file, .npz")
             command.add_argument("--quick", action="store_true", help="a short training, to see that everything works")

@@ -24,7 +24,7 @@ from l2o.baselines import GradientDescent, Momentum
 from l2o.commands.real_data import breast_cancer_triples
 from l2o.evaluation import Comparison, compare
 from l2o.evaluation.report import plain
-from l2o.families import FAMILIES, Family, named
+from l2o.families import PAPER, Family, named
 from l2o.policies import Policy
 from l2o.problems import Problems
 from l2o.solving.minimize import minimize_many
@@ -51,9 +51,9 @@ SEARCH: dict[str, dict[str, Any]] = {  # what a family needs other than by defau
 
 
 def training_settings(name: str, quick: bool = False) -> dict[str, Any]:
-    """Return what `train` is given for a family."""
+    """Return what `train` is given for a family of that name."""
     settings = QUICK if quick else {"trainer": GuidedPolicySearch()}
-    return {**settings, "trainer": replace(settings["trainer"], **SEARCH[name])}
+    return {**settings, "trainer": replace(settings["trainer"], **SEARCH.get(name, {}))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +173,7 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
 
 
 def reproduce_all(out: Any, *, say: Callable[[str], None] = print, **settings: Any) -> dict[str, Reproduction]:
-    """Do `reproduce` for each family, in a folder of its own.
+    """Do `reproduce` for each family of the paper, in a folder of its own.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def reproduce_all(out: Any, *, say: Callable[[str], None] = print, **settings: A
         Those of `reproduce`.
     """
     found = {}
-    for name in FAMILIES:
+    for name in PAPER:
         say(f"{name}\n{'=' * len(name)}\n")
         found[name] = reproduce(name, os.path.join(out, name), say=say, **settings)
         say("")

@@ -6,9 +6,12 @@ from l2o.families.logistic import Logistic
 from l2o.families.neural_net import NeuralNet
 from l2o.families.robust_regression import RobustRegression
 
-FAMILIES: dict[str, type[Family]] = {"logistic": Logistic, "robust": RobustRegression, "neural-net": NeuralNet}
+# those of Li and Malik (2016): each ships a policy, and has its figures in the documents
+PAPER: dict[str, type[Family]] = {"logistic": Logistic, "robust": RobustRegression, "neural-net": NeuralNet}
+# all that the command line knows and the contract suite runs over
+FAMILIES: dict[str, type[Family]] = {**PAPER}
 
-__all__ = ["FAMILIES", "Custom", "Family", "Logistic", "NeuralNet", "RobustRegression", "named"]
+__all__ = ["FAMILIES", "PAPER", "Custom", "Family", "Logistic", "NeuralNet", "RobustRegression", "named"]
 
 
 def named(name: str) -> Family:
