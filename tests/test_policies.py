@@ -391,7 +391,7 @@ def test_file_with_another_card_is_a_policy_file_error(change, random_policy, tm
 def test_file_of_a_later_format_is_a_policy_file_error_that_says_so(random_policy, tmp_path):
     policy, path = random_policy(dim=2), tmp_path / "p.npz"
     _rewritten(policy, path, {**policy.card, "format": 99})
-    with pytest.raises(PolicyFileError, match=r"p\.npz.*format 99.*format 1"):
+    with pytest.raises(PolicyFileError, match=r"p\.npz.*format 99.*formats 1 and 2"):
         l2o.load(path)
 
 
@@ -403,7 +403,7 @@ def test_file_of_format_1_still_gives_its_actions(problems):
     """Written once and kept: tests/data/policy_format_1.npz, history 3, width 4, dimension 2."""
     policy = l2o.load(DATA / "policy_format_1.npz")
     stored = json.loads((DATA / "policy_format_1.json").read_text())
-    assert policy.card == stored["card"]
+    assert policy.card == {**stored["card"], "format": 2}
     assert policy.network == MLP(history=3, width=4, inputs="scaled")
     np.testing.assert_allclose(policy.actions(stored["observations"]), stored["actions"], rtol=1e-12)
     taken = steps(policy, np.array(stored["fun"]), np.array(stored["jac"]))

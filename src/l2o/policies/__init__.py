@@ -1,6 +1,8 @@
-"""Policies: what is learned. One file a kind of network, named here."""
+"""Policies: what is learned. One file a kind, named in kinds.py."""
 
+from l2o.policies.architecture import Architecture
+from l2o.policies.kinds import ARCHITECTURES
 from l2o.policies.mlp import MLP
 from l2o.policies.policy import Policy, load
 
-__all__ = ["MLP", "Policy", "load"]
+__all__ = ["ARCHITECTURES", "Architecture", "MLP", "Policy", "load"]

@@ -13,7 +13,7 @@ With observation o = [objective changes (H), gradients (H d)], newest first:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.methods import Step
 from l2o.policies.activations import ACTIVATIONS, Activation
+from l2o.policies.architecture import Architecture
+from l2o.policies.weights import Weights
 
 __all__ = ["MLP"]
 
@@ -28,11 +30,9 @@ HEADER = 8  # as in _kernels/policies/_mlp.pyx
 INPUTS = ("raw", "linear", "scaled")
 LEAST_DEVIATION = 1e-3  # of a feature
 
-Weights = dict[str, np.ndarray]
-
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Architecture):
     """Shape of the policy network.
 
     Trained networks make no step where all that is seen is zero: their output bias follows from the rest.
@@ -57,6 +57,10 @@ class MLP:
     scale_floor : float
         Lower bound of r; below it the policy is no longer scale equivariant.
     """
+
+    kind: ClassVar[str] = "mlp"
+    precisions: ClassVar[tuple[str, ...]] = ("float64", "float32")
+    knows_limits: ClassVar[bool] = True
 
     history: int = 25
     width: int = 50
@@ -91,23 +95,35 @@ class MLP:
         """Return the length of an observation, H + H d."""
         return self.history * (1 + dim)
 
-    def shapes(self, dim: int) -> dict[str, tuple[int, ...]]:
+    def dim(self, weights: Weights) -> int:
+        """Return the number of variables, by the output bias."""
+        if np.ndim(weights.get("b2")) != 1:
+            raise ValueError(f"weights are {', '.join(map(repr, weights))}; expected among them a vector 'b2', "
+                             "one entry for each variable")
+        return len(weights["b2"])
+
+    def shapes(self, dim: int) -> dict[str, tuple[int, ...]]:  # type: ignore[override]  # for one dimension
         """Return the shape of every weight."""
         return {"W1": (self.width, self.n_observations(dim)), "b1": (self.width,), "W2": (dim, self.width),
                 "b2": (dim,), "deviation": (self.n_observations(dim),)}
 
-    def initial(self, dim: int, rng: np.random.Generator) -> Weights:
+    def initial(self, dim: int, rng: np.random.Generator,  # type: ignore[override]
+                observed: np.ndarray | None = None) -> Weights:
         """Draw starting weights; the output layer starts at a tenth of the usual size."""
         shapes = self.shapes(dim)
-        return {"W1": rng.standard_normal(shapes["W1"]) / np.sqrt(shapes["W1"][1]), "b1": np.zeros(self.width),
+        drawn = {"W1": rng.standard_normal(shapes["W1"]) / np.sqrt(shapes["W1"][1]), "b1": np.zeros(self.width),
                 "W2": 0.1 * rng.standard_normal(shapes["W2"]) / np.sqrt(self.width), "b2": np.zeros(dim),
                 "deviation": np.ones(shapes["deviation"])}
+        return drawn if observed is None else self.standardised(drawn, observed)
 
-    def standardised(self, weights: Weights, features: np.ndarray) -> Weights:
-        """Return starting weights for inputs like these features, (..., n).
+    def standardised(self, weights: Weights, observed: np.ndarray) -> Weights:
+        """Return starting weights for observations like these, (..., n).
 
         What is zero in all of them has no weight, nor gets one in training: steps longer ago than the runs are long.
         """
+        features = self.features(observed)[0]
+        if features.size == 0:
+            return weights
         deviation = features.std(axis=tuple(range(features.ndim - 1)))
         return {**weights, "W1": weights["W1"] * (deviation > 0), "deviation": np.maximum(deviation, LEAST_DEVIATION)}
 
@@ -122,9 +138,9 @@ class MLP:
 
     # -- the kernel's view ----------------------------------------------------------------------------
 
-    def step(self, weights: Weights) -> Step:
+    def step(self, weights: Weights, dim: int) -> Step:
         """Pack the weights for the kernel, in their own precision."""
-        dim, width = len(weights["b2"]), -(-self.width // 8) * 8
+        width = -(-self.width // 8) * 8
         n, precision = self.n_observations(dim), weights["W1"].dtype
         size = width * (1 + n + dim) + dim
         blocks = _kernels.aligned((1, HEADER + -(-size * precision.itemsize // 64) * 8))
@@ -213,10 +229,8 @@ class MLP:
         return jacobian
 
     def card(self) -> dict[str, Any]:
-        """Return the settings as a record that JSON holds."""
-        return {"kind": "mlp", "history": self.history, "width": self.width, "activation": self.activation,
-                "inputs": self.inputs, "newest_gradient": self.newest_gradient,
-                "max_step": None if np.isinf(self.max_step) else self.max_step, "scale_floor": self.scale_floor}
+        """Return the settings as a record that JSON holds; a step without bound has null."""
+        return {**super().card(), "max_step": None if np.isinf(self.max_step) else self.max_step}
 
     @classmethod
     def from_card(cls, card: dict[str, Any]) -> MLP:

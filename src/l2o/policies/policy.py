@@ -14,22 +14,22 @@ import numpy as np
 from l2o.base import archive, arguments
 from l2o.errors import PolicyFileError
 from l2o.methods import Runnable, Step, StepMethod
+from l2o.policies.architecture import Architecture
+from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
-from l2o.policies.mlp import MLP
+from l2o.policies.weights import Weights
 
 __all__ = ["FORMAT", "PRETRAINED", "Policy", "load"]
 
-FORMAT = 1  # version of the file format; files of every version stay in the tests
+FORMAT = 2  # version of the file format; files of every version stay in the tests
+READABLE = (1, 2)  # in 1, a policy is a network of one dimension
 
 PRETRAINED = {name: Path(__file__).parents[1] / "pretrained" / f"{name}.npz"
               for name in ("logistic", "robust", "neural-net", "robust-short")}  # the policies that are shipped
 
-PRECISIONS = ("float64", "float32")
-NETWORKS = {"mlp": MLP}
-
 
 class Policy(StepMethod):
-    """A learned optimizer: it turns the history of a run into the next step.
+    """A learned optimizer: it turns the history of a run into the next point.
 
     Use it as ``method`` of `l2o.minimize`, `l2o.minimize_many`, `l2o.rollout`, `l2o.compare` or
     `scipy.optimize.minimize`. Policies are made by `l2o.train` and `l2o.load`. To minimise, L-BFGS takes over where
@@ -37,44 +37,47 @@ class Policy(StepMethod):
 
     Parameters
     ----------
-    network : MLP
-        Shape of the network.
+    network : Architecture
+        Its kind, with settings, such as `l2o.policies.MLP`.
     weights : dict of ndarray
         Its weights, by name.
     card : dict
         What it is: family, dimension, settings, seeds, measured quality. Its entry "precision", "float64" (the
-        default) or "float32", says in what the network is computed; the objective is always in float64.
+        default) or, for a kind that has it, "float32", says in what it is computed; the objective is always in float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the weights do not fit the kind.
     """
 
     safeguarded = True
 
-    def __init__(self, network: MLP, weights: dict[str, np.ndarray], card: dict[str, Any] | None = None) -> None:
-        dim = len(weights["b2"])
-        self._network = network
-        self._card = {**copy.deepcopy(card or {}), "format": FORMAT, "dim": dim, "network": network.card()}
-        precision = arguments.choice("precision", self._card.get("precision", "float64"), PRECISIONS)
-        self._weights = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).astype(precision)
-                         for name, shape in network.shapes(dim).items()}
-        network.check(self._weights)
+    def __init__(self, network: Architecture, weights: Weights, card: dict[str, Any] | None = None) -> None:
+        self._network, self._dim = network, network.dim(weights)
+        self._card = {**copy.deepcopy(card or {}), "format": FORMAT, "dim": self._dim, "network": network.card()}
+        precision = arguments.choice("precision", self._card.get("precision", "float64"), network.precisions)
+        self._weights = network.checked(weights, precision)
         limits = Limits.from_card(self._card.get("limits", {}))
-        self._step = replace(network.step(self._weights), limits=None if limits is None else limits.widened())
+        self._limits = None if limits is None else limits.widened()
+        self._steps: dict[int, Step] = {}
 
     def __repr__(self) -> str:
         family = self._card.get("family", "unknown family")
         family = family.get("name") if isinstance(family, dict) else family
-        return f"Policy({family}, dimension {self.dim}, {self._network})"
+        return f"Policy({family}, {'any dimension' if self.dim is None else f'dimension {self.dim}'}, {self._network})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Policy, (self._network, self._weights, self._card)
 
     @property
-    def dim(self) -> int:
-        """Number of variables of the problems it minimises."""
-        return len(self._weights["b2"])
+    def dim(self) -> int | None:
+        """Number of variables of the problems it minimises; None if it serves any."""
+        return self._dim
 
     @property
-    def network(self) -> MLP:
-        """Shape of the network."""
+    def network(self) -> Architecture:
+        """Its kind, with settings."""
         return self._network
 
     @property
@@ -92,7 +95,7 @@ class Policy(StepMethod):
         return Policy(self._network, self._weights, {**self._card, **entries})
 
     def astype(self, precision: Any) -> Policy:
-        """Return the policy with its network in another precision.
+        """Return the policy, computed in another precision.
 
         Parameters
         ----------
@@ -116,7 +119,7 @@ class Policy(StepMethod):
 
     def check_dim(self, dim: int) -> None:
         """Raise ValueError if problems of that dimension are not for this policy."""
-        if dim != self.dim:
+        if self.dim is not None and dim != self.dim:
             raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
 
     def is_foreign(self, problems: Runnable) -> bool:
@@ -125,8 +128,10 @@ class Policy(StepMethod):
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need."""
-        self.check_dim(dim)
-        return self._step
+        if dim not in self._steps:
+            self.check_dim(dim)
+            self._steps[dim] = replace(self._network.step(self._weights, dim), limits=self._limits)
+        return self._steps[dim]
 
     def actions(self, observations: Any) -> np.ndarray:
         """Return the steps (..., d) at raw observations (..., H + H d)."""
@@ -202,11 +207,11 @@ def load(path: Any) -> Policy:
 def _rebuild(name: str, arrays: dict[str, np.ndarray], card: Any) -> Policy:
     if not isinstance(card, dict) or "format" not in card:
         raise PolicyFileError(f"{name} is not a policy file: it has no card")
-    if card["format"] != FORMAT:
-        raise PolicyFileError(f"{name} has policy format {card['format']}; this version of l2o reads format {FORMAT}")
+    if card["format"] not in READABLE:
+        raise PolicyFileError(f"{name} has policy format {card['format']}; this version of l2o reads formats "
+                              f"{' and '.join(map(str, READABLE))}")
     try:
-        network = NETWORKS[card["network"]["kind"]].from_card(card["network"])
-        return Policy(network, arrays, card)
+        return Policy(architecture(card["network"]), arrays, card)
     except (KeyError, TypeError, ValueError) as error:
         raise PolicyFileError(f"{name} holds no complete policy: {error}") from None
 

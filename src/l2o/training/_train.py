@@ -15,7 +15,7 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
 from l2o.families import Family
-from l2o.policies import MLP, Policy
+from l2o.policies import MLP, Architecture, Policy
 from l2o.policies.limits import Limits
 from l2o.problems import Problems
 from l2o.training.checkpoint import Checkpoint, identity
@@ -49,7 +49,7 @@ def streams(rng: Any) -> dict[str, np.random.Generator]:
 
 
 def train(family: Family | Problems, n_functions: int | None = None, n_validation: int = 100,
-          validation: Problems | None = None, rng: Any = None, policy: MLP | None = None,
+          validation: Problems | None = None, rng: Any = None, policy: Architecture | None = None,
           trainer: Trainer | Sequence[Trainer] | None = None, init: Policy | None = None, workers: Any = 1,
           checkpoint: Any = None, progress: bool = False) -> Policy:
     """Learn an optimizer for a family of objective functions.
@@ -67,8 +67,8 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
     rng : None, int, SeedSequence or Generator, optional
         Source of randomness. Training, validation and search use branches of it, so that no
         ``family.sample(m, rng)`` returns a function that was trained on.
-    policy : MLP, optional
-        Shape of the network.
+    policy : Architecture, optional
+        Kind of policy, with its settings; by default `l2o.policies.MLP`.
     trainer : Trainer or sequence of Trainer, optional
         How to train; several run one after the other.
     init : Policy, optional
@@ -157,9 +157,9 @@ def _functions(family: Any, n_functions: int | None, n_validation: int, validati
     return training, validation
 
 
-def _network(policy: MLP | None, init: Policy | None, training: Problems) -> MLP:
-    if policy is not None and not isinstance(policy, MLP):
-        raise TypeError(f"policy is {policy!r}; expected the shape of a network, such as l2o.policies.MLP()")
+def _network(policy: Architecture | None, init: Policy | None, training: Problems) -> Architecture:
+    if policy is not None and not isinstance(policy, Architecture):
+        raise TypeError(f"policy is {policy!r}; expected a kind of policy, such as l2o.policies.MLP()")
     if init is None:
         return policy or MLP()
     if not isinstance(init, Policy):
@@ -199,7 +199,7 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
             "policy": finite(found.score), "momentum": finite(float(momentum)),
             "momentum_settings": asdict(task.momentum),
         },
-        "limits": _limits(found),
+        **({"limits": _limits(found)} if task.network.knows_limits else {}),
         "run": {
             "date": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(found.clock.total, 1),
             "sittings": found.clock.sittings,

@@ -214,8 +214,8 @@ class _Search:
             if weights is None:
                 weights = network.initial(self.task.dim, self.rng)
                 samples = self._draw(self.teachers.repeated(settings.n_samples), self.covariance[None, None])
-                features = network.features(samples.observations(self.layout))[0]
-                weights = network.at_rest(network.standardised(weights, features))  # perhaps they stay
+                weights = network.standardised(weights, samples.observations(self.layout))
+                weights = network.at_rest(weights)  # perhaps they stay
                 weights = self._regress(weights, samples, np.ones(len(self.problems), bool), START_EPOCHS)
         with self.clock("backtracking"):
             self.reached = self.merit(Policy(network, weights))

@@ -142,7 +142,7 @@ class Descent:
         ends = simulate(task.momentum, task.training.problems, END, workers=task.workers).x[:, -1]
         self.ends = np.where(np.isfinite(ends).all(axis=1, keepdims=True), ends, task.training.problems.x0)
         if weights is None:
-            weights = self._standardised(network.initial(task.dim, rng))
+            weights = network.initial(task.dim, rng, self._observed())
         self.deviation = weights["deviation"].astype(float)
         self.trained = Trained.of(weights, float)
         self.mean, self.square = np.zeros((2, len(self.trained.vector)))  # moments of the gradient
@@ -160,13 +160,12 @@ class Descent:
         self.mean, self.square = state["mean"], state["square"]
         self.trained.vector[:] = state["vector"]  # the network's arrays are parts of it
 
-    def _standardised(self, weights: Weights) -> Weights:
-        """Return the weights for features like those along runs of momentum."""
+    def _observed(self) -> np.ndarray:
+        """Return the observations along runs of momentum that stay among the finite numbers, (runs, T, n)."""
         runs = simulate(self.task.momentum, self.task.training.problems, self.settings.horizon,
                         workers=self.task.workers)
         observations = runs.observations(Layout.of(self.task.network, self.task.dim))
-        features = self.task.network.features(observations[np.isfinite(observations).all(axis=(1, 2))])[0]
-        return self.task.network.standardised(weights, features) if len(features) else weights
+        return observations[np.isfinite(observations).all(axis=(1, 2))]
 
     def weights(self) -> Weights:
         """Return the present weights."""

@@ -1,0 +1,88 @@
+"""Architecture: a kind of policy with its settings. Weights are what is learned, and stand apart from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.methods import Step
+from l2o.policies.weights import Weights
+
+__all__ = ["Architecture"]
+
+
+class Architecture(ABC):
+    """A kind of policy. A subclass is a frozen dataclass of its settings, final, in a file of its own.
+
+    Attributes
+    ----------
+    kind : str
+        The word for it in a policy's card, by which `l2o.load` finds the class.
+    precisions : tuple of str
+        What its kernel can compute in; the first is the default.
+    knows_limits : bool
+        Whether its steps depend on the absolute size of gradients and objective changes, so that it is good only within
+        what it met in training; a rule without a scale of its own goes on anywhere.
+    """
+
+    kind: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ("float64",)
+    knows_limits: ClassVar[bool] = False
+
+    @abstractmethod
+    def shapes(self, dim: int | None) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every weight; a kind for any dimension does not look at `dim`."""
+
+    @abstractmethod
+    def initial(self, dim: int | None, rng: np.random.Generator, observed: np.ndarray | None = None) -> Weights:
+        """Return starting weights.
+
+        Parameters
+        ----------
+        dim : int or None
+            Number of variables.
+        rng : Generator
+            Source of what is drawn.
+        observed : ndarray, shape (rows, n), optional
+            What runs like those of the training have shown, for a kind whose weights depend on it.
+        """
+
+    @abstractmethod
+    def step(self, weights: Weights, dim: int) -> Step:
+        """Return what the kernels need to run the policy on problems of that dimension."""
+
+    def dim(self, weights: Weights) -> int | None:
+        """Return the number of variables that the weights are for; None if they serve any."""
+        return None
+
+    def check(self, weights: Weights) -> None:  # noqa: B027 (most weights of the right shape are a policy)
+        """Raise ValueError if weights of the right shapes make no policy of this kind."""
+
+    def checked(self, weights: Weights, precision: str = "float64") -> Weights:
+        """Return a copy of the weights in that precision, in the order of `shapes`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If one is missing, or too many, or has another shape, or holds what is no finite number.
+        """
+        shapes = self.shapes(self.dim(weights))
+        if weights.keys() != shapes.keys():
+            raise ValueError(f"weights are {', '.join(map(repr, weights))}; expected {', '.join(map(repr, shapes))}")
+        result = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).astype(precision)
+                  for name, shape in shapes.items()}
+        self.check(result)
+        return result
+
+    def card(self) -> dict[str, Any]:
+        """Return the kind and the settings as a record that JSON holds."""
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+    @classmethod
+    def from_card(cls, card: dict[str, Any]) -> Architecture:
+        """Return what `card` describes."""
+        return cls(**{name: value for name, value in card.items() if name != "kind"})
