@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
+import l2o._kernels.base._count as count
 import l2o._kernels.base._python as python
 import l2o._kernels.base._watch as watch
 import l2o._kernels.policies._linear as linear
@@ -20,8 +21,8 @@ import l2o._kernels.solvers._newton as newton
 import l2o._kernels.solvers._run as run
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "descent", "lbfgs", "linear", "logistic", "mlp",
-           "neural_net", "newton", "python", "regression", "robust", "run", "watch"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "count", "descent", "lbfgs", "linear",
+           "logistic", "mlp", "neural_net", "newton", "python", "regression", "robust", "run", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

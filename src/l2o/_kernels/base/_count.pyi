@@ -1,0 +1,8 @@
+import numpy as np
+
+FUNCTION: int
+HESSIAN: int
+__test__: dict[str, str]
+
+def over(objective: int, hessian: int, data: np.ndarray, targets: np.ndarray, limit: int,
+         met: np.ndarray) -> np.ndarray: ...
