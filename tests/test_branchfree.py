@@ -74,7 +74,7 @@ def functions(request, tmp_path_factory):
         pytest.skip("no C compiler")
     folder = tmp_path_factory.mktemp("branchfree")
     loops = [f"void {name}(const double *a, double *b, long n) {{ while (n--) b[n] = l2o_{name}(a[n]); }}"
-             for name in NAMES]
+             for name in (*NAMES, "log2_any")]
     (folder / "loops.c").write_text("\n".join(['#include "branchfree.h"', *loops]))
     subprocess.run([compiler, "-O3", "-fno-math-errno", *FLAGS[request.param], "-shared", "-fPIC", f"-I{HEADER}",
                     folder / "loops.c", "-o", folder / "loops.so", "-lm"], check=True)
@@ -91,7 +91,7 @@ def functions(request, tmp_path_factory):
 
         return call
 
-    return {name: function(name) for name in NAMES}
+    return {name: function(name) for name in (*NAMES, "log2_any")}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -118,6 +118,16 @@ def test_exp2_is_zero_far_out_and_exact_at_integers(functions):
 def test_log2_is_exact_at_powers_of_two(functions):
     assert functions["log2_ge1"](2.0 ** np.arange(1000)).tolist() == list(range(1000))
     assert functions["log2_1p"]([0.0]).tolist() == [0.0]
+
+
+def test_log2_of_any_size_is_within_rounding_of_its_larger_part(functions):
+    rng = np.random.default_rng(2)
+    points = [10.0 ** rng.uniform(-300, 300, 500), 1 + rng.uniform(-0.5, 0.5, 500), 2.0 ** np.arange(-9, 9)]
+    points = np.concatenate(points)
+    with mpmath.workdps(50):
+        for point, value in zip(points.tolist(), functions["log2_any"](points).tolist()):
+            truth = mpmath.log(mpmath.mpf(point), 2)
+            assert abs(value - truth) <= 4e-16 * max(1, abs(truth))
 
 
 def test_signed_log1p_is_odd_and_keeps_zeros(functions):

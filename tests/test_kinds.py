@@ -160,7 +160,7 @@ def test_file_of_an_unknown_kind_is_a_policy_file_error_that_lists_the_known(kin
     policy = drawn(kind, 3)
     for other in ("oracle", None, ["mlp"]):
         card = {**policy.card, "network": {**policy.card["network"], "kind": other}}
-        with pytest.raises(PolicyFileError, match=r"p\.npz.*kind is .*expected one of 'mlp'"):
+        with pytest.raises(PolicyFileError, match=r"p\.npz.*kind is .*expected one of 'mlp', 'quasi-newton'"):
             l2o.load(rewritten(policy, tmp_path / "p.npz", card=card))
 
 

@@ -22,7 +22,7 @@ import l2o._kernels.solvers._run as run
 from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "count", "descent", "lbfgs", "linear",
-           "logistic", "mlp", "neural_net", "newton", "python", "regression", "robust", "run", "watch"]
+           "logistic", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "run", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
@@ -43,7 +43,7 @@ def _load(name: str) -> ModuleType:
 
 
 logistic, neural_net, robust = (_load(f"objectives._{name}") for name in ("logistic", "neural_net", "robust"))
-mlp, regression = _load("policies._mlp"), _load("training._regression")
+mlp, quasi_newton, regression = _load("policies._mlp"), _load("policies._quasi_newton"), _load("training._regression")
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

@@ -4,5 +4,6 @@ from l2o.policies.architecture import Architecture
 from l2o.policies.kinds import ARCHITECTURES
 from l2o.policies.mlp import MLP
 from l2o.policies.policy import Policy, load
+from l2o.policies.quasi_newton import QuasiNewton
 
-__all__ = ["ARCHITECTURES", "Architecture", "MLP", "Policy", "load"]
+__all__ = ["ARCHITECTURES", "Architecture", "MLP", "Policy", "QuasiNewton", "load"]

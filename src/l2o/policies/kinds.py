@@ -6,10 +6,11 @@ from typing import Any
 
 from l2o.policies.architecture import Architecture
 from l2o.policies.mlp import MLP
+from l2o.policies.quasi_newton import QuasiNewton
 
 __all__ = ["ARCHITECTURES", "architecture"]
 
-ARCHITECTURES: dict[str, type[Architecture]] = {each.kind: each for each in (MLP,)}
+ARCHITECTURES: dict[str, type[Architecture]] = {each.kind: each for each in (MLP, QuasiNewton)}
 
 
 def architecture(card: dict[str, Any]) -> Architecture:

@@ -12,5 +12,6 @@ cdef extern from "branchfree.h" nogil:
     float exp2_negabsf "l2o_exp2_negabsf"(float a)
     float softplus2_partsf "l2o_softplus2_partsf"(float z, float e)
     double log2_ge1 "l2o_log2_ge1"(double u)
+    double log2_any "l2o_log2_any"(double u)
     double signed_log1p "l2o_signed_log1p"(double a)
     float signed_log1pf "l2o_signed_log1pf"(float a)

@@ -111,6 +111,14 @@ L2O_INLINE double l2o_log2_ge1_parts(double u, double rest)
 
 L2O_INLINE double l2o_log2_ge1(double u) { return l2o_log2_ge1_parts(u, u - u); } /* NaN stays NaN */
 
+/* log2(u) of any normal u > 0: exact to rounding of the larger of 1 and the result */
+L2O_INLINE double l2o_log2_any(double u)
+{
+    uint64_t k = l2o_bits(u) >> 52;
+    double exponent = l2o_double(0x4330000000000000ULL | k) - 4503599627371519.0; /* 2^52 + 1023 */
+    return exponent + l2o_log2_1p(l2o_double(l2o_bits(u) - (k << 52) + 0x3ff0000000000000ULL) - 1.0);
+}
+
 /* sign(a) * log(1 + |a|): the rest restores the bits of a small |a| that 1 + |a| drops */
 L2O_INLINE double l2o_signed_log1p(double a)
 {

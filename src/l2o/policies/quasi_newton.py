@@ -1,0 +1,85 @@
+"""The learned quasi-Newton rule: an inverse matrix, steered by controls that are linear in features of the last trial.
+
+The kernel _kernels/policies/_quasi_newton.pyx runs it; docs/learned-rule.md derives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.base import arguments
+from l2o.methods import Step
+from l2o.policies.architecture import Architecture
+from l2o.policies.weights import Weights
+
+__all__ = ["QuasiNewton"]
+
+HEADER, LANES, NUMBERS, QUAD = 8, 8, 12, 4  # as in _kernels/policies/_quasi_newton.pyx
+MOST_VARIABLES, MOST_PAIRS = 200, 20
+CONTROLS = ("drift", "cap", "floor", "psi", "hermite")
+FEATURES = ("one", "rejected", "curvature", "too short", "ratio", "gradient", "cosine", "minimiser", "length", "capped",
+            "age", "dimension", "ratio before", "minimiser before")
+CONSTANTS = 4  # features that the constants by hand use
+
+
+@dataclass(frozen=True)
+class QuasiNewton(Architecture):
+    """Settings of the learned quasi-Newton rule. It serves any dimension from 1 to 200.
+
+    Parameters
+    ----------
+    memory : int
+        Newest pairs that the matrix absorbs again in each step, 1 to 20.
+    features : bool
+        Whether the controls see all 14 features of a trial, or only whether it was rejected and how much too long or
+        short the step was.
+    """
+
+    kind: ClassVar[str] = "quasi-newton"
+
+    memory: int = 5
+    features: bool = True
+
+    def __post_init__(self) -> None:
+        memory, features = arguments.count("memory", self.memory), arguments.flag("features", self.features)
+        if memory > MOST_PAIRS:
+            raise ValueError(f"memory is {memory}; expected a number from 1 to {MOST_PAIRS}")
+        object.__setattr__(self, "memory", memory)
+        object.__setattr__(self, "features", features)
+
+    def shapes(self, dim: int | None = None) -> dict[str, tuple[int, ...]]:
+        return {"W": (len(CONTROLS), len(FEATURES) if self.features else CONSTANTS), "start": (5,)}
+
+    def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
+                observed: np.ndarray | None = None) -> Weights:
+        """Return the constants by hand, from which a training starts: nothing is drawn."""
+        W = np.zeros(self.shapes()["W"])
+        W[0, [0, 2, 3]] = 0.3, 1.3, 0.7  # the stretch follows the curvature
+        W[1, :2] = 1.2, -0.9  # a step is at most about e^1.2 of the last, e^0.3 after a rejection
+        W[2, 0] = -1.5
+        W[3, 0] = 3.0  # the newest pair nearly by DFP
+        return {"W": W, "start": np.array([0.0, 0.25, 0.0, 1.0, -0.7])}
+
+    def check_dim(self, dim: int) -> None:
+        """Raise ValueError if problems of that dimension are too large for a d x d matrix in every step."""
+        if dim > MOST_VARIABLES:
+            raise ValueError(f"the problem has dimension {dim}; the learned quasi-Newton rule serves up to "
+                             f"{MOST_VARIABLES}. Beyond, use L-BFGS: method='lbfgs'")
+
+    def step(self, weights: Weights, dim: int) -> Step:
+        """Pack the weights for the kernel."""
+        self.check_dim(dim)
+        block = _kernels.aligned((1, HEADER + LANES * len(FEATURES)))
+        block[0, 0], block[0, 1:6] = self.memory, weights["start"]
+        W = block[0, HEADER:].reshape(len(FEATURES), LANES)
+        W[: weights["W"].shape[1], : len(CONTROLS)] = weights["W"].T
+        return Step(_kernels.quasi_newton.FUNCTION, block, length=1, state_size=self.state_size(dim))
+
+    def state_size(self, dim: int) -> int:
+        """Return the doubles that a run needs: numbers, vectors, pairs, the matrix."""
+        stride = -(-dim // QUAD) * QUAD
+        return NUMBERS + (4 + 2 * self.memory + dim) * stride + -(-self.memory // QUAD) * QUAD
