@@ -38,7 +38,7 @@ class Regression:
     param_names = ("history",)
 
     def setup(self, history):
-        from l2o._kernels.regression import adam
+        from l2o._kernels.training.adam import adam
         from l2o.training.examples import Examples
         from l2o.training.imitation import Batches, Trained
 
@@ -47,12 +47,12 @@ class Regression:
         examples = Examples(rng.standard_normal((rows, network.n_observations(d))), np.ones(rows),
                             rng.standard_normal((rows, d)), np.broadcast_to(np.eye(d), (rows, d, d)))
         self.weights = Trained.of(network.initial(d, rng), np.float32)
-        self.batches, self.order = Batches(examples, 512, self.weights), rng.permutation(rows)
+        self.batches, self.order = Batches(examples, self.weights, network.activation), rng.permutation(rows)[:512]
         self.moments, self.adam = np.zeros((2, len(self.weights.vector)), np.float32), adam
         self.time_step(history)
 
     def time_step(self, history):
-        self.batches.differentiate(self.weights, self.order[:512])
+        self.batches.differentiate(self.weights, self.order)
         self.adam(self.weights.vector, self.batches.gradient.vector, *self.moments, 1, 1e-3, 10.0)
 
 
