@@ -7,7 +7,9 @@ import numpy as np
 import oracles
 import pytest
 
+from l2o import _kernels
 from l2o.families import FAMILIES, Family
+from l2o.problems import from_blocks
 
 SETTINGS = [(name, field.name, field.default) for name, family in FAMILIES.items()
             for field in dataclasses.fields(family)]
@@ -232,3 +234,15 @@ def test_point_that_is_nan_gives_a_value_that_is_not_finite(members):
     x = points(members)
     x[2, 0] = np.nan
     assert np.isfinite(members.value_and_grad(x)[0]).tolist() == [True, True, False, True, True]
+
+
+def test_problems_keep_blocks_on_a_boundary_and_copy_others(members):
+    kept = from_blocks(members.kernel, members.blocks, members.x0)
+    assert kept.blocks is members.blocks
+    off = _kernels.aligned((members.blocks.size + 1,))[1:].reshape(members.blocks.shape)
+    off[...] = members.blocks
+    for given in (off, np.asfortranarray(members.blocks), members.blocks.astype(">f8")):
+        made = from_blocks(members.kernel, given, members.x0)
+        assert made.blocks.ctypes.data % 64 == 0
+        assert not np.shares_memory(made.blocks, given)
+        np.testing.assert_array_equal(made.blocks, given)

@@ -114,6 +114,6 @@ class Logistic(Family):
         blocks, columns = points.columns(m, n, p + 2, self.l2)
         columns[:, 0, n:] = PADDING_MARGIN
         sign = (2.0 * y - 1.0) * np.log2(np.e)
-        columns[:, 1 : p + 1, :n] = X.transpose(0, 2, 1) * sign[:, None, :]
+        np.multiply(X.transpose(0, 2, 1), sign[:, None, :], out=columns[:, 1 : p + 1, :n])
         columns[:, p + 1, :n] = sign
         return from_blocks(LOGISTIC, blocks, x0)

@@ -119,6 +119,6 @@ class RobustRegression(Family):
         x0 = np.zeros((m, self.dim)) if x0 is None else arguments.starts(x0, m, self.dim)
         blocks, columns = points.columns(m, n, p + 2)
         columns[:, 0, :n] = y / self.c
-        columns[:, 1 : p + 1, :n] = X.transpose(0, 2, 1) / -self.c
+        np.divide(X.transpose(0, 2, 1), -self.c, out=columns[:, 1 : p + 1, :n])
         columns[:, p + 1, :n] = -1.0 / self.c
         return from_blocks(ROBUST, blocks, x0)

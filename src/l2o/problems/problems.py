@@ -187,14 +187,31 @@ class Problems:
 
 
 def _problems(kernel: Kernel, blocks: np.ndarray, index: np.ndarray, x0: np.ndarray) -> Problems:
-    """Make Problems with the blocks on a 64-byte boundary."""
-    memory = _kernels.aligned(blocks.shape)
-    memory[...] = blocks
-    return Problems(kernel, memory, np.asarray(index, np.intp), np.ascontiguousarray(x0, np.float64))
+    """Make Problems; blocks that the kernels can take as they are, which families make, are not copied."""
+    flags = blocks.flags
+    if blocks.dtype != np.float64 or blocks.ctypes.data % 64 or not (flags.c_contiguous and flags.writeable):
+        memory = _kernels.aligned(blocks.shape)
+        memory[...] = blocks
+        blocks = memory
+    return Problems(kernel, blocks, np.asarray(index, np.intp), np.ascontiguousarray(x0, np.float64))
 
 
 def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray) -> Problems:
-    """Make Problems of one member a block."""
+    """Make Problems of one member a block.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The compiled objective.
+    blocks : ndarray, shape (m, size)
+        Sizes and data of each member. An array of `l2o._kernels.aligned` is kept, any other copied.
+    x0 : ndarray, shape (m, d)
+        Starting points.
+
+    Returns
+    -------
+    Problems
+    """
     return _problems(kernel, blocks, np.arange(len(blocks)), x0)
 
 
