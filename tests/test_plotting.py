@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o import plotting
+from l2o.evaluation import figures
 
 pytest.importorskip("matplotlib")
 
@@ -29,7 +29,7 @@ def line(ax, name):
 
 @pytest.mark.parametrize("seconds", [False, True])
 def test_figure_writes_a_png(report, tmp_path, seconds):
-    plotting.figure(report, tmp_path / "f.png", "Title", seconds=seconds)
+    figures.figure(report, tmp_path / "f.png", "Title", seconds=seconds)
     assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
     data = (tmp_path / "f.png").read_bytes()
     assert data.startswith(PNG)
@@ -41,13 +41,13 @@ def test_figure_writes_a_png(report, tmp_path, seconds):
 @pytest.fixture
 def drawn(monkeypatch):
     """Return the figures that are saved."""
-    figures, save = [], plotting._save
-    monkeypatch.setattr(plotting, "_save", lambda canvas, *rest: figures.append(canvas) or save(canvas, *rest))
-    return figures
+    saved, save = [], figures.save
+    monkeypatch.setattr(figures, "save", lambda canvas, *rest: saved.append(canvas) or save(canvas, *rest))
+    return saved
 
 
 def test_paper_figure_has_margins_and_two_functions(report, tmp_path, drawn):
-    plotting.paper_figure(report, tmp_path / "f.png", "Title")
+    figures.paper_figure(report, tmp_path / "f.png", "Title")
     assert (tmp_path / "f.png").read_bytes().startswith(PNG)
     margins, first, second = drawn[0].axes
     np.testing.assert_array_equal(line(margins, "descent").get_ydata(), report.margin_of_victory()["descent"].mean[1:])
@@ -63,7 +63,7 @@ def test_paper_figure_is_not_squeezed_by_a_method_that_diverges(tmp_path, drawn)
     methods = {"learned": l2o.baselines.Momentum(1.0, 0.5), "descent": l2o.baselines.GradientDescent(30.0)}
     report = l2o.compare(problems, methods, n_steps=100, n_bootstrap=50)
     assert (report.runs["descent"].fun[:2].max(axis=1) > 1e3).all()
-    plotting.paper_figure(report, tmp_path / "f.png")
+    figures.paper_figure(report, tmp_path / "f.png")
     margins, *others = drawn[0].axes
     start = report.runs["learned"].fun[:, 0]
     assert -2.01 * (start - report.f_star).mean() < margins.get_ylim()[0] < 0 < margins.get_ylim()[1]
@@ -109,11 +109,11 @@ def test_plot_draws_where_it_is_told(report):
 
     ax = Figure().subplots()
     assert report.plot(ax) is ax
-    assert plotting.plot_margins(report, ax) is ax
+    assert l2o.evaluation.plot_margins(report.margin_of_victory(), ax) is ax
 
 
 def test_plot_margins_shows_both_signs(report):
-    ax = plotting.plot_margins(report)
+    ax = l2o.evaluation.plot_margins(report.margin_of_victory())
     np.testing.assert_array_equal(line(ax, "learned").get_ydata(), report.margin_of_victory()["learned"].mean[1:])
     low, high = ax.get_ylim()
     assert low < 0 < high
@@ -135,7 +135,7 @@ def test_plot_refuses_what_it_cannot_draw(report, tmp_path):
     with pytest.raises(ValueError, match="by is 'time'"):
         report.plot(by="time")
     with pytest.raises(FileNotFoundError):
-        plotting.figure(report, tmp_path / "none" / "f.png")
+        figures.figure(report, tmp_path / "none" / "f.png")
 
 
 def test_plot_without_matplotlib_says_what_to_install(report, monkeypatch):
@@ -147,7 +147,7 @@ def test_plot_without_matplotlib_says_what_to_install(report, monkeypatch):
 def test_plot_leaves_pyplot_alone():
     code = ("import sys, l2o; p = l2o.families.Logistic().sample(2, rng=0)\n"
             "r = l2o.compare(p, {'a': 'momentum', 'b': 'gradient-descent'}, n_steps=3, n_bootstrap=5)\n"
-            "import l2o.plotting; print('matplotlib' in sys.modules)\n"
+            "import l2o.evaluation; print('matplotlib' in sys.modules)\n"
             "r.plot(); print('matplotlib.pyplot' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

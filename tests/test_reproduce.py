@@ -328,7 +328,7 @@ def test_figures_say_what_they_are_of(tmp_path, monkeypatch):
     """How many problems of what, and that a short training is no result."""
     titles = []
     for name in ("figure", "paper_figure"):
-        monkeypatch.setattr(f"l2o.plotting.{name}", lambda compared, path, title, **rest: titles.append(title))
+        monkeypatch.setattr(f"l2o.evaluation.{name}", lambda compared, path, title, **rest: titles.append(title))
     reproduce.reproduce("logistic", tmp_path, quick=True, say=lambda line: None)
     short = ", after a short training (--quick)"
     assert titles == [f"logistic: 4 unseen functions{short}",

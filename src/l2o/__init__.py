@@ -20,7 +20,7 @@ from l2o.solving.rollout import Rollouts, rollout
 from l2o.version import __version__
 
 if TYPE_CHECKING:
-    from l2o import evaluation, plotting, testing, training
+    from l2o import evaluation, testing, training
     from l2o.base.config import get_include, show_config
     from l2o.evaluation import Comparison, Curve, compare
     from l2o.solving.tuning import tune
@@ -37,11 +37,11 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
     "get_include": "l2o.base.config",
     "show_config": "l2o.base.config",
 }
-_SUBMODULES = ("evaluation", "plotting", "testing", "training")
+_SUBMODULES = ("evaluation", "testing", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts",
            "UnrolledGradient", "baselines", "compare", "errors", "evaluation", "families", "get_include", "load",
-           "minimize", "minimize_many", "objective", "plotting", "__version__", "policies", "rollout", "show_config",
+           "minimize", "minimize_many", "objective", "__version__", "policies", "rollout", "show_config",
            "testing", "train", "training", "tune"]
 
 

@@ -23,7 +23,7 @@ from l2o.base.parallel import check_progress, resolve_workers
 from l2o.baselines import GradientDescent, Momentum
 from l2o.commands.real_data import breast_cancer_triples
 from l2o.evaluation import Comparison, compare
-from l2o.evaluation.report import plain
+from l2o.evaluation.report import as_json
 from l2o.families import PAPER, Family, named
 from l2o.policies import Policy
 from l2o.problems import Problems
@@ -160,7 +160,7 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
         "ends": run_ends(fresh, lowest_basin(fresh.problems, family, branches["fresh"], workers)),
         "seed": seed, "quick": quick, "l2o": __version__, "policy": policy.card,
         "test": test.to_dict(), "fresh": fresh.to_dict(timing=True),
-        "best_of_momentum_grid": plain({"n_settings": len(tried), "mean": best_of_grid(
+        "best_of_momentum_grid": as_json({"n_settings": len(tried), "mean": best_of_grid(
             tried, fresh.problems, STEPS, f_star=fresh.f_star, workers=workers)}),
     }
     _say_training(policy, say)
@@ -273,7 +273,7 @@ def _write(folder: str, name: str, policy: Policy, test: Comparison, fresh: Comp
     done = [paths["policy"], paths["results"]]
     if importlib.util.find_spec("matplotlib") is None:
         return done
-    from l2o.plotting import figure, paper_figure
+    from l2o.evaluation import figure, paper_figure
 
     quick = ", after a short training (--quick)" if record["quick"] else ""
     figure(fresh, paths["fresh"], f"{name}: {len(fresh.problems)} unseen functions{quick}", seconds=True)

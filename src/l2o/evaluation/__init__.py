@@ -3,5 +3,7 @@
 from l2o.evaluation._compare import compare
 from l2o.evaluation.comparison import Comparison
 from l2o.evaluation.curves import Curve
+from l2o.evaluation.figures import figure, paper_figure
+from l2o.evaluation.plotting import plot_curves, plot_margins
 
-__all__ = ["Comparison", "Curve", "compare"]
+__all__ = ["Comparison", "Curve", "compare", "figure", "paper_figure", "plot_curves", "plot_margins"]

@@ -10,18 +10,24 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from l2o.base import arguments
 from l2o.evaluation import report
+from l2o.evaluation.bootstrap import CONFIDENCE
 from l2o.evaluation.curves import VALUES, Curve, Values, difference, summarise
 from l2o.evaluation.margins import margins
+from l2o.evaluation.plotting import plot_curves
 from l2o.evaluation.timing import elapsed, seconds_per_problem
 from l2o.methods import Method
 from l2o.problems import Problems
 from l2o.solving.rollout import Rollouts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Comparison"]
 
@@ -155,7 +161,7 @@ class Comparison:
         with np.errstate(over="ignore"):
             return {name: VALUES[by](runs) - self.f_star[:, None] for name, runs in self.runs.items()}
 
-    def plot(self, ax: Any = None, by: str = "iteration", statistic: str = "mean") -> Any:
+    def plot(self, ax: Axes | None = None, by: str = "iteration", statistic: str = "mean") -> Axes:
         """Draw the curves (needs the extra ``plot``).
 
         Parameters
@@ -171,9 +177,8 @@ class Comparison:
         -------
         matplotlib Axes
         """
-        from l2o.plotting import plot_curves  # upwards: a comparison knows how to show itself
-
-        return plot_curves(self, ax, by=by, statistic=statistic)
+        arguments.choice("statistic", statistic, STATISTICS)  # before seconds are measured
+        return plot_curves(self.curves(by), ax, by, statistic)
 
     def table(self, at: Iterable[int] = (1, 2, 3, 5, 10, 20, 40, 100), by: str = "iteration",
               statistic: str = "mean") -> str:
@@ -194,7 +199,7 @@ class Comparison:
         """
         arguments.choice("by", by, STEPWISE)
         arguments.choice("statistic", statistic, STATISTICS)
-        return report.as_table(self, at, by, statistic)
+        return report.as_table(self.curves(by), at, by, statistic)
 
     def to_dict(self, timing: bool = False) -> dict[str, Any]:
         """Return settings, curves, margins and paired differences (first method against each other).
@@ -209,9 +214,24 @@ class Comparison:
         dict
             Of what JSON holds; numbers that are not finite are None.
         """
-        return report.as_record(self, timing)
+        first, *rest = self.methods
+        record: dict[str, Any] = {
+            "n_problems": len(self.problems), "dim": self.problems.dim, "n_steps": self.n_steps,
+            "n_bootstrap": len(self.resamples), "confidence": CONFIDENCE, "f_star": self.f_star,
+            "methods": {name: {"settings": repr(method)} for name, method in self.methods.items()},
+            "curves": {by: report.records(self.curves(by)) for by in STEPWISE},
+            "margin_of_victory": {}, "paired": {"reference": first},
+        }
+        if rest:
+            record["margin_of_victory"] = {by: report.records(self.margin_of_victory(by)) for by in STEPWISE}
+            record["paired"] |= {by: report.records({b: self.paired(first, b, by) for b in rest}) for by in STEPWISE}
+        if timing:
+            record["curves"]["seconds"] = report.records(self.curves("seconds"))
+            for name, seconds in self.seconds.items():
+                record["methods"][name]["seconds_per_problem"] = seconds
+        return report.as_json(record)
 
-    def to_json(self, path: Any, timing: bool = False) -> None:
+    def to_json(self, path: str | PathLike[str], timing: bool = False) -> None:
         """Write `to_dict` to a file.
 
         Parameters
