@@ -17,13 +17,16 @@ from l2o.base import arguments
 from l2o.families import Family
 from l2o.problems import Problems
 from l2o.problems.objectives import HEADER, CompiledObjective, is_compiled, kernel_of, one_problem
+from l2o.solving.slopes import contradiction, ways
 from l2o.training import streams
 
 __all__ = ["check_family", "check_objective"]
 
 GUARD, N_GUARDS = 7.25e77, 64  # a number that no gradient has, and how many stand on each side of an array
-STEPS = (1.0, 1e-1, 1e-2, 1e1)  # of differences, in units of the usual one; the best of them counts
-TOLERANCE = 1e-4  # of a component of the gradient, relatively
+SIZES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)  # of the ways beside x, relative to a component
+DIGITS = (-8, -3, 2, 7)  # units in the last place by which x is varied
+TOLERANCE = 1e-4  # of a change of the value, relatively
+LEAST = 1e-8  # of the steepest component: what is less does not count
 RACE, ROUNDS = 0.03, 6  # seconds for which two threads evaluate at once, and how often
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -193,23 +196,26 @@ def _check_written(call: _Guarded, x: np.ndarray, value: float) -> None:
 
 
 def _check_slope(call: _Guarded, x: np.ndarray, gradient: np.ndarray, j: int) -> None:
-    """Raise if component j of the gradient is not that of differences, at any of several steps."""
-    found = []
-    for step in np.cbrt(np.finfo(float).eps) * max(1.0, abs(x[j])) * np.array(STEPS):
-        above, below = x.copy(), x.copy()
-        above[j], below[j] = x[j] + step, x[j] - step
-        high, low = call(above)[0], call(below)[0]
-        slope = (high - low) / (above[j] - below[j]) if np.isfinite(high) and np.isfinite(low) else np.nan
-        rounding = 20 * np.finfo(float).eps * max(abs(high), abs(low)) / step
-        scale = max(abs(gradient[j]), abs(slope)) + 1e-4 * np.abs(gradient).max()
-        found.append((abs(slope - gradient[j]) - rounding - TOLERANCE * scale, slope))
-    excess = np.array([each for each, _ in found])
-    if np.isnan(excess).all():
+    """Raise if component j of the gradient is not that of the values on both sides of x, at any of several lengths."""
+    size = np.where(x == 0, 1.0, np.abs(x))
+    sizes, least = np.array(SIZES) * size[j], LEAST * np.abs(gradient * size).max() / size[j]
+
+    def line(t: float) -> tuple[float, float]:
+        point = x.copy()
+        point[j] += t
+        value, slope = call(point)
+        return value, float(slope[j])
+
+    sides = [list(ways(line, sign * sizes)) for sign in (-1.0, 1.0)]
+    finite = [side for side in sides if any(way.is_finite for way in side)]  # the other is outside the domain
+    if not finite:
         _fail(f"{call.at(x)} the value is not finite a step away in component {j}; choose a point inside the domain")
-    best = int(np.nanargmin(excess))
-    if excess[best] > 0:
+    found = [contradiction(side, TOLERANCE, least) for side in finite]
+    if all(found):
+        step = float(sizes[2])
+        slope = (line(step)[0] - line(-step)[0]) / ((x[j] + step) - (x[j] - step))
         _fail(f"{call.at(x)} component {j} of the gradient is {gradient[j]:.6}, but differences of the value give "
-              f"{found[best][1]:.6}")
+              f"{slope:.6}")
 
 
 def _check_against_python(objective: CompiledObjective, problem: Problems, where: str = "") -> None:
@@ -226,11 +232,27 @@ def _check_against_python(objective: CompiledObjective, problem: Problems, where
             result = objective(x, data, slope)
         except Exception as error:
             raise AssertionError(f"{at} the Python function raises {type(error).__name__}: {error}") from error
-    scale = np.abs(gradient[np.isfinite(gradient)]).max(initial=1.0)
-    for name, one, other in [("the value", value, result),
-                             *((f"component {j} of the gradient", gradient[j], slope[j]) for j in range(len(x)))]:
-        if not np.isclose(one, other, rtol=1e-6, atol=1e-9 * scale, equal_nan=True):
+    rounding = _rounding(_Guarded(problem, where), x, np.append(gradient, value))
+    names = [*(f"component {j} of the gradient" for j in range(len(x))), "the value"]
+    for name, one, other, rounded in reversed(list(zip(names, [*gradient, value], [*slope, result], rounding))):
+        if not np.isclose(one, other, rtol=1e-6, atol=rounded, equal_nan=True):
             _fail(f"{at} {name} is {one} compiled, but {other} in Python")
+
+
+def _rounding(call: _Guarded, x: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return how far a gradient and its value, (d + 1,), may differ between two ways of computing them.
+
+    Terms that cancel are not seen from outside; what the last digits of x change shows how large they are.
+    """
+    changes = np.zeros(len(known))
+    for j, shift in itertools.product(range(len(x)), DIGITS):
+        near = x.copy()
+        near[j] += shift * np.finfo(float).eps * (abs(x[j]) or 1.0)
+        value, gradient = call(near)
+        with np.errstate(all="ignore"):
+            changes = np.fmax(changes, np.abs(np.append(gradient, value) - known))
+    largest = np.abs(known[:-1][np.isfinite(known[:-1])]).max(initial=0.0)
+    return np.where(np.isfinite(changes), 100 * changes, 0.0) + 1e-9 * largest
 
 
 # -- many problems -----------------------------------------------------------------------------------------

@@ -85,9 +85,9 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
         x, fun, jac, nit, nfev, njev, status, success, message, outside_training; the best point seen. status:
         0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
         the callback. With a safeguard a step of the policy to where the function is not finite does not end
-        the run: L-BFGS takes over. After a loss of precision two more evaluations tell whether the gradient is that
-        of fun; the message has it if not. outside_training: whether the policy met what it did not meet in training, or
-        was trained for another objective; None for other methods, and for policies whose file does not say.
+        the run: L-BFGS takes over. After a loss of precision 3 to 24 more evaluations tell whether the gradient is
+        plainly wrong; the message has it then. outside_training: whether the policy met what it did not meet in
+        training, or was trained for another objective; None for other methods, and for files that do not say.
 
     Raises
     ------
@@ -127,7 +127,8 @@ def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -
     python = isinstance(problem, PythonObjective)
     if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
         limits = () if box is None else (box.low[0], box.high[0])
-        njev, message = njev + 2, message + doubt(problem, x, jac, *limits)
+        sentence, n_evaluations = doubt(problem, x, jac, *limits)
+        njev, message = njev + n_evaluations, message + sentence
     nfev = njev
     if python:
         if problem.error is not None:
