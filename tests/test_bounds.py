@@ -18,7 +18,8 @@ from l2o.training.imitation import Batches, Trained
 
 CANARY, FENCE = 0xA5, 512  # bytes
 # the addresses of a copy would outlive it
-KERNELS = [name for name, function in vars(_kernels.run).items() if inspect.isroutine(function) and name != "addresses"]
+KERNELS = [(module, name) for module in (_kernels.evaluate, _kernels.minimize, _kernels.rollout)
+           for name, function in vars(module).items() if inspect.isroutine(function) and name != "addresses"]
 
 
 class Fence:
@@ -56,8 +57,8 @@ class Fence:
 def fence(monkeypatch):
     """Return the fence round all that the kernels are given."""
     fence = Fence()
-    for name in KERNELS:
-        monkeypatch.setattr(_kernels.run, name, fence.around(name, getattr(_kernels.run, name)))
+    for module, name in KERNELS:
+        monkeypatch.setattr(module, name, fence.around(name, getattr(module, name)))
     return fence
 
 
@@ -86,18 +87,18 @@ def test_objective_writes_inside_its_arrays(n, family, fence):
 
 
 @pytest.mark.parametrize(("number", "wrong"), [
-    (7, np.empty((2, 4, 3))), (7, np.empty((2, 4, 4), np.float32)), (7, np.empty((4, 4, 2)).T), (8, np.empty((2, 3))),
-    (1, np.zeros(1, np.uintp)), (3, np.zeros(2)), (10, np.empty(2)), (11, np.empty((2, 4))), (12, np.empty((1, 4)))])
+    (6, np.empty((2, 4, 3))), (6, np.empty((2, 4, 4), np.float32)), (6, np.empty((4, 4, 2)).T), (7, np.empty((2, 3))),
+    (2, np.zeros(1, np.uintp)), (4, np.zeros(2)), (9, np.empty(2)), (10, np.empty((2, 4))), (11, np.empty((1, 4)))])
 def test_kernel_refuses_an_array_of_another_size_or_kind(number, wrong, random_policy):
     problems, step = l2o.families.Logistic(3).sample(2, rng=0), random_policy(4).step(4)
-    x, f, g, nfev, status, evaluations = _kernels.run.room(2, 3, 4)
+    x, f, g, nfev, status, evaluations = _kernels.rollout.room(2, 3, 4)
     x[:, 0] = problems.x0
-    given = [problems.function, problems.addresses(), step.function, step.addresses(2), step.length, step.state_size,
-             None, x, f, g, status, nfev, evaluations]
-    _kernels.run.rollout(*given)
+    given = [problems.function, 0, problems.addresses(), step.native, step.addresses(2), None, x, f, g, status, nfev,
+             evaluations]
+    _kernels.rollout.rollout(*given)
     given[number] = wrong
     with pytest.raises(ValueError, match="an array has shape"):
-        _kernels.run.rollout(*given)
+        _kernels.rollout.rollout(*given)
 
 
 @pytest.mark.parametrize("precision", [np.float32, float])
@@ -154,7 +155,7 @@ problems = l2o.families.Logistic(500).sample(1, rng=0)
 @debug
 @pytest.mark.parametrize(("mistake", "report"), [
     # room for one number of the Hessian's 501 by 501
-    ("_kernels.run.hessian_many(problems.kernel.hessian, problems.addresses(), problems.x0, np.empty((1, 1, 1)))",
+    ("_kernels.evaluate.hessian_many(problems.kernel.hessian, problems.addresses(), problems.x0, np.empty((1, 1, 1)))",
      ("heap-buffer-overflow", "WRITE of size", "logistic_hessian")),
     # a controller has a K of 501 by 1002, and no k; state of a run cannot be tried: it lies among that of seven others
     ("block = np.append([1.0, 0.0, 1.0], np.ones(501 * 1002))[None]\n"
@@ -166,8 +167,8 @@ problems = l2o.families.Logistic(500).sample(1, rng=0)
      ("heap-buffer-overflow", "READ of size", "logistic")),
     ("Fixed(_kernels.linear.CONTROLLER, np.full((1, 9), 1e300), 1, 0).simulate(problems, 3)",
      ("runtime error: 1e+300 is outside the range", "controller")),
-    ("_kernels.run.evaluate_many(problems.function, problems.addresses(), problems.x0, np.empty(0), problems.x0.copy(),"
-     " np.empty(1, np.intc))", ("IndexError: Out of bounds on buffer access",)),
+    ("_kernels.evaluate.evaluate_many(problems.function, problems.addresses(), problems.x0, np.empty(0),"
+     " problems.x0.copy(), np.empty(1, np.intc))", ("IndexError: Out of bounds on buffer access",)),
 ], ids=["write", "weights", "read", "cast", "index"])
 def test_debug_build_reports(mistake, report):
     done = subprocess.run([sys.executable, "-c", PRELUDE + mistake], capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
 """Method: anything that minimises, seen alike by rollout, minimize, compare and training.
 
-Two kinds: a `StepMethod` is a function of the history behind the C ABI of _kernels/base/policy.h and runs
+Two kinds: a `StepMethod` asks for points behind the C ABI of _kernels/base/policy.h and runs
 in the native step loop; a solver of another library (baselines) brings its own loop. What they record is
 the same.
 """
@@ -16,8 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from l2o import _kernels
+from l2o.base import arguments
 
-__all__ = ["Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "simulation_room",
+__all__ = ["Handoff", "Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "simulation_room",
            "status_message"]
 
 CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in the kernels
@@ -112,14 +113,49 @@ class Method(ABC):
         self.check_dim(problems.dim)
 
 
+HEIRS = {"lbfgs": (_kernels.lbfgs.METHOD, 10), "bfgs": (_kernels.bfgs.METHOD, 0)}  # with their setting
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """When a policy with a safeguard hands over, and to whom; the defaults are those of the network.
+
+    Parameters
+    ----------
+    most_trials : int or None
+        Trials that it makes at most, at least 1; None for any number.
+    rejections : int
+        Trials in a row without a gain that end its part, at least 1; a trial that is not finite is one. From 2 on the
+        policy may reject trials: it goes on from its best point, and a trial that is not finite does not end its run.
+    flat : float
+        It ends, too, where the maximum norm of the gradient falls to this share of that at the start; 0 is never.
+    heir : {"lbfgs", "bfgs"}
+        What takes over: L-BFGS, with the curvature pairs of the policy's steps, or BFGS, with the matrix that the
+        policy bequeaths, if it has one.
+    """
+
+    most_trials: int | None = 10
+    rejections: int = 1
+    flat: float = 0.5
+    heir: str = "lbfgs"
+
+    def __post_init__(self) -> None:
+        trials = self.most_trials
+        for name, value in (("most_trials", None if trials is None else arguments.count("most_trials", trials)),
+                            ("rejections", arguments.count("rejections", self.rejections)),
+                            ("flat", arguments.number("flat", self.flat))):
+            object.__setattr__(self, name, value)  # Python's own numbers, which JSON holds
+        arguments.choice("heir", self.heir, HEIRS)
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """A policy as the kernels see it.
 
     Attributes
     ----------
-    function : int
-        Address of an l2o_policy_fn.
+    policy : int
+        Address of an l2o_policy, of _kernels/base/policy.h.
     blocks : ndarray, shape (k, size)
         Its data, one block or several.
     length : int
@@ -129,15 +165,43 @@ class Step:
     index : ndarray of int, shape (m,), optional
         The block of each run; by default all runs share the first.
     limits : ndarray, shape (7,), optional
-        What it was trained within, as the struct Limits in _kernels/solvers/_run.pyx has it.
+        What it was trained within, as the struct Limits in _kernels/solvers/_step.pxd has it.
+    handoff : Handoff
+        When another method takes over.
+    curvature : {"hessian"}, optional
+        What it asks for beside values and gradients: the Hessian at the best point.
     """
 
-    function: int
+    policy: int
     blocks: np.ndarray
     length: int
     state_size: int = 0
     index: np.ndarray | None = None
     limits: np.ndarray | None = None
+    handoff: Handoff = Handoff()
+    curvature: str | None = None
+
+    @cached_property
+    def native(self) -> _kernels.step.Step:
+        """The same for the loops."""
+        handoff = self.handoff
+        return _kernels.step.Step(self.policy, self.length, self.state_size, self.curvature is not None,
+                                  handoff.most_trials, handoff.rejections, handoff.flat, *HEIRS[handoff.heir],
+                                  self.limits)
+
+    def hessian(self, problems: Runnable) -> int:
+        """Return the address of the Hessian that it asks for; 0 if it asks for none.
+
+        Raises
+        ------
+        ValueError
+            If it asks for one and the objective has none.
+        """
+        if self.curvature is None:
+            return 0
+        if not problems.hessian_function:
+            raise ValueError("the policy asks for a Hessian; this objective has none")
+        return problems.hessian_function
 
     def addresses(self, m: int) -> np.ndarray:
         """Return the address of each run's block, (m,)."""
@@ -164,7 +228,7 @@ class StepMethod(Method):
         """Return what the kernels need for problems of that dimension."""
 
     def room(self, n_steps: int, dim: int, m: int) -> Record:
-        return _kernels.run.room(m, n_steps, dim)
+        return _kernels.rollout.room(m, n_steps, dim)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         out = self.room(n_steps, problems.dim, len(problems)) if out is None else out
@@ -186,15 +250,15 @@ class StepMethod(Method):
         out = simulation_room(n_steps, problems.dim, m) if out is None else out
         x, fun, jac, status = out
         x[:, 0] = problems.x0
-        _kernels.run.rollout(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
-                             step.state_size, noise, x, fun, jac, status, nfev, evaluations)
+        _kernels.rollout.rollout(problems.function, step.hessian(problems), problems.addresses(), step.native,
+                                 step.addresses(m), noise, x, fun, jac, status, nfev, evaluations)
         return out
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
         m, step = len(problems), self.step(problems.dim)
-        solution = _kernels.run.solution_room(problems.x0)
+        solution = _kernels.minimize.solution_room(problems.x0)
         outside = None if step.limits is None else np.empty(m, np.uint8)
-        _kernels.run.minimize(problems.function, problems.addresses(), step.function, step.addresses(m), step.length,
-                              step.state_size, self.safeguarded and stopping.safeguard, stopping.gtol, stopping.maxiter,
-                              stopping.maxfun, callback, *solution, step.limits, outside)
+        _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
+                                   step.addresses(m), self.safeguarded and stopping.safeguard, stopping.gtol,
+                                   stopping.maxiter, stopping.maxfun, callback, *solution, outside)
         return solution if outside is None else (*solution, outside.view(np.bool_))

@@ -11,18 +11,23 @@ from types import ModuleType
 import numpy as np
 
 import l2o._kernels.base._count as count
+import l2o._kernels.base._evaluate as evaluate
 import l2o._kernels.base._python as python
 import l2o._kernels.base._watch as watch
 import l2o._kernels.policies._linear as linear
+import l2o._kernels.solvers._bfgs as bfgs
 import l2o._kernels.solvers._box as box
 import l2o._kernels.solvers._descent as descent
 import l2o._kernels.solvers._lbfgs as lbfgs
+import l2o._kernels.solvers._minimize as minimize
 import l2o._kernels.solvers._newton as newton
-import l2o._kernels.solvers._run as run
+import l2o._kernels.solvers._rollout as rollout
+import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "box", "count", "descent", "lbfgs", "linear",
-           "logistic", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "run", "watch"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "box", "count", "descent", "evaluate", "lbfgs",
+           "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression",
+           "robust", "rollout", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
@@ -57,5 +62,5 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
 def addresses(blocks: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return the address of row index[i] of the C-contiguous `blocks`, for every i."""
     result = np.empty(len(index), np.uintp)
-    run.addresses(blocks, index, result)
+    evaluate.addresses(blocks, index, result)
     return result

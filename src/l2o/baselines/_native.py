@@ -22,7 +22,7 @@ class NativeMethod(Method):
         """Return the address of the descent_method and its setting for these problems."""
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
-        solution = _kernels.run.solution_room(problems.x0)
+        solution = _kernels.minimize.solution_room(problems.x0)
         _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
                                   stopping.maxiter, stopping.maxfun, callback, *solution)
         return solution

@@ -151,7 +151,7 @@ class MLP(Architecture):
         W1.reshape(n, width)[:, : self.width] = (weights["W1"] / weights["deviation"]).T * np.log2(np.e)
         W2.reshape(dim, width)[:, : self.width] = weights["W2"] * np.log(2)
         b2[:] = weights["b2"]
-        return Step(_kernels.mlp.FUNCTIONS[self.inputs, self.activation, precision.name], blocks, self.history + 1)
+        return Step(_kernels.mlp.POLICIES[self.inputs, self.activation, precision.name], blocks, self.history + 1)
 
     # -- a function of arrays, for training ------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class QuasiNewton(Architecture):
         block[0, 0], block[0, 1:6] = self.memory, weights["start"]
         W = block[0, HEADER:].reshape(len(FEATURES), LANES)
         W[: weights["W"].shape[1], : len(CONTROLS)] = weights["W"].T
-        return Step(_kernels.quasi_newton.FUNCTION, block, length=1, state_size=self.state_size(dim))
+        return Step(_kernels.quasi_newton.POLICY, block, length=1, state_size=self.state_size(dim))
 
     def state_size(self, dim: int) -> int:
         """Return the doubles that a run needs: numbers, vectors, pairs, the matrix."""

@@ -176,7 +176,7 @@ class CompiledObjective:
         block = np.concatenate([table.shape, table.reshape(-1)])[None]  # quicker than Problems of one
         fun, jac, status = np.empty(1), np.empty(x.shape), np.empty(1, np.intc)
         address = _kernels.addresses(block, np.zeros(1, np.intp))
-        _kernels.run.evaluate_many(self.kernel.function, address, x, fun, jac, status)
+        _kernels.evaluate.evaluate_many(self.kernel.function, address, x, fun, jac, status)
         return float(fun[0]), jac[0]
 
 

@@ -167,7 +167,7 @@ class Problems:
         """Return the value, the gradient and the status of each member at its own row of x (m, d)."""
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
         fun, jac, status = np.empty(len(self)), np.empty(x.shape), np.empty(len(self), np.intc)
-        _kernels.run.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
+        _kernels.evaluate.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
         return fun, jac, status
 
     def hessian(self, x: Any) -> np.ndarray:
@@ -182,7 +182,7 @@ class Problems:
             raise NotImplementedError(f"the objective {self.kernel.name!r} offers no Hessian")
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
         hessian = np.empty((*x.shape, self.dim))
-        _kernels.run.hessian_many(self.kernel.hessian, self.addresses(), x, hessian)
+        _kernels.evaluate.hessian_many(self.kernel.hessian, self.addresses(), x, hessian)
         return hessian
 
 

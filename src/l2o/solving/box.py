@@ -133,7 +133,7 @@ def _evaluated(problems: Runnable, x: np.ndarray, rows: np.ndarray) -> tuple[np.
     if rows.any():
         some = np.ascontiguousarray(x[rows])
         f, g, status = np.empty(len(some)), np.empty(some.shape), np.empty(len(some), np.intc)
-        _kernels.run.evaluate_many(problems.function, problems.addresses()[rows], some, f, g, status)
+        _kernels.evaluate.evaluate_many(problems.function, problems.addresses()[rows], some, f, g, status)
         fun[rows], jac[rows] = f, g
     return fun, jac
 

@@ -10,7 +10,7 @@
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport intptr_t
 
-from l2o._kernels.base._abi cimport l2o_history, l2o_policy_fn
+from l2o._kernels.base._abi cimport l2o_policy, l2o_run
 from l2o._kernels.base._branchfree cimport (
     exp2_negabsf, exp2_parts, signed_log1p, signed_log1pf, softplus2_parts, softplus2_partsf)
 from l2o._kernels.base._linalg cimport TILE, add_dots, add_dots_float, add_tiles, real
@@ -28,7 +28,7 @@ cdef enum:
     PART = 256        # units that are activated at a time
 
 
-cdef inline double gradient_scale(const l2o_history* h, const double* block) noexcept nogil:
+cdef inline double gradient_scale(const l2o_run* h, const double* block) noexcept nogil:
     """r = sqrt(floor^2 + s^2), s the largest of the three newest gradient norms seen."""
     cdef intptr_t first = <intptr_t> block[FIRST], i, j
     cdef double largest = 0.0, norm2
@@ -42,7 +42,7 @@ cdef inline double gradient_scale(const l2o_history* h, const double* block) noe
     return 1e-100 if largest < 1e-100 else largest
 
 
-cdef inline void observe(real* seen, const l2o_history* h, const double* block, intptr_t start, intptr_t n, double r,
+cdef inline void observe(real* seen, const l2o_run* h, const double* block, intptr_t start, intptr_t n, double r,
                          bint logarithm) noexcept nogil:
     """Entries start..start+n of the observation, all objective changes or all gradients."""
     cdef intptr_t history = <intptr_t> block[HISTORY], i
@@ -64,7 +64,7 @@ cdef inline void observe(real* seen, const l2o_history* h, const double* block, 
             seen[i] = signed_log1pf(seen[i]) if real is float else signed_log1p(seen[i])
 
 
-cdef inline void layer1(real* hidden, const l2o_history* runs, intptr_t n_runs, const double* block, const real* b1,
+cdef inline void layer1(real* hidden, const l2o_run* runs, intptr_t n_runs, const double* block, const real* b1,
                         const double* r, intptr_t unit, intptr_t size, bint logarithm) noexcept nogil:
     """hidden[i, 0..size] of run i: units unit..unit+size before their activation."""
     cdef intptr_t history = <intptr_t> block[HISTORY], width = <intptr_t> block[WIDTH], i, start, stop, n, part
@@ -110,9 +110,9 @@ cdef inline void activate(real* hidden, intptr_t size, bint rectified) noexcept 
         size -= n
 
 
-cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block, const real* b1,
+cdef inline void forward(const l2o_run* runs, intptr_t n_runs, double* actions, const double* block, const real* b1,
                          const double* r, bint logarithm, bint rectified) noexcept nogil:
-    """action = r net(objective changes / r^2, gradients / r), shortened to the longest step."""
+    """points = x + r net(objective changes / r^2, gradients / r), the step shortened to the longest."""
     cdef intptr_t width = <intptr_t> block[WIDTH], dim = runs.dim, unit = 0, size, i, j
     cdef const real* w2 = b1 + width + <intptr_t> block[HISTORY] * (1 + dim) * width
     cdef const real* b2 = w2 + dim * width
@@ -139,10 +139,12 @@ cdef inline void forward(const l2o_history* runs, intptr_t n_runs, double* actio
         if length2 > longest * longest and length2 < INFINITY:
             for j in range(dim):
                 actions[j] *= longest / sqrt(length2)
+        for j in range(dim):
+            actions[j] += runs[i].x[j]
         actions += dim
 
 
-cdef inline void network(const l2o_history* runs, intptr_t n_runs, double* actions, const double* block,
+cdef inline void network(const l2o_run* runs, intptr_t n_runs, double* actions, const double* block,
                          const real* b1, bint relative, bint logarithm, bint rectified) noexcept nogil:
     """The steps of all runs, RUNS at a time; relative: with the gradient scale as unit."""
     cdef double r[RUNS]
@@ -157,79 +159,93 @@ cdef inline void network(const l2o_history* runs, intptr_t n_runs, double* actio
         n_runs -= n
 
 
-cdef void raw(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void raw(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, False, False, False)
+    network(runs, n_runs, points, block, block + HEADER, False, False, False)
 
 
-cdef void raw_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void raw_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), False, False, False)
+    network(runs, n_runs, points, block, <const float*> (block + HEADER), False, False, False)
 
 
-cdef void linear(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void linear(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, True, False, False)
+    network(runs, n_runs, points, block, block + HEADER, True, False, False)
 
 
-cdef void linear_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void linear_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, False, False)
+    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, False, False)
 
 
-cdef void scaled(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void scaled(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, True, True, False)
+    network(runs, n_runs, points, block, block + HEADER, True, True, False)
 
 
-cdef void scaled_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void scaled_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, True, False)
+    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, True, False)
 
 
-cdef void raw_relu(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void raw_relu(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, False, False, True)
+    network(runs, n_runs, points, block, block + HEADER, False, False, True)
 
 
-cdef void raw_relu_single(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void raw_relu_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), False, False, True)
+    network(runs, n_runs, points, block, <const float*> (block + HEADER), False, False, True)
 
 
-cdef void linear_relu(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void linear_relu(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, True, False, True)
+    network(runs, n_runs, points, block, block + HEADER, True, False, True)
 
 
-cdef void linear_relu_single(const l2o_history* runs, intptr_t n_runs, double* actions,
+cdef void linear_relu_single(const l2o_run* runs, intptr_t n_runs, double* points,
                              const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, False, True)
+    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, False, True)
 
 
-cdef void scaled_relu(const l2o_history* runs, intptr_t n_runs, double* actions, const void* user) noexcept nogil:
+cdef void scaled_relu(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, block + HEADER, True, True, True)
+    network(runs, n_runs, points, block, block + HEADER, True, True, True)
 
 
-cdef void scaled_relu_single(const l2o_history* runs, intptr_t n_runs, double* actions,
+cdef void scaled_relu_single(const l2o_run* runs, intptr_t n_runs, double* points,
                              const void* user) noexcept nogil:
     cdef const double* block = <const double*> user
-    network(runs, n_runs, actions, block, <const float*> (block + HEADER), True, True, True)
+    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, True, True)
 
 
-FUNCTIONS = {                                                  # by inputs, activation, precision of the weights
-    ("raw", "softplus", "float64"): <size_t> <l2o_policy_fn> raw,
-    ("raw", "softplus", "float32"): <size_t> <l2o_policy_fn> raw_single,
-    ("linear", "softplus", "float64"): <size_t> <l2o_policy_fn> linear,
-    ("linear", "softplus", "float32"): <size_t> <l2o_policy_fn> linear_single,
-    ("scaled", "softplus", "float64"): <size_t> <l2o_policy_fn> scaled,
-    ("scaled", "softplus", "float32"): <size_t> <l2o_policy_fn> scaled_single,
-    ("raw", "relu", "float64"): <size_t> <l2o_policy_fn> raw_relu,
-    ("raw", "relu", "float32"): <size_t> <l2o_policy_fn> raw_relu_single,
-    ("linear", "relu", "float64"): <size_t> <l2o_policy_fn> linear_relu,
-    ("linear", "relu", "float32"): <size_t> <l2o_policy_fn> linear_relu_single,
-    ("scaled", "relu", "float64"): <size_t> <l2o_policy_fn> scaled_relu,
-    ("scaled", "relu", "float32"): <size_t> <l2o_policy_fn> scaled_relu_single,
+ctypedef void (*next_points)(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil
+
+cdef l2o_policy[12] policies
+cdef intptr_t n_policies = 0
+
+
+cdef size_t policy(next_points next):
+    """The address of a policy that finds its points so."""
+    global n_policies
+    policies[n_policies].next = next
+    n_policies += 1
+    return <size_t> &policies[n_policies - 1]
+
+
+POLICIES = {                                                   # by inputs, activation, precision of the weights
+    ("raw", "softplus", "float64"): policy(raw),
+    ("raw", "softplus", "float32"): policy(raw_single),
+    ("linear", "softplus", "float64"): policy(linear),
+    ("linear", "softplus", "float32"): policy(linear_single),
+    ("scaled", "softplus", "float64"): policy(scaled),
+    ("scaled", "softplus", "float32"): policy(scaled_single),
+    ("raw", "relu", "float64"): policy(raw_relu),
+    ("raw", "relu", "float32"): policy(raw_relu_single),
+    ("linear", "relu", "float64"): policy(linear_relu),
+    ("linear", "relu", "float32"): policy(linear_relu_single),
+    ("scaled", "relu", "float64"): policy(scaled_relu),
+    ("scaled", "relu", "float32"): policy(scaled_relu_single),
 }

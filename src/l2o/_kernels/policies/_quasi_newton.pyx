@@ -10,7 +10,7 @@ from libc.math cimport INFINITY, copysign, exp, fabs, isfinite, log, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
-from l2o._kernels.base._abi cimport l2o_history, l2o_policy_fn
+from l2o._kernels.base._abi cimport l2o_policy, l2o_run
 from l2o._kernels.base._branchfree cimport LN2, LOG2E, exp2_minus, log2_any
 from l2o._kernels.base._symmetric cimport QUAD, change_times, dot, times
 
@@ -77,7 +77,7 @@ cdef inline intptr_t padded(intptr_t d) noexcept nogil:
     return (d + QUAD - 1) & -QUAD
 
 
-cdef inline void view(Rule* r, const l2o_history* run, const double* block) noexcept nogil:
+cdef inline void view(Rule* r, const l2o_run* run, const double* block) noexcept nogil:
     cdef intptr_t stride = padded(run.dim), m = <intptr_t> block[0]
     r.d, r.stride, r.m, r.first, r.W = run.dim, stride, m, block + 1, block + HEADER
     r.now = <Numbers*> run.state
@@ -128,7 +128,7 @@ cdef inline void set_units(Rule* r, const double* x) noexcept nogil:
         r.unit[j] = 1.0 if not most > 1000.0 * least else fabs(x[j]) if x[j] != 0.0 else most
 
 
-cdef inline void start(Rule* r, const l2o_history* run) noexcept nogil:
+cdef inline void start(Rule* r, const l2o_run* run) noexcept nogil:
     """The first length, from |x| and |g|."""
     cdef double xx = 0.0
     cdef intptr_t j
@@ -168,7 +168,7 @@ cdef inline double cubic(const Trial* t) noexcept nogil:
     return clip(a, 0.05, 10.0) if t.accepted else clip(a, 0.02, 0.8)
 
 
-cdef inline bint is_finite(Rule* r, const l2o_history* run, Trial* t, double* g) noexcept nogil:
+cdef inline bint is_finite(Rule* r, const l2o_run* run, Trial* t, double* g) noexcept nogil:
     """Whether the trial led anywhere and can be reckoned with; its gradient in units of the run."""
     cdef intptr_t j
     for j in range(r.d, r.stride):
@@ -298,7 +298,7 @@ cdef inline void absorb_all(Rule* r, double scale, double psi, const double* g) 
     r.now.gq, r.now.qq = dot(g, r.q, r.stride), dot(r.q, r.q, r.stride)
 
 
-cdef inline void learn(Rule* r, const l2o_history* run) noexcept nogil:
+cdef inline void learn(Rule* r, const l2o_run* run) noexcept nogil:
     """Take in the trial at run.x."""
     cdef Numbers* now = r.now
     cdef Trial t
@@ -336,9 +336,9 @@ cdef inline void learn(Rule* r, const l2o_history* run) noexcept nogil:
     absorb_all(r, 1.0 if first else powers[DRIFT], 1.0 / (1.0 + powers[PSI]), r.g)
 
 
-cdef void rule(const l2o_history* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
+cdef void rule(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
     cdef Rule r
-    cdef intptr_t i, j
+    cdef intptr_t i
     for i in range(n_runs):
         view(&r, &runs[i], <const double*> user)
         if r.now.length == 0.0:
@@ -346,8 +346,8 @@ cdef void rule(const l2o_history* runs, intptr_t n_runs, double* points, const v
         else:
             learn(&r, &runs[i])
         propose(&r, points + i * r.d)
-        for j in range(r.d):
-            points[i * r.d + j] -= runs[i].x[j]
 
 
-FUNCTION = <size_t> <l2o_policy_fn> rule
+cdef l2o_policy quasi_newton
+quasi_newton.next = rule
+POLICY = <size_t> &quasi_newton

@@ -13,6 +13,8 @@ ctypedef struct descent_method:
     # direction led nowhere, so one without faith in what has been learned.
     int (*propose)(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil
     void (*learn)(double* memory, const double* s, const double* y) noexcept nogil  # after a step s, g changed by y
+    # Where another method may write an inverse Hessian for this one to start from, (n, n); or NULL.
+    double* (*inherit)(double* memory) noexcept nogil
 
 ctypedef struct descent:
     # One run. The caller sets what stands above the line.

@@ -1,0 +1,9 @@
+from numpy import ndarray
+
+def addresses(blocks: ndarray, index: ndarray, out: ndarray) -> None: ...
+def evaluate_many(
+    objective: int, data: ndarray, x: ndarray, f: ndarray, g: ndarray, status: ndarray
+) -> None: ...
+def hessian_many(hessian: int, data: ndarray, x: ndarray, h: ndarray) -> None: ...
+
+__test__: dict[str, str]

@@ -1,0 +1,272 @@
+# Minimisation by a policy, with a safeguard: where its trials no longer help, another method, the heir, takes over.
+#
+# As in rollouts, nothing here allocates but one workspace a call, and row i does not depend on its neighbours.
+cimport numpy as cnp
+from libc.math cimport INFINITY, fabs, isfinite
+from libc.stdint cimport intptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from l2o._kernels.base._abi cimport HIGHER, LOWER, NOT_FINITE, l2o_hessian_fn, l2o_objective_fn, l2o_run
+from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles, empty, flags
+from l2o._kernels.base._curvature cimport show_curvature
+from l2o._kernels.base._evaluate cimport (
+    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, is_better, largest, rounding)
+from l2o._kernels.base._history cimport history_push, history_reset, history_size
+from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size, product
+from l2o._kernels.solvers._step cimport GROUP, Limits, Step, drop, group, step_rules
+
+cnp.import_array()
+
+cdef struct Minimization:                                      # one run
+    descent best                                               # the best point seen, as the heir takes it over
+    const step_rules* rules
+    l2o_hessian_fn hessian
+    unsigned char outside                                      # whether a step of the policy was beyond its limits
+    double* point                                              # the newest trial
+    double* gradient
+    double* curvature                                          # (n, n), or NULL
+    double* work                                               # shared: descent_size(n)
+    double value
+    double steepness                                           # of the start: the maximum norm of its gradient
+    intptr_t rejected                                          # trials without a gain, in a row
+    int status
+    bint told                                                  # whether the policy has been told of the newest trial
+    bint learned                                               # the next trial is the policy's
+    bint helped                                                # one of its trials led to a better point
+
+
+cdef inline void look_at_curvature(Minimization* run, l2o_run* h) noexcept nogil:
+    if run.curvature != NULL and not show_curvature(run.hessian, run.curvature, h, run.best.data):
+        run.status = OBJECTIVE_FAILED
+
+
+cdef inline void start(Minimization* run, l2o_run* h) noexcept nogil:
+    cdef descent* best = &run.best
+    memcpy(run.point, best.x, best.n * sizeof(double))
+    run.status = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data)
+    memcpy(best.g, run.gradient, best.n * sizeof(double))
+    best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
+    run.steepness, run.learned, run.helped = largest(run.gradient, best.n), True, False
+    run.outside, run.told, run.rejected = False, False, 0
+    h.best_x, h.best_g, h.best_f = best.x, best.g, best.f[0]
+    if run.status == LIMIT:
+        look_at_curvature(run, h)
+
+
+cdef inline void tell(Minimization* run, l2o_run* h) noexcept nogil:
+    if not run.told:
+        history_push(h, run.point, run.value, run.gradient)
+        run.told = True
+
+
+cdef inline bint still_helps(const Minimization* run) noexcept nogil:
+    """The rule of the safeguard after a trial; its numbers for the network: benchmarks/handoff.py."""
+    return (run.rejected < run.rules.rejections and not run.outside and run.best.nfev <= run.rules.most_trials
+            and largest(run.best.g, run.best.n) > run.rules.flat * run.steepness)
+
+
+cdef inline bint beyond(const Minimization* run, double before, const double* step,
+                        const double* change) noexcept nogil:
+    """Whether a step of the policy, from a value `before`, showed what training did not; a NaN is beyond."""
+    cdef const Limits* limits = run.rules.limits
+    cdef double length2 = product(step, step, run.best.n), bend = product(step, change, run.best.n)
+    return not (run.status != NON_FINITE and run.best.nit <= limits.horizon
+                and limits.least_gradient <= run.steepness <= limits.most_gradient
+                and largest(run.gradient, run.best.n) <= limits.most_gradient
+                and limits.fall <= run.value - before <= limits.rise
+                and limits.least_curvature * length2 <= bend <= limits.most_curvature * length2)
+
+
+cdef inline bint inherits(const Minimization* run) noexcept nogil:
+    """Whether the heir is given the policy's matrix, rather than pairs."""
+    return run.rules.policy.bequeath != NULL and run.rules.heir.inherit != NULL
+
+
+cdef inline void hand_over(Minimization* run, l2o_run* h, const void* weights) noexcept nogil:
+    """Prepare the heir. If no trial helped, and no matrix is inherited, its run is that from the start, to the bit."""
+    cdef descent* best = &run.best
+    if inherits(run):
+        tell(run, h)
+        run.rules.policy.bequeath(h, best.method.inherit(best.memory), weights)
+    elif not run.helped:
+        best.method.reset(best.memory, best.n, run.rules.setting, best.data)
+    if not run.helped:
+        best.lowest = best.first
+
+
+cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexcept nogil:
+    """Whether the policy is not to be asked again; where it no longer helps, the heir finishes the run."""
+    cdef descent* best = &run.best
+    if run.status == LIMIT and largest(best.g, best.n) <= best.gtol:
+        run.status = CONVERGED
+    if run.status != LIMIT or best.nit >= best.maxiter or best.nfev >= best.maxfun:
+        return True
+    if run.learned:
+        return False
+    hand_over(run, h, weights)
+    run.status = descend(best, run.work)
+    return True
+
+
+cdef inline bint move(Minimization* run, const double* origin, const double* point, double* step) noexcept nogil:
+    """Take on a point; step is how it differs from the origin. Whether it does, and is finite."""
+    cdef double total = 0.0
+    cdef intptr_t j
+    for j in range(run.best.n):
+        step[j] = point[j] - origin[j]
+        total += fabs(step[j])
+    if not 0.0 < total < INFINITY and (run.best.memory != NULL or run.rules.rejects):
+        run.learned = False
+        if run.best.memory == NULL:
+            run.status = PRECISION_LOSS if isfinite(total) else NON_FINITE
+        return False
+    memcpy(run.point, point, run.best.n * sizeof(double))
+    return True
+
+
+cdef inline void take(Minimization* run, l2o_run* h, const double* step, const double* change) noexcept nogil:
+    """Judge a finite trial; the best point is kept, and the heir learns the curvature along the step."""
+    cdef descent* best = &run.best
+    cdef double before = best.f[0]
+    best.lowest, h.outcome = min(best.lowest, run.value), HIGHER
+    if is_better(run.value, run.gradient, best.f[0], best.g, best.first, best.lowest, best.n):
+        memcpy(best.x, run.point, best.n * sizeof(double))
+        memcpy(best.g, run.gradient, best.n * sizeof(double))
+        best.f[0], run.helped, h.outcome, h.best_f = run.value, True, LOWER, run.value
+        best.nit += run.rules.rejects
+        look_at_curvature(run, h)
+    run.rejected = 0 if run.value + rounding(run.value) < before else run.rejected + 1
+    if best.memory != NULL:
+        if not inherits(run):
+            best.method.learn(best.memory, step, change)
+        run.learned = still_helps(run)
+    if (best.after_step != NULL and (h.outcome == LOWER or not run.rules.rejects)
+            and best.after_step(best.observer, run.point, run.value, run.gradient, best.nfev)):
+        run.status = STOPPED
+
+
+cdef inline void advance(Minimization* run, l2o_run* h, const double* point) noexcept nogil:
+    """Evaluate the point that the policy asks for and see what came of it.
+
+    A policy that may not reject trials steps from one to the next; one that may steps from the best point, and its
+    steps are counted as iterations where they lead to a better one.
+    """
+    cdef descent* best = &run.best
+    cdef bint rejects = run.rules.rejects
+    cdef const double* slope = best.g if rejects else h.g
+    cdef double* step = run.work
+    cdef double* change = run.work + best.n
+    cdef intptr_t j
+    if not move(run, best.x if rejects else run.point, point, step):
+        return
+    run.status, run.told = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data), False
+    best.nfev += 1
+    best.nit += run.status == LIMIT and not rejects
+    for j in range(best.n):
+        change[j] = run.gradient[j] - slope[j]
+    if run.rules.limits != NULL and not run.outside:
+        run.outside = beyond(run, h.f[0], step, change)
+    if run.status == LIMIT:
+        take(run, h, step, change)
+    elif run.status == NON_FINITE and (rejects or best.memory != NULL):
+        run.status, h.outcome, run.rejected = LIMIT, NOT_FINITE, run.rejected + 1
+        run.learned = best.memory == NULL or still_helps(run)
+    if rejects and best.memory == NULL and run.status == LIMIT and run.rejected >= run.rules.rejections:
+        run.status = PRECISION_LOSS
+
+
+cdef void minimize_group(const void* weights, l2o_run* h, double* points, Minimization* runs,
+                         intptr_t n_runs) noexcept nogil:
+    """Run each until its best point has a gradient within gtol; x, f, g become the best point seen."""
+    cdef intptr_t row[GROUP]
+    cdef intptr_t active = n_runs, k
+    for k in range(n_runs):
+        row[k] = k
+        start(&runs[k], &h[k])
+    while active > 0:
+        k = 0
+        while k < active:
+            if ends(&runs[row[k]], &h[k], weights):
+                active -= 1
+                drop(h, row, k, active)
+            else:
+                tell(&runs[row[k]], &h[k])
+                k += 1
+        if active > 0:
+            runs[0].rules.policy.next(h, active, points, weights)
+        for k in range(active):
+            advance(&runs[row[k]], &h[k], points + k * runs[0].best.n)
+
+
+def solution_room(cnp.ndarray x0 not None):
+    """Return arrays for minimisations from x0 (m, n): a copy of it, f (m,), g (m, n), nit, nfev, status (m,)."""
+    cdef intptr_t m = x0.shape[0], n = x0.shape[1]
+    return (cnp.PyArray_NewCopy(x0, cnp.NPY_CORDER), empty(cnp.NPY_DOUBLE, 1, m), empty(cnp.NPY_DOUBLE, 2, m, n),
+            empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INT, 1, m))
+
+
+def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step step not None,
+             cnp.ndarray weights not None, bint safeguard, double gtol, intptr_t maxiter, intptr_t maxfun,
+             object callback, cnp.ndarray x not None, cnp.ndarray f not None, cnp.ndarray g not None,
+             cnp.ndarray nit not None, cnp.ndarray nfev not None, cnp.ndarray status not None,
+             cnp.ndarray outside=None):
+    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
+
+    With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether a step of the policy
+    was beyond its limits; None if it has none. hessian is 0 but for a step that asks for it.
+    """
+    cdef const step_rules* rules = &step.rules
+    cdef intptr_t m = x.shape[0], n = x.shape[1], i = 0, k, n_runs
+    cdef intptr_t size = history_size(n, rules.length, rules.state_size), square = n * n if rules.curvature else 0
+    cdef intptr_t inheritance = rules.heir.size(n, rules.setting) if safeguard else 0
+    cdef const size_t* data_of = addresses_in(data, m)
+    cdef const size_t* weights_of = addresses_in(weights, m)
+    cdef double* xs = doubles(x, m * n)
+    cdef double* fs = doubles(f, m)
+    cdef double* gs = doubles(g, m * n)
+    cdef intptr_t* nits = counts(nit, m)
+    cdef intptr_t* nfevs = counts(nfev, m)
+    cdef int* statuses = codes(status, m)
+    cdef unsigned char* beyond_them = NULL if rules.limits == NULL else flags(outside, m)
+    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 3 * n + square) + descent_size(n))
+                                           * sizeof(double))
+    cdef double* histories = memory + GROUP * inheritance
+    cdef double* vectors = histories + GROUP * size            # points asked for, trials, gradients, workspace
+    cdef double* squares = vectors + 3 * GROUP * n + descent_size(n)
+    cdef list told = [callback, n, None]
+    cdef l2o_run h[GROUP]
+    cdef Minimization runs[GROUP]
+    if memory == NULL:
+        raise MemoryError
+    memset(runs, 0, sizeof(runs))
+    for k in range(GROUP):
+        runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
+        runs[k].best.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
+        runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
+        runs[k].point, runs[k].gradient = vectors + (GROUP + k) * n, vectors + (2 * GROUP + k) * n
+        runs[k].work = vectors + 3 * GROUP * n
+        if safeguard:
+            runs[k].best.memory = memory + k * inheritance
+        if rules.curvature:
+            runs[k].curvature = squares + k * square
+        if callback is not None:
+            runs[k].best.after_step, runs[k].best.observer = call_back, <void*> told
+    with nogil:
+        while i < m:
+            n_runs = group(weights_of + i, m - i)
+            for k in range(n_runs):
+                history_reset(&h[k], histories + k * size, n, rules.length, rules.state_size)
+                runs[k].best.data = <void*> data_of[i + k]
+                runs[k].best.x, runs[k].best.f, runs[k].best.g = xs + (i + k) * n, fs + i + k, gs + (i + k) * n
+                if safeguard:
+                    rules.heir.reset(runs[k].best.memory, n, rules.setting, runs[k].best.data)
+            minimize_group(<const void*> weights_of[i], h, vectors, runs, n_runs)
+            for k in range(n_runs):
+                nits[i + k], nfevs[i + k], statuses[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
+                if beyond_them != NULL:
+                    beyond_them[i + k] = runs[k].outside
+            i += n_runs
+    free(memory)
+    if told[2] is not None:
+        raise told[2]

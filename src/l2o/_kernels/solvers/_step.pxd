@@ -1,0 +1,51 @@
+# How runs of a policy go: whom to ask for points, what it is shown, and when and to whom it hands over.
+cimport numpy as cnp
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_policy, l2o_run
+from l2o._kernels.solvers._descent cimport descent_method
+
+cdef enum:
+    GROUP = 8                                                  # runs in step
+
+ctypedef struct Limits:                                        # of what a policy met in training, with a margin
+    double least_gradient                                      # at the start; maximum norms
+    double most_gradient
+    double fall                                                # of f in a step, negative
+    double rise
+    double least_curvature                                     # along a step
+    double most_curvature
+    double horizon
+
+ctypedef struct step_rules:
+    const l2o_policy* policy
+    intptr_t length                                            # entries of history that it looks at
+    intptr_t state_size                                        # doubles of its own memory
+    bint curvature                                             # it asks for Hessians
+    bint rejects                                               # it may reject trials, and goes on from the best point
+    # the hand-over, in a run with a safeguard
+    intptr_t most_trials
+    intptr_t rejections                                        # trials without a gain, in a row
+    double flat                                                # share of the first gradient that is the heir's
+    const descent_method* heir
+    size_t setting                                             # of the heir
+    const Limits* limits                                       # or NULL
+
+cdef class Step:
+    cdef step_rules rules
+    cdef object limits                                         # kept alive
+
+
+cdef inline intptr_t group(const size_t* weights, intptr_t m) noexcept nogil:
+    """How many of the m runs that remain go together: neighbours with the same weights, at most GROUP."""
+    cdef intptr_t n = 1
+    while n < min(m, <intptr_t> GROUP) and weights[n] == weights[0]:
+        n += 1
+    return n
+
+
+cdef inline void drop(l2o_run* h, intptr_t* row, intptr_t k, intptr_t last) noexcept nogil:
+    """Take run k out of a group: the last one takes its place."""
+    cdef l2o_run ended = h[k]
+    h[k], h[last] = h[last], ended
+    row[k] = row[last]
