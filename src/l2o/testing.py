@@ -9,11 +9,11 @@ import ctypes
 import itertools
 import threading
 import time
-from typing import Any
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike
 from l2o.families import Family
 from l2o.problems import Problems
 from l2o.problems.objectives import HEADER, CompiledObjective, is_compiled, kernel_of, one_problem
@@ -33,7 +33,7 @@ _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_ssize_t, ctypes.c_void_p)
 
 
-def check_objective(objective: Any, data: Any, x: Any) -> None:
+def check_objective(objective: object, data: ArrayLike | None, x: ArrayLike) -> None:
     """Check a compiled objective at a point.
 
     It looks for a value or gradient that is not finite, a gradient that is not that of the value or that is not

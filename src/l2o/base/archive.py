@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import File
 
 __all__ = ["discard_unfinished", "read", "write"]
 
 
-def write(path: Any, arrays: dict[str, np.ndarray], **records: Any) -> None:
+def write(path: File, arrays: dict[str, np.ndarray], **records: Any) -> None:
     """Write arrays, and records that JSON holds, under their names; an OSError names the path."""
     for name, record in records.items():
         arrays = {**arrays, name: np.frombuffer(json.dumps(record, sort_keys=True).encode(), np.uint8)}
@@ -32,7 +33,7 @@ def write(path: Any, arrays: dict[str, np.ndarray], **records: Any) -> None:
             raise type(error)(error.errno, f"cannot write: {error.strerror or error}", os.fspath(path)) from None
 
 
-def read(path: Any, name: str, what: str, error: type[ValueError] = ValueError) -> tuple[dict[str, np.ndarray], Any]:
+def read(path: File, name: str, what: str, error: type[ValueError] = ValueError) -> tuple[dict[str, np.ndarray], Any]:
     """Return the arrays and the record of that name.
 
     A file that cannot be read is an OSError, and one of another kind, or damaged, is the given error: either names the
@@ -52,7 +53,7 @@ def read(path: Any, name: str, what: str, error: type[ValueError] = ValueError) 
     return arrays, record
 
 
-def discard_unfinished(path: Any) -> None:
+def discard_unfinished(path: File) -> None:
     """Remove what a process that was killed while it wrote the file has left beside it."""
     folder, name = os.path.split(os.fspath(path))
     pattern = f".{glob.escape(name)}.????????{glob.escape(os.path.splitext(name)[1])}"

@@ -11,14 +11,16 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
+
+from l2o.base.typing import ArrayLike, File, Seed
 
 __all__ = ["array", "choice", "count", "flag", "generator", "number", "starts", "writable", "written"]
 
 
-def count(name: str, value: Any, least: int = 1) -> int:
+def count(name: str, value: SupportsIndex, least: int = 1) -> int:
     """Return `value` as an int that is at least `least`."""
     try:
         result = operator.index(value)
@@ -29,7 +31,7 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return result
 
 
-def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False, finite: bool = True) -> float:
+def number(name: str, value: SupportsFloat, low: float = 0.0, *, exclusive: bool = False, finite: bool = True) -> float:
     """Return `value` as a float that is at least (or above) `low`, and finite unless infinity stands for no bound."""
     try:
         result = float(value)
@@ -42,21 +44,21 @@ def number(name: str, value: Any, low: float = 0.0, *, exclusive: bool = False, 
     return result
 
 
-def choice(name: str, value: Any, known: Iterable[str]) -> str:
+def choice(name: str, value: object, known: Iterable[str]) -> str:
     """Return `value` if it is one of the known names."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, known))}")
     return value
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """Return `value` as a bool, if it is one."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} is {value!r}; expected True or False")
     return bool(value)
 
 
-def array(name: str, value: Any, shape: tuple[int | None, ...] | None, what: str = "", *,
+def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, what: str = "", *,
           finite: bool = True) -> np.ndarray:
     """Return `value` as a C-contiguous float64 array of that shape; None stands for any length, or any shape."""
     try:
@@ -85,12 +87,12 @@ def _holds_numbers(given: np.ndarray) -> bool:
     return given.dtype.kind == "O" and not any(isinstance(each, (str, bytes, type(None))) for each in given.flat)
 
 
-def starts(x0: Any, m: int, dim: int) -> np.ndarray:
+def starts(x0: ArrayLike, m: int, dim: int) -> np.ndarray:
     """Return starting points (m, dim), a copy."""
     return array("x0", x0, (m, dim), f"one starting point of dimension {dim} for each of {m} problems").copy()
 
 
-def generator(rng: Any) -> np.random.Generator:
+def generator(rng: Seed) -> np.random.Generator:
     """Return the generator that `rng` stands for (SPEC 7: None, a seed, a SeedSequence or a Generator)."""
     try:
         return np.random.default_rng(rng)
@@ -100,12 +102,12 @@ def generator(rng: Any) -> np.random.Generator:
         ) from None
 
 
-def writable(path: Any) -> None:
+def writable(path: File) -> None:
     """Raise an OSError that names `path` if no file can be put there; nothing is left of the attempt."""
     _beside(path, tempfile.TemporaryFile).close()
 
 
-def _beside(path: Any, make: Callable[..., Any]) -> Any:
+def _beside(path: File, make: Callable[..., Any]) -> Any:
     """Return what `make` of tempfile makes in the folder of `path`, under a name that begins and ends alike."""
     folder, name = os.path.split(path)
     folder = folder or "."
@@ -120,7 +122,7 @@ def _beside(path: Any, make: Callable[..., Any]) -> Any:
 
 
 @contextmanager
-def written(path: Any) -> Iterator[str]:
+def written(path: File) -> Iterator[str]:
     """Give a temporary name beside `path` that takes its place when the block ends well: nothing half written."""
     path = os.fspath(path)
     handle, temporary = _beside(path, tempfile.mkstemp)

@@ -14,14 +14,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
 from l2o import _kernels
+from l2o.base.typing import Flag, Workers
 from l2o.version import __version__
 
-__all__ = ["Task", "check_progress", "here", "map_rows", "resolve_workers", "shown"]
+__all__ = ["Task", "check_progress", "map_rows", "resolve_workers", "shown", "threads_of"]
+
+Item = TypeVar("Item")
+Mapper = Callable[..., Iterable[Any]]
 
 CHUNKS = 64  # for workers that do not say how many they are
 FIRST_PIECE, PIECE_SECONDS = 32, 0.05  # Ctrl-C is heard between pieces: kernels hear nothing while they run
@@ -37,7 +41,7 @@ class Task(Protocol):
         """Do it: return arrays with as many rows, which are those of `out` if it is given."""
 
 
-def resolve_workers(workers: Any) -> int | Callable[..., Any]:
+def resolve_workers(workers: Workers) -> int | Mapper:
     """Return a thread count, or a map-like callable."""
     if type(workers) is int and workers > 0:  # the usual case first: it is part of what a call costs
         return workers
@@ -50,15 +54,16 @@ def resolve_workers(workers: Any) -> int | Callable[..., Any]:
         if workers < 1:
             raise ValueError(f"workers is {workers}; expected at least 1, or -1 for all CPUs")
         return int(workers)
-    return mapper
+    return cast(Mapper, mapper)
 
 
-def here(workers: Any) -> int:
+def threads_of(workers: Workers) -> int:
     """Return the threads for what is not worth sending to other processes: too much data for too little work."""
     return int(workers) if isinstance(workers, (int, np.integer)) else 1
 
 
-def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces: bool = False, stop: Any = None,
+def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pieces: bool = False,
+             stop: Flag | None = None,
              room: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
     """Run slices of a task of m rows and join what they return along the first axis.
 
@@ -92,7 +97,7 @@ def map_rows(task: Task, m: int, workers: Any, progress: bool = False, *, pieces
 
 
 def _in_threads(n: int, run: Callable[[slice], tuple[np.ndarray, ...]], slices: list[slice], progress: bool,
-                stop: Any) -> list[tuple[np.ndarray, ...]]:
+                stop: Flag) -> list[tuple[np.ndarray, ...]]:
     """Return the parts from n threads; one is this one. An exception, Ctrl-C too, ends them all after their piece."""
     if n == 1:
         return [run(rows) for rows in shown(slices, progress, len(slices))]
@@ -106,7 +111,7 @@ def _in_threads(n: int, run: Callable[[slice], tuple[np.ndarray, ...]], slices: 
 
 
 def _in_pieces(task: Task, rows: slice, whole: tuple[np.ndarray, ...] | None, size: int,
-               stop: threading.Event) -> tuple[np.ndarray, ...]:
+               stop: Flag) -> tuple[np.ndarray, ...]:
     """Do some rows of a task, first `size` of them, then as many at a time as the time of the last piece suggests."""
     parts, first = [], rows.start
     while first < rows.stop and not stop.is_set():
@@ -133,7 +138,7 @@ def _labelled(item: tuple[int, Task]) -> tuple[int, str, tuple[np.ndarray, ...] 
         return start, _build(), error
 
 
-def _gathered(task: Task, slices: list[slice], workers: Any, mapper: Callable[..., Any],
+def _gathered(task: Task, slices: list[slice], workers: Workers, mapper: Callable[..., Any],
               progress: bool) -> list[tuple[np.ndarray, ...]]:
     """Return the parts from workers of the caller, who may have closed, broken or misunderstood them."""
     items = [(rows.start, task[rows]) for rows in slices]
@@ -155,7 +160,7 @@ def _gathered(task: Task, slices: list[slice], workers: Any, mapper: Callable[..
     return [part for _, _, part in parts]
 
 
-def _answers(results: Any, workers: Any, items: list[Any]) -> Iterator[Any]:
+def _answers(results: Any, workers: Workers, items: list[Any]) -> Iterator[Any]:
     """Yield the results as they come; a Dask client's map, for one, returns futures."""
     with _blaming(workers, "broke down", items):
         results = iter(results)
@@ -171,7 +176,7 @@ def _answers(results: Any, workers: Any, items: list[Any]) -> Iterator[Any]:
 
 
 @contextmanager
-def _blaming(workers: Any, fault: str, items: list[Any]) -> Iterator[None]:
+def _blaming(workers: Workers, fault: str, items: list[Any]) -> Iterator[None]:
     """Name the executor in its errors; a plain map speaks for itself, and so does what cannot be sent."""
     try:
         yield
@@ -190,7 +195,7 @@ def _join(columns: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(columns)
 
 
-def shown(items: Iterable[Any], progress: bool, total: int, label: str = "") -> Iterable[Any]:
+def shown(items: Iterable[Item], progress: bool, total: int, label: str = "") -> Iterable[Item]:
     """Return the items, behind a progress bar if asked for."""
     return _tqdm()(items, total=total, desc=label or None, leave=False) if progress else items
 

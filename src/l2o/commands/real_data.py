@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -83,7 +82,7 @@ class FactorRegressions:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, which: Any) -> FactorRegressions:
+    def __getitem__(self, which: slice | np.ndarray) -> FactorRegressions:
         return FactorRegressions(*(getattr(self, field.name)[which] for field in fields(self)))
 
     def problems(self) -> Problems:

@@ -20,11 +20,13 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
+from l2o.base.typing import File, Seed, Workers
 from l2o.baselines import GradientDescent, Momentum
 from l2o.commands.real_data import breast_cancer_triples
 from l2o.evaluation import Comparison, compare
 from l2o.evaluation.report import as_json
 from l2o.families import PAPER, Family, named
+from l2o.methods import Method
 from l2o.policies import Policy
 from l2o.problems import Problems
 from l2o.solving.minimize import minimize_many
@@ -82,13 +84,13 @@ class Reproduction:
     paths: list[str]
 
 
-def evaluate(policy: Policy, problems: Any, tuned: dict[str, Any], workers: Any = 1) -> Comparison:
+def evaluate(policy: Policy, problems: Problems, tuned: dict[str, Method], workers: Workers = 1) -> Comparison:
     """Compare a policy with tuned baselines, nonlinear CG and L-BFGS, both SciPy's."""
-    methods = {"learned": policy, **tuned, "CG": "cg", "L-BFGS": "scipy-lbfgs"}
+    methods: dict[str, str | Method] = {"learned": policy, **tuned, "CG": "cg", "L-BFGS": "scipy-lbfgs"}
     return compare(problems, methods, n_steps=STEPS, workers=workers)
 
 
-def lowest_basin(problems: Problems, family: Family, rng: Any = None, workers: Any = 1) -> np.ndarray:
+def lowest_basin(problems: Problems, family: Family, rng: Seed = None, workers: Workers = 1) -> np.ndarray:
     """Return the lowest value (m,) that L-BFGS finds from 50 starting points of the family's law."""
     rng = arguments.generator(rng)
     starts = (family.starts(len(problems), rng) for _ in range(STARTS))
@@ -108,14 +110,14 @@ def run_ends(comparison: Comparison, lowest: np.ndarray) -> dict[str, dict[str, 
     return ends
 
 
-def tuned_baselines(problems: Any) -> tuple[dict[str, Any], list[Any]]:
+def tuned_baselines(problems: Problems) -> tuple[dict[str, Method], list[Momentum]]:
     """Return gradient descent and momentum, tuned on training functions, and every momentum tried."""
     momentum, tried = tune(Momentum, problems, n_steps=40, return_grid=True)
     descent = tune(GradientDescent, problems, n_steps=40)
     return {"gradient descent": descent, "momentum": momentum}, tried
 
 
-def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, workers: Any = 1, progress: bool = False,
+def reproduce(name: str, out: File, *, quick: bool = False, seed: int = 0, workers: Workers = 1, progress: bool = False,
               say: Callable[[str], None] = print) -> Reproduction:
     """Train, evaluate and write results.json, the figures and the policy.
 
@@ -172,7 +174,7 @@ def reproduce(name: str, out: Any, *, quick: bool = False, seed: int = 0, worker
     return Reproduction(policy, test, fresh, real, record, paths)
 
 
-def reproduce_all(out: Any, *, say: Callable[[str], None] = print, **settings: Any) -> dict[str, Reproduction]:
+def reproduce_all(out: File, *, say: Callable[[str], None] = print, **settings: Any) -> dict[str, Reproduction]:
     """Do `reproduce` for each family of the paper, in a folder of its own.
 
     Parameters
@@ -192,7 +194,7 @@ def reproduce_all(out: Any, *, say: Callable[[str], None] = print, **settings: A
     return found
 
 
-def _writable_folder(out: Any) -> str:
+def _writable_folder(out: File) -> str:
     """Make the folder and see that it can be written to, before any work."""
     folder = os.fspath(out)
     if os.path.exists(folder) and not os.path.isdir(folder):
@@ -227,8 +229,8 @@ def _say_evaluation(fresh: Comparison, record: dict[str, Any], say: Callable[[st
         + ", ".join(f"{name} {end['lowest_basin']:.3f}" for name, end in ends.items()))
 
 
-def _real_data(name: str, policy: Policy, tuned: dict[str, Any], quick: bool, workers: Any, record: dict[str, Any],
-               say: Callable[[str], None]) -> Comparison | None:
+def _real_data(name: str, policy: Policy, tuned: dict[str, Method], quick: bool, workers: Workers,
+               record: dict[str, Any], say: Callable[[str], None]) -> Comparison | None:
     if name != "logistic" or importlib.util.find_spec("sklearn") is None:
         record["real_data"] = None
         say("\nreal data: skipped, scikit-learn is not installed (pip install 'l2o[examples]')"

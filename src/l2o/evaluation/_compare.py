@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from l2o.base import arguments
 from l2o.base.parallel import resolve_workers
+from l2o.base.typing import ArrayLike, Seed, Workers
 from l2o.baselines import resolve
 from l2o.evaluation.bootstrap import resample
 from l2o.evaluation.comparison import Comparison
@@ -20,8 +20,9 @@ from l2o.solving.rollout import Rollouts, rollout
 __all__ = ["compare"]
 
 
-def compare(problems: Problems, methods: Mapping[str, Any], x0: Any = None, *, n_steps: int = 100, f_star: Any = None,
-            workers: Any = 1, n_bootstrap: int = 2000, rng: Any = 0) -> Comparison:
+def compare(problems: Problems, methods: Mapping[str, str | Method], x0: ArrayLike | None = None, *,
+            n_steps: int = 100, f_star: ArrayLike | None = None, workers: Workers = 1, n_bootstrap: int = 2000,
+            rng: Seed = 0) -> Comparison:
     """Run methods on the same problems from the same points, without tolerances.
 
     Parameters
@@ -77,7 +78,7 @@ def compare(problems: Problems, methods: Mapping[str, Any], x0: Any = None, *, n
     return Comparison(problems, chosen, runs, f_star, n_steps, resamples)
 
 
-def _chosen(methods: Any, problems: Problems) -> dict[str, Method]:
+def _chosen(methods: Mapping[str, str | Method], problems: Problems) -> dict[str, Method]:
     if not isinstance(methods, Mapping):
         raise TypeError(f"methods is {type(methods).__name__}; expected a dict from names to methods")
     if not methods:
@@ -91,7 +92,7 @@ def _chosen(methods: Any, problems: Problems) -> dict[str, Method]:
     return chosen
 
 
-def _lowest(problems: Problems, runs: list[Rollouts], workers: Any) -> np.ndarray:
+def _lowest(problems: Problems, runs: list[Rollouts], workers: Workers) -> np.ndarray:
     """Return the lowest value (m,) that a run evaluated or a polish from the best point of each run found."""
     rows = np.arange(len(problems))
     values = [np.where(np.isfinite(each.fun), each.fun, np.inf) for each in runs]

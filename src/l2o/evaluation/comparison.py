@@ -10,12 +10,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import File
 from l2o.evaluation import report
 from l2o.evaluation.bootstrap import CONFIDENCE
 from l2o.evaluation.curves import VALUES, Curve, Values, difference, summarise
@@ -231,7 +231,7 @@ class Comparison:
                 record["methods"][name]["seconds_per_problem"] = seconds
         return report.as_json(record)
 
-    def to_json(self, path: str | PathLike[str], timing: bool = False) -> None:
+    def to_json(self, path: File, timing: bool = False) -> None:
         """Write `to_dict` to a file.
 
         Parameters

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import File
 from l2o.evaluation import plotting
 from l2o.evaluation.comparison import Comparison
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["figure", "paper_figure"]
 
 
-def figure(comparison: Comparison, path: str | PathLike[str], title: str = "", *, seconds: bool = False) -> None:
+def figure(comparison: Comparison, path: File, title: str = "", *, seconds: bool = False) -> None:
     """Write one PNG with all views of a comparison.
 
     Mean and median by iteration, mean by evaluation, and margin of victory; with seconds also the margin
@@ -55,7 +55,7 @@ def figure(comparison: Comparison, path: str | PathLike[str], title: str = "", *
     save(canvas, axes[0, 0], path, title)
 
 
-def paper_figure(comparison: Comparison, path: str | PathLike[str], title: str = "") -> None:
+def paper_figure(comparison: Comparison, path: File, title: str = "") -> None:
     """Write one PNG in the paper's form.
 
     The mean margin of victory, and the objective values on the first two functions, all by iteration and on
@@ -97,7 +97,7 @@ def paper_figure(comparison: Comparison, path: str | PathLike[str], title: str =
     save(canvas, ax, path, title)
 
 
-def save(canvas: Figure, ax: Axes, path: str | PathLike[str], title: str) -> None:
+def save(canvas: Figure, ax: Axes, path: File, title: str) -> None:
     """Write a figure with one legend for all of its axes, that of ax."""
     handles, labels = ax.get_legend_handles_labels()
     for each in canvas.axes:

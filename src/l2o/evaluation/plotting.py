@@ -111,7 +111,7 @@ def plot_margins(margins: Mapping[str, Curve], ax: Axes | None = None, by: str =
     return ax
 
 
-def new_figure(size: tuple[float, float], w_pad: float = 4 / 72, h_pad: float = 4 / 72) -> Figure:
+def new_figure(size: tuple[float, float], w_pad: float = 3 / 72, h_pad: float = 3 / 72) -> Figure:
     """Return a figure of that size in inches, with these pads round its axes, without a display.
 
     Raises

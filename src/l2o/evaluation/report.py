@@ -20,7 +20,7 @@ def records(curves: Mapping[str, Curve]) -> dict[str, Any]:
     return {name: asdict(curve) for name, curve in curves.items()}
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> Any:
     """Return the value in JSON's own types: arrays as lists, numbers that are not finite as None."""
     if isinstance(value, dict):
         return {name: as_json(entry) for name, entry in value.items()}

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
+from l2o.methods import Method
 from l2o.problems import Problems
 from l2o.solving.rollout import Rollouts, rollout
 
@@ -22,7 +22,7 @@ REPETITIONS = 5
 SLOW = 1.0  # seconds; what takes longer than this is timed once
 
 
-def seconds_per_problem(problems: Problems, method: Any, n_steps: int) -> float:
+def seconds_per_problem(problems: Problems, method: Method, n_steps: int) -> float:
     """Return the seconds that n_steps steps take for one problem, on one worker.
 
     The whole batch is run 5 times and the median divided by its size; a batch that takes more than a

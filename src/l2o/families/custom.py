@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike, Seed
 from l2o.families.family import Family
 from l2o.problems import Problems, from_blocks
 from l2o.problems.objectives import blocks, kernel_of
 
 __all__ = ["Custom"]
+
+Sampler = Callable[[np.random.Generator], tuple[ArrayLike, ArrayLike]]
 
 
 @dataclass(frozen=True, init=False)
@@ -54,11 +57,11 @@ class Custom(Family):
     True
     """
 
-    objective: Any
+    objective: object
     n_variables: int
-    draw: Callable[[np.random.Generator], tuple[Any, Any]] | None
+    draw: Sampler | None
 
-    def __init__(self, objective: Any, *, dim: int, sample: Any = None) -> None:
+    def __init__(self, objective: object, *, dim: int, sample: Sampler | None = None) -> None:
         kernel_of(objective)  # what is wrong with it shows here, not in the first minimisation
         if sample is not None and not callable(sample):
             raise TypeError(f"sample is {sample!r}; expected a callable, sample(rng) -> (data, x0)")
@@ -76,7 +79,7 @@ class Custom(Family):
         name = None if self.draw is None else f"{self.draw.__module__}.{getattr(self.draw, '__qualname__', '')}"
         return {"dim": self.dim, "sample": name}
 
-    def sample(self, m: int, rng: Any = None) -> Problems:
+    def sample(self, m: int, rng: Seed = None) -> Problems:
         """Draw members, one after the other.
 
         The first k of m members are those of ``sample(k)`` with the same seed.
@@ -108,7 +111,7 @@ class Custom(Family):
         starts = [arguments.array("x0 of sample", x0, (self.dim,)) for _, x0 in drawn]
         return self.from_data([data for data, _ in drawn], starts)
 
-    def starts(self, m: int, rng: Any = None) -> np.ndarray:
+    def starts(self, m: int, rng: Seed = None) -> np.ndarray:
         """Draw starting points, those that the sampler gives; standard normal without one.
 
         Parameters
@@ -124,7 +127,7 @@ class Custom(Family):
         """
         return super().starts(m, rng) if self.draw is None else self.sample(m, rng).x0
 
-    def from_data(self, data: Any, x0: Any = None) -> Problems:
+    def from_data(self, data: Iterable[ArrayLike], x0: ArrayLike | None = None) -> Problems:
         """Make the members of given data.
 
         Parameters
@@ -145,10 +148,10 @@ class Custom(Family):
             If x0 is missing or not finite, or shapes do not fit.
         """
         try:
-            data = list(data)
+            tables = list(data)
         except TypeError:
             raise TypeError(f"data is {type(data).__name__}; expected a table for each problem") from None
-        made = blocks(data)
+        made = blocks(tables)
         if x0 is None:
-            raise ValueError(f"x0 is None; expected starting points, shape {(len(data), self.dim)}")
-        return from_blocks(kernel_of(self.objective), made, arguments.starts(x0, len(data), self.dim))
+            raise ValueError(f"x0 is None; expected starting points, shape {(len(tables), self.dim)}")
+        return from_blocks(kernel_of(self.objective), made, arguments.starts(x0, len(tables), self.dim))

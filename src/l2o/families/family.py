@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import Seed
 from l2o.problems import Problems
 
 __all__ = ["Family"]
@@ -36,14 +37,14 @@ class Family(ABC):
         """Number of variables."""
 
     @abstractmethod
-    def sample(self, m: int, rng: Any = None) -> Problems:
+    def sample(self, m: int, rng: Seed = None) -> Problems:
         """Draw m members with starting points."""
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as a record that JSON holds, for the card of a policy."""
         return asdict(self)  # type: ignore[call-overload]
 
-    def starts(self, m: int, rng: Any = None) -> np.ndarray:
+    def starts(self, m: int, rng: Seed = None) -> np.ndarray:
         """Draw starting points of the family's law, standard normal.
 
         Parameters

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike, Seed
 from l2o.families import points
 from l2o.families.family import Family
 from l2o.problems import NEURAL_NET, Problems, from_blocks
@@ -88,7 +89,7 @@ class NeuralNet(Family):
         fits = min(CHUNK, SCRATCH // self._rows, int(LARGEST_LOG2 / np.log2(self.n_classes)))
         return fits // LEAST_CHUNK * LEAST_CHUNK
 
-    def sample(self, m: int, rng: Any = None) -> Problems:
+    def sample(self, m: int, rng: Seed = None) -> Problems:
         """Draw members: a few Gaussians, each with a random label, not all the same.
 
         Means and starting points are standard normal; covariances are A A^T, A of standard normal
@@ -117,7 +118,7 @@ class NeuralNet(Family):
             x0[i] = rng.standard_normal(self.dim)
         return self.from_data(X, y, x0)
 
-    def from_data(self, X: Any, y: Any, x0: Any = None) -> Problems:
+    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None) -> Problems:
         """Make the members of given data.
 
         Parameters

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike
 
 __all__ = ["HEADER", "clusters", "columns", "features", "gaussian"]
 
@@ -25,7 +24,7 @@ def gaussian(rng: np.random.Generator, n: int, p: int) -> np.ndarray:
     return mean + rng.standard_normal((n, p)) @ factor.T
 
 
-def features(X: Any, n_features: int) -> np.ndarray:
+def features(X: ArrayLike, n_features: int) -> np.ndarray:
     """Return X as an array (m, n, n_features) of finite numbers, n at least 1."""
     X = arguments.array("X", X, (None, None, n_features), "(functions, points, features)")
     if X.shape[1] == 0:

@@ -23,6 +23,7 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike
 from l2o.errors import CompilationError
 from l2o.problems import Kernel, Problems, from_blocks
 
@@ -109,7 +110,7 @@ class CompiledObjective:
     def __repr__(self) -> str:
         return f"CompiledObjective({self.name})"
 
-    def __call__(self, x: Any, data: Any, grad: Any) -> float:
+    def __call__(self, x: np.ndarray, data: np.ndarray, grad: np.ndarray) -> float:
         """Call the Python function, not compiled."""
         return self.function(x, data, grad)
 
@@ -165,7 +166,7 @@ class CompiledObjective:
                 self._kernel = Kernel(self.name, self._compiled.address, source=self)
             return self._kernel
 
-    def value_and_grad(self, x: Any, data: Any = None) -> tuple[float, np.ndarray]:
+    def value_and_grad(self, x: ArrayLike, data: ArrayLike | None = None) -> tuple[float, np.ndarray]:
         """Return value and gradient (d,) at x (d,), compiled.
 
         With it the objective is a function for others: ``scipy.optimize.minimize(decay.value_and_grad, x0,
@@ -229,7 +230,7 @@ class _Address:
     source_hash = None
 
     def __init__(self, given: Any, name: str, signature: str, function: int, user_data: int | None) -> None:
-        if _plain(signature) != _plain(SIGNATURE):
+        if _spelled(signature) != _spelled(SIGNATURE):
             raise TypeError(f"the objective has the signature {signature!r}; expected {SIGNATURE!r}")
         self.given, self.name, self.user_data = given, name, user_data
         self.kernel = Kernel(name, function, source=self)
@@ -262,7 +263,7 @@ def _in_capsule(what: str, capsule: Any, *name: bytes) -> Any:
     return get(capsule, *name)
 
 
-def _plain(signature: str) -> tuple[str, ...]:
+def _spelled(signature: str) -> tuple[str, ...]:
     """Return the types of a signature, result first, in one spelling for C, Cython, ctypes, cffi and Numba."""
     arguments_first = re.fullmatch(r"\((.*)\) -> (\w+)", signature)  # Numba's order
     parts = arguments_first or re.fullmatch(r"([\w ]+?)\s*\((.*)\)", signature)
@@ -276,19 +277,19 @@ def _plain(signature: str) -> tuple[str, ...]:
                           ("int64_t", ctypes.c_int64), ("int64", ctypes.c_int64)):
         if ctypes.sizeof(kind) == ctypes.sizeof(ctypes.c_void_p):
             words[integer] = "intptr_t"
-    plain = [words.get(name, name) for name in names]
-    if plain[-1].endswith("*"):  # the data may be a pointer to anything
-        plain[-1] = "void*"
-    return tuple(plain)
+    types = [words.get(name, name) for name in names]
+    if types[-1].endswith("*"):  # the data may be a pointer to anything
+        types[-1] = "void*"
+    return tuple(types)
 
 
-def is_compiled(given: Any) -> bool:
+def is_compiled(given: object) -> bool:
     """Return whether something is a compiled objective: of `l2o.objective`, a cfunc or a LowLevelCallable."""
     return isinstance(given, (CompiledObjective, *_types("numba.core.ccallback", "CFunc"),
                               *_types("scipy._lib._ccallback", "LowLevelCallable")))
 
 
-def kernel_of(given: Any) -> Kernel:
+def kernel_of(given: object) -> Kernel:
     """Return what the kernels need of a compiled objective.
 
     Raises
@@ -310,7 +311,7 @@ def kernel_of(given: Any) -> Kernel:
     return address.kernel
 
 
-def blocks(data: Sequence[Any]) -> np.ndarray:
+def blocks(data: Sequence[ArrayLike]) -> np.ndarray:
     """Return the blocks (m, size) of m tables of data, each (rows, columns); short ones are filled up with zeros."""
     tables = [_table(f"data[{i}]", table) for i, table in enumerate(data)]
     result = _kernels.aligned((len(tables), HEADER + max((table.size for table in tables), default=0)))
@@ -320,7 +321,7 @@ def blocks(data: Sequence[Any]) -> np.ndarray:
     return result
 
 
-def _table(name: str, data: Any) -> np.ndarray:
+def _table(name: str, data: ArrayLike) -> np.ndarray:
     return arguments.array(name, data, (None, None), "(rows, columns)", finite=False)
 
 
@@ -328,7 +329,7 @@ def _no_data() -> np.ndarray:
     return np.empty((0, 0))
 
 
-def one_problem(given: Any, x0: Any, args: Any = ()) -> Problems:
+def one_problem(given: object, x0: ArrayLike | None, args: object = ()) -> Problems:
     """Return a compiled objective and its data, the one entry of args, as a batch of one.
 
     Without args a LowLevelCallable is called with its user_data, any other objective with data of no rows.

@@ -7,15 +7,16 @@ _kernels/base/objective.h. `Problems` holds the blocks of many members; indexing
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike
 
 __all__ = ["Kernel", "Objective", "Problems", "PythonObjective", "number_of"]
 
@@ -89,11 +90,17 @@ class Problems:
     def __repr__(self) -> str:
         return f"Problems({self.kernel.name}, {len(self)} of dimension {self.dim})"
 
-    def __getitem__(self, which: Any) -> Any:
+    @overload
+    def __getitem__(self, which: int | np.integer) -> Objective: ...
+
+    @overload
+    def __getitem__(self, which: slice | Sequence[int] | np.ndarray) -> Problems: ...
+
+    def __getitem__(self, which: int | np.integer | slice | Sequence[int] | np.ndarray) -> Objective | Problems:
         if isinstance(which, (int, np.integer)):
             if not -len(self) <= which < len(self):
                 raise IndexError(f"index is {which}; there are {len(self)} problems")
-            return Objective(self[[which]])
+            return Objective(self[[int(which)]])
         if isinstance(which, slice) and which == slice(0, len(self)):
             return self
         return Problems(self.kernel, self.blocks, self.index[which], self.x0[which])
@@ -132,7 +139,7 @@ class Problems:
         result.flags.writeable = False
         return result
 
-    def with_starts(self, x0: Any) -> Problems:
+    def with_starts(self, x0: ArrayLike | None) -> Problems:
         """Return the same members with other starting points.
 
         Parameters
@@ -149,7 +156,7 @@ class Problems:
             return self
         return Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
 
-    def value_and_grad(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
+    def value_and_grad(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return the value and gradient of each member at its own row of x.
 
         Parameters
@@ -163,14 +170,14 @@ class Problems:
         """
         return self.evaluate(x)[:2]
 
-    def evaluate(self, x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def evaluate(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the value, the gradient and the status of each member at its own row of x (m, d)."""
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
         fun, jac, status = np.empty(len(self)), np.empty(x.shape), np.empty(len(self), np.intc)
         _kernels.evaluate.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
         return fun, jac, status
 
-    def hessian(self, x: Any) -> np.ndarray:
+    def hessian(self, x: ArrayLike) -> np.ndarray:
         """Return the Hessian (m, d, d) of each member at its own row of x (m, d).
 
         Raises
@@ -215,7 +222,7 @@ def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray) -> Problems:
     return _problems(kernel, blocks, np.arange(len(blocks)), x0)
 
 
-def problems_with_starts(problems: Any, x0: Any) -> Problems:
+def problems_with_starts(problems: object, x0: ArrayLike | None) -> Problems:
     """Return problems, checked, with starting points x0 (None: their own)."""
     if not isinstance(problems, Problems):
         raise TypeError(f"problems is {type(problems).__name__}; expected Problems (family.sample or family.from_data)")
@@ -247,26 +254,26 @@ class Objective:
         """Starting point, (d,)."""
         return self.problem.x0[0].copy()
 
-    def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
+    def value_and_grad(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """Return the value and the gradient (d,) at x (d,)."""
         return self.evaluate(x)[:2]
 
-    def evaluate(self, x: Any) -> tuple[float, np.ndarray, int]:
+    def evaluate(self, x: ArrayLike) -> tuple[float, np.ndarray, int]:
         """Return the value, the gradient (d,) and the status at x (d,)."""
         fun, jac, status = self.problem.evaluate(arguments.array("x", x, (self.dim,), finite=False)[None])
         return float(fun[0]), jac[0], int(status[0])
 
-    def fun(self, x: Any) -> float:
+    def fun(self, x: ArrayLike) -> float:
         """Return the value at x (d,)."""
         return self.value_and_grad(x)[0]
 
     __call__ = fun
 
-    def grad(self, x: Any) -> np.ndarray:
+    def grad(self, x: ArrayLike) -> np.ndarray:
         """Return the gradient (d,) at x (d,)."""
         return self.value_and_grad(x)[1]
 
-    def hessian(self, x: Any) -> np.ndarray:
+    def hessian(self, x: ArrayLike) -> np.ndarray:
         """Return the Hessian (d, d) at x (d,)."""
         return self.problem.hessian(arguments.array("x", x, (self.dim,), finite=False)[None])[0]
 
@@ -286,19 +293,19 @@ class PythonObjective:
         Calls that a value with its gradient takes.
     """
 
-    def __init__(self, function: Callable[[np.ndarray, Any], tuple[Any, Any]], calls: Callable[[], int],
-                 x0: np.ndarray, calls_per_point: int = 1) -> None:
+    def __init__(self, function: Callable[[np.ndarray, float | np.ndarray], tuple[ArrayLike, ArrayLike]],
+                 calls: Callable[[], int], x0: np.ndarray, calls_per_point: int = 1) -> None:
         self._function = function
         self._calls = calls
         self.calls_per_point = calls_per_point
         self.x0 = x0[None]
         self.error: BaseException | None = None
-        self.high: Any = np.inf
+        self.high: float | np.ndarray = np.inf
 
     def __len__(self) -> int:
         return 1
 
-    def __getitem__(self, which: Any) -> PythonObjective:
+    def __getitem__(self, which: int | slice) -> PythonObjective:
         return self
 
     @property
@@ -328,7 +335,7 @@ class PythonObjective:
         """Return the address of this object, (1,)."""
         return np.array([id(self)], np.uintp)
 
-    def value_and_grad(self, x: Any) -> tuple[float, np.ndarray]:
+    def value_and_grad(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """Return value and gradient at x (d,), checked."""
         fun, jac = self._function(np.array(x, np.float64), self.high)
         value = number_of(fun)
@@ -336,12 +343,12 @@ class PythonObjective:
         gradient = arguments.array("the gradient", jac, (self.dim,), finite=False)
         return value, gradient.copy()  # the user may write the next one to the same array
 
-    def evaluate(self, x: Any) -> tuple[float, np.ndarray, None]:
+    def evaluate(self, x: ArrayLike) -> tuple[float, np.ndarray, None]:
         """Return value and gradient at x (d,), and no status: an error is an exception."""
         return *self.value_and_grad(x), None
 
 
-def number_of(value: Any) -> float:
+def number_of(value: ArrayLike) -> float:
     """Return a value of fun, a number or an array of one, as a float."""
     if isinstance(value, float):
         return float(value)

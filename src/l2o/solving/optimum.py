@@ -7,11 +7,10 @@ where that ended, where the objective offers a Hessian. One number a problem, th
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike, Workers
 from l2o.baselines import LBFGS
 from l2o.problems import Problems
 from l2o.solving.minimize import minimize_many
@@ -22,7 +21,7 @@ NEWTON_STEPS = 15
 SMALLEST_CURVATURE = 1e-10  # of the largest one, by magnitude: below it an eigenvalue is rounding
 
 
-def best_known(problems: Problems, candidates: Any, *, workers: Any = 1) -> np.ndarray:
+def best_known(problems: Problems, candidates: ArrayLike, *, workers: Workers = 1) -> np.ndarray:
     """Return the lowest value known of each problem.
 
     The best finite candidate is polished with L-BFGS (memory 30, no tolerance on f) and, where the
@@ -78,7 +77,7 @@ def _best_candidate(problems: Problems, candidates: np.ndarray) -> tuple[np.ndar
     return points[rows, best], values[rows, best]
 
 
-def _polished(problems: Problems, workers: Any) -> np.ndarray:
+def _polished(problems: Problems, workers: Workers) -> np.ndarray:
     """Return the lowest value (m,) met from the problems' starting points."""
     with_hessian = problems.kernel.hessian is not None
     # Newton ends quadratically what L-BFGS begins

@@ -9,7 +9,9 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.parallel import map_rows
+from l2o.base.typing import ArrayLike, Workers
 from l2o.baselines import resolve
+from l2o.methods import Method
 from l2o.problems import Problems, problems_with_starts
 
 __all__ = ["Rollouts", "rollout"]
@@ -44,7 +46,8 @@ class Rollouts:
     evaluations: np.ndarray
 
 
-def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 40, workers: Any = 1) -> Rollouts:
+def rollout(problems: Problems, x0: ArrayLike | None = None, *, method: str | Method, n_steps: int = 40,
+            workers: Workers = 1) -> Rollouts:
     """Run a method from x0 for n_steps steps, without any tolerance or safeguard.
 
     Parameters
@@ -87,7 +90,7 @@ def rollout(problems: Problems, x0: Any = None, *, method: Any, n_steps: int = 4
 @dataclass(eq=False)  # not frozen, which costs a third of a microsecond
 class _RecordTask:
     problems: Problems
-    method: Any
+    method: Method
     n_steps: int
 
     def __getitem__(self, rows: slice) -> _RecordTask:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from l2o.base import arguments
-from l2o.problems import Objective, PythonObjective, number_of
+from l2o.base.typing import ArrayLike
+from l2o.problems import Objective, Problems, PythonObjective, number_of
 from l2o.problems.objectives import is_compiled, one_problem
 from l2o.solving.slopes import contradiction, ways
 
@@ -19,7 +20,7 @@ DOUBT = 0.2  # of the change of f: a gradient that is right is far more exact th
 SIZES = (1e-4, 1e-5, 1e-6, 1e-7)  # of the ways along a gradient in doubt, relative to the variables
 
 
-def target(fun: Any, x0: Any, args: Any, jac: Any) -> Any:
+def target(fun: object, x0: ArrayLike | None, args: object, jac: object) -> Problems | PythonObjective:
     """Return what the kernels can run as a batch of one."""
     if isinstance(fun, Objective) or is_compiled(fun):
         if jac is not True and jac is not None and jac is not False:  # SciPy says None where nothing was said
@@ -36,7 +37,7 @@ def target(fun: Any, x0: Any, args: Any, jac: Any) -> Any:
     return PythonObjective(*_value_and_grad(fun, args, jac), x0, 1 + differences * len(x0))
 
 
-def _native(fun: Any, x0: Any, args: Any) -> Any:
+def _native(fun: object, x0: ArrayLike | None, args: object) -> Problems:
     """Return an objective that is compiled as a batch of one."""
     if not isinstance(fun, Objective):
         return one_problem(fun, x0, args)
@@ -45,7 +46,8 @@ def _native(fun: Any, x0: Any, args: Any) -> Any:
     return fun.problem if x0 is None else fun.problem.with_starts(arguments.array("x0", x0, (fun.dim,))[None])
 
 
-def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable[..., Any], Callable[[], int]]:
+def _value_and_grad(fun: Callable[..., Any], args: tuple[Any, ...],
+                    jac: object) -> tuple[Callable[..., Any], Callable[[], int]]:
     """Return x -> (value, gradient), and the number of calls of fun so far."""
     calls = 0
 
@@ -61,9 +63,6 @@ def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable
                              "else pass jac=None (2-point differences) or a callable")
         return result
 
-    def apart(x: np.ndarray, high: Any) -> Any:
-        return counted(x), jac(np.copy(x), *args)
-
     def differences(x: np.ndarray, high: Any) -> Any:
         from scipy.optimize import approx_fprime
 
@@ -76,13 +75,14 @@ def _value_and_grad(fun: Any, args: tuple[Any, ...], jac: Any) -> tuple[Callable
     if jac is True:
         return together, lambda: calls
     if callable(jac):
-        return apart, lambda: calls
+        return lambda x, _: (counted(x), jac(np.copy(x), *args)), lambda: calls
     if jac is None or jac is False:
         return differences, lambda: calls
     raise TypeError(f"jac is {jac!r}; expected True, False, None or a callable")
 
 
-def doubt(problem: Any, x: np.ndarray, gradient: np.ndarray, low: Any = -np.inf, high: Any = np.inf) -> tuple[str, int]:
+def doubt(problem: Problems | PythonObjective, x: np.ndarray, gradient: np.ndarray,
+          low: float | np.ndarray = -np.inf, high: float | np.ndarray = np.inf) -> tuple[str, int]:
     """Say if a gradient (d,) at x (d,) is plainly not that of the values, and how many evaluations that took.
 
     It goes along the gradient, in variables of the size of x, and back, within the bounds. What fun raises out there
@@ -110,7 +110,8 @@ def doubt(problem: Any, x: np.ndarray, gradient: np.ndarray, low: Any = -np.inf,
             "its gradient is wrong (l2o.testing.check_objective finds where)."), n_evaluations
 
 
-def _uphill(gradient: np.ndarray, x: np.ndarray, x0: np.ndarray, low: Any, high: Any) -> np.ndarray:
+def _uphill(gradient: np.ndarray, x: np.ndarray, x0: np.ndarray, low: float | np.ndarray,
+            high: float | np.ndarray) -> np.ndarray:
     """Return a direction (d,) with the signs of a gradient, in which each variable moves by its own size.
 
     It is zero where the bounds are close.

@@ -12,17 +12,20 @@ import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import ArrayLike, Workers
 from l2o.baselines import GradientDescent, Momentum
 from l2o.methods import Method
 from l2o.problems import Problems, problems_with_starts
 from l2o.solving.rollout import rollout
 
 __all__ = ["best_of_grid", "grid", "tune"]
+
+Baseline = TypeVar("Baseline", bound=Method)
 
 REFINEMENT = np.arange(-8, 9) / 8  # positions around the best point of the grid, in steps of the grid
 WIDENINGS = 8  # a bound on how often the grid grows: on a separable logistic regression any step size is too small
@@ -69,8 +72,18 @@ AXES: dict[type, dict[str, Axis]] = {
 }
 
 
-def tune(baseline_class: type, problems: Problems, n_steps: int = 40, *, x0: Any = None, workers: Any = 1,
-         return_grid: bool = False) -> Any:
+@overload
+def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, *, x0: ArrayLike | None = None,
+         workers: Workers = 1, return_grid: Literal[False] = False) -> Baseline: ...
+
+
+@overload
+def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, *, x0: ArrayLike | None = None,
+         workers: Workers = 1, return_grid: Literal[True]) -> tuple[Baseline, list[Baseline]]: ...
+
+
+def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, *, x0: ArrayLike | None = None,
+         workers: Workers = 1, return_grid: bool = False) -> Baseline | tuple[Baseline, list[Baseline]]:
     """Find the settings of a baseline with the lowest mean of f - f_star over k = 1..n_steps.
 
     The grid has 16 step sizes, and 8 decays for momentum. It grows where its best point lies on a border
@@ -148,8 +161,8 @@ def grid(baseline_class: type) -> list[Method]:
     return [_baseline(baseline_class, axes, position) for position in positions]
 
 
-def best_of_grid(methods: Sequence[Any], problems: Problems, n_steps: int = 40, *, x0: Any = None,
-                 f_star: Any = None, workers: Any = 1) -> np.ndarray:
+def best_of_grid(methods: Sequence[Method], problems: Problems, n_steps: int = 40, *, x0: ArrayLike | None = None,
+                 f_star: ArrayLike | None = None, workers: Workers = 1) -> np.ndarray:
     """Return the lowest of the methods' mean curves at each k: what no one setting can do, all together reach.
 
     Parameters

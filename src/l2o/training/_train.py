@@ -14,6 +14,7 @@ import scipy
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
+from l2o.base.typing import Seed
 from l2o.families import Family
 from l2o.policies import MLP, Architecture, Policy
 from l2o.policies.limits import Limits
@@ -31,7 +32,7 @@ HORIZON = 40  # steps over which policies are compared on the validation functio
 HELD_OUT = 5  # of given problems without validation functions, every fifth is held out
 
 
-def streams(rng: Any) -> dict[str, np.random.Generator]:
+def streams(rng: Seed) -> dict[str, np.random.Generator]:
     """Return a generator for each purpose: branches of one seed that never meet it or each other.
 
     Parameters

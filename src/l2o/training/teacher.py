@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from l2o._kernels.training.riccati import backward_many
-from l2o.base.parallel import here, map_rows
+from l2o.base.parallel import map_rows, threads_of
+from l2o.base.typing import Workers
 from l2o.problems import Problems
 from l2o.training.controllers import Controllers
 from l2o.training.coupling import Coupling
@@ -88,11 +89,11 @@ class TrustRegion:
     policy: Reference | None
     coupling: Coupling | None
     layout: Layout
-    workers: Any = 1
+    workers: Workers = 1
 
     def solve(self, eta: float, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return K, k, Q_aa of the best controllers of some functions, and whether each exists."""
-        return map_rows(_Backward(self, eta, rows), len(rows), here(self.workers))
+        return map_rows(_Backward(self, eta, rows), len(rows), threads_of(self.workers))
 
     def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""

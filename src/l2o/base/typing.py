@@ -1,0 +1,34 @@
+"""Types of what users give: seeds, workers, files, callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from os import PathLike
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["ArrayLike", "Executor", "File", "Flag", "Seed", "Workers"]
+
+
+class Executor(Protocol):
+    """Anything that maps: a pool of threads or of processes, a client of Dask."""
+
+    def map(self, function: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
+        """Call the function on each item; results come in order."""
+
+
+class Flag(Protocol):
+    """Anything that is set once, such as a `threading.Event`."""
+
+    def set(self) -> None:
+        """Set it."""
+
+    def is_set(self) -> bool:
+        """Whether it is set."""
+
+
+File: TypeAlias = str | PathLike[str]
+Seed: TypeAlias = int | np.integer | np.random.SeedSequence | np.random.Generator | None
+Workers: TypeAlias = int | np.integer | Executor | Callable[..., Iterable[Any]]
