@@ -28,6 +28,7 @@ ORDER = [
     "methods",
     "policies", "families",
     "baselines",
+    "learning",
     "solving",
     "training",
     "evaluation", "testing",

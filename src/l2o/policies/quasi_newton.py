@@ -14,6 +14,7 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.methods import Step
 from l2o.policies.architecture import Architecture
+from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
 
 __all__ = ["QuasiNewton"]
@@ -37,12 +38,15 @@ class QuasiNewton(Architecture):
     features : bool
         Whether the controls see all 14 features of a trial, or only whether it was rejected and how much too long or
         short the step was.
+    prior : PriorShape, optional
+        What runs of a family begin with. A policy with a prior serves the dimension of that family.
     """
 
     kind: ClassVar[str] = "quasi-newton"
 
     memory: int = 5
     features: bool = True
+    prior: PriorShape | None = None
 
     def __post_init__(self) -> None:
         memory, features = arguments.count("memory", self.memory), arguments.flag("features", self.features)
@@ -50,18 +54,39 @@ class QuasiNewton(Architecture):
             raise ValueError(f"memory is {memory}; expected a number from 1 to {MOST_PAIRS}")
         object.__setattr__(self, "memory", memory)
         object.__setattr__(self, "features", features)
+        if isinstance(self.prior, dict):  # from a card
+            object.__setattr__(self, "prior", PriorShape(**self.prior))
 
     def shapes(self, dim: int | None = None) -> dict[str, tuple[int, ...]]:
-        return {"W": (len(CONTROLS), len(FEATURES) if self.features else CONSTANTS), "start": (5,)}
+        rule: dict[str, tuple[int, ...]] = {
+            "W": (len(CONTROLS), len(FEATURES) if self.features else CONSTANTS), "start": (5,)}
+        return rule if self.prior is None or dim is None else {**rule, **self.prior.shapes(dim)}
+
+    def dim(self, weights: Weights) -> int | None:
+        return None if self.prior is None else len(weights["base"])
+
+    def check(self, weights: Weights) -> None:
+        if self.prior is not None:
+            self.prior.check(weights)
+
+    def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
+        return x0 if self.prior is None else self.prior.starts(weights, x0)
 
     def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
                 observed: np.ndarray | None = None) -> Weights:
         """Return the constants by hand, from which a training starts: nothing is drawn."""
         W = np.zeros(self.shapes()["W"])
+        if self.prior is not None:
+            return {**self._from_prior(W), **self.prior.initial(1 if dim is None else dim)}
         W[0, [0, 2, 3]] = 0.3, 1.3, 0.7  # the stretch follows the curvature
         W[1, :2] = 1.2, -0.9  # a step is at most about e^1.2 of the last, e^0.3 after a rejection
         W[2, 0] = -1.5
         W[3, 0] = 3.0  # the newest pair nearly by DFP
+        return {"W": W, "start": np.array([0.0, 0.25, 0.0, 1.0, -0.7])}
+
+    def _from_prior(self, W: np.ndarray) -> Weights:
+        """Return the constants by hand from a prior: where its scale is right, H is left alone; BFGS."""
+        W[0, 2], W[1, :2], W[2, 0], W[3, 0], W[4, 0] = 0.6, (1.2, -0.9), -1.5, -6.0, 0.3
         return {"W": W, "start": np.array([0.0, 0.25, 0.0, 1.0, -0.7])}
 
     def check_dim(self, dim: int) -> None:
@@ -73,9 +98,12 @@ class QuasiNewton(Architecture):
     def step(self, weights: Weights, dim: int) -> Step:
         """Pack the weights for the kernel."""
         self.check_dim(dim)
-        block = _kernels.aligned((1, HEADER + LANES * len(FEATURES)))
+        prior = np.empty(0) if self.prior is None else self.prior.packed(weights)
+        size = HEADER + LANES * len(FEATURES)
+        block = _kernels.aligned((1, size + len(prior)))
         block[0, 0], block[0, 1:6] = self.memory, weights["start"]
-        W = block[0, HEADER:].reshape(len(FEATURES), LANES)
+        block[0, 6], block[0, size:] = size * (self.prior is not None), prior
+        W = block[0, HEADER:size].reshape(len(FEATURES), LANES)
         W[: weights["W"].shape[1], : len(CONTROLS)] = weights["W"].T
         return Step(_kernels.quasi_newton.POLICY, block, length=1, state_size=self.state_size(dim))
 

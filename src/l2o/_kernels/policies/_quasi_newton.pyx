@@ -3,9 +3,10 @@
 # again, steered by controls that are linear in features of the last trial. docs/learned-rule.md has the formulas.
 #
 # Every trial gives a pair (s, y), accepted or not; the best point, its gradient g and the step s = -tau H g are what a
-# trial is measured against. Block of the policy: memory m, w (5), two unused; then W transposed (14, 8), five controls
-# and padding a row. State of a run: the numbers of `Numbers`, then vectors of `stride` numbers, d with padding: units
-# of x, best point, its gradient g, q = H g, m rows s, m rows y; then 1 / s'y (m, padded); then H (d, stride).
+# trial is measured against. Block of the policy: memory m, w (5), where in the block a prior stands or 0, one unused;
+# W transposed (14, 8), five controls and padding a row; a prior (_prior.pxd). State of a run: `Numbers`; then vectors
+# of `stride` numbers, d with padding: units of x, best point, its gradient g, q = H g, m rows s, m rows y; then 1 / s'y
+# (m, padded); then H (d, stride).
 from libc.math cimport INFINITY, copysign, exp, fabs, isfinite, log, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memset
@@ -13,6 +14,7 @@ from libc.string cimport memset
 from l2o._kernels.base._abi cimport l2o_policy, l2o_run
 from l2o._kernels.base._branchfree cimport LN2, LOG2E, exp2_minus, log2_any
 from l2o._kernels.base._symmetric cimport QUAD, change_times, dot, times
+from l2o._kernels.policies._prior cimport Shape, clip, first_step, matrix, predict
 
 cdef enum:
     MOST_VARIABLES = 200
@@ -40,7 +42,10 @@ ctypedef struct Numbers:                                       # of the state
     double tau
     double ratio                                               # features of the trial before
     double log_minimiser
-    double unused
+    double seed                                                # of the enumeration
+
+cdef enum:                                                     # where H came from: a prior whose step is looked at, too
+    GUESS, EXPECTED, LOOKING
 
 ctypedef struct Rule:                                          # one run: its numbers, where its arrays are
     intptr_t d
@@ -89,10 +94,6 @@ cdef inline void view(Rule* r, const l2o_run* run, const double* block) noexcept
     r.H = r.inverse_sy + padded(m)
 
 
-cdef inline double clip(double a, double low, double high) noexcept nogil:
-    return low if a < low else high if a > high else a
-
-
 cdef inline double sigmoid(double a) noexcept nogil:
     return 1.0 / (1.0 + exp(-a))
 
@@ -112,11 +113,11 @@ cdef inline void forget(Rule* r) noexcept nogil:
     isotropic(r, h)
     for j in range(r.stride):
         r.q[j] = h * r.g[j]
-    r.now.pairs = 0.0
+    r.now.pairs, r.now.seed = 0.0, GUESS
     r.now.gq, r.now.qq = dot(r.g, r.q, r.stride), dot(r.q, r.q, r.stride)
 
 
-cdef inline void set_units(Rule* r, const double* x) noexcept nogil:
+cdef inline void set_units(Rule* r, const double* x, bint guess) noexcept nogil:
     """Run in x_i / |x_i| where these differ by more than 1000; zeros count as the largest."""
     cdef double least = INFINITY, most = 0.0
     cdef intptr_t j
@@ -125,14 +126,14 @@ cdef inline void set_units(Rule* r, const double* x) noexcept nogil:
         if x[j] != 0.0:
             least = min(least, fabs(x[j]))
     for j in range(r.d):
-        r.unit[j] = 1.0 if not most > 1000.0 * least else fabs(x[j]) if x[j] != 0.0 else most
+        r.unit[j] = 1.0 if not (guess and most > 1000.0 * least) else fabs(x[j]) if x[j] != 0.0 else most
 
 
-cdef inline void start(Rule* r, const l2o_run* run) noexcept nogil:
-    """The first length, from |x| and |g|."""
+cdef inline void start(Rule* r, const l2o_run* run, bint guess) noexcept nogil:
+    """The first length, from |x| and |g|; a prior knows the units of x."""
     cdef double xx = 0.0
     cdef intptr_t j
-    set_units(r, run.x)
+    set_units(r, run.x, guess)
     for j in range(r.d):
         r.x[j], r.g[j] = run.x[j], r.unit[j] * run.g[j]
         xx += (r.x[j] / r.unit[j]) * (r.x[j] / r.unit[j])
@@ -309,7 +310,7 @@ cdef inline void learn(Rule* r, const l2o_run* run) noexcept nogil:
     cdef double* s = r.S + slot * r.stride
     cdef double* y = r.Y + slot * r.stride
     cdef double b = 0.0, sy
-    cdef bint first = now.pairs == 0.0
+    cdef bint first = now.pairs == 0.0 and now.seed == GUESS
     now.trials += 1.0
     if not is_finite(r, run, &t, g):
         now.length = 0.1 * sqrt(t.ss) if t.ss > 0.0 else now.length
@@ -336,13 +337,57 @@ cdef inline void learn(Rule* r, const l2o_run* run) noexcept nogil:
     absorb_all(r, 1.0 if first else powers[DRIFT], 1.0 / (1.0 + powers[PSI]), r.g)
 
 
+cdef inline void multiply(Rule* r) noexcept nogil:
+    """q = H g."""
+    times(r.H, r.d, r.stride, 1.0, r.g, r.q)
+    r.now.gq, r.now.qq = dot(r.g, r.q, r.stride), dot(r.q, r.q, r.stride)
+
+
+cdef inline bint expect(Rule* r, const Shape* prior, double* point) noexcept nogil:
+    """Take the matrix of a prior; whether there is a first step of its own to evaluate, at `point`."""
+    cdef double out[2 * MOST_VARIABLES]
+    cdef intptr_t j
+    if prior.outputs > 0.0:
+        predict(prior, r.d, r.x, r.now.f, r.g, out)
+    memset(r.H, 0, r.d * r.stride * sizeof(double))
+    matrix(prior, r.d, r.stride, out + <intptr_t> prior.step * r.d, r.H)
+    multiply(r)
+    r.now.seed, r.now.pairs = EXPECTED, 0.0
+    if prior.step == 0.0:
+        return False
+    first_step(prior, r.d, out, point)
+    for j in range(r.d):
+        point[j] += r.x[j]
+    r.now.seed = LOOKING
+    return True
+
+
+cdef inline void settle(Rule* r, const l2o_run* run) noexcept nogil:
+    """Go on from the lower of the base point and the first step; their pair is not used."""
+    cdef double gg = 0.0
+    cdef intptr_t j
+    r.now.seed = EXPECTED
+    for j in range(r.d):
+        gg += run.g[j] * run.g[j]
+    if run.f[0] < r.now.f and gg < INFINITY:
+        r.now.f, r.now.gg = run.f[0], gg
+        for j in range(r.d):
+            r.x[j], r.g[j] = run.x[j], run.g[j]
+        multiply(r)
+
+
 cdef void rule(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
+    cdef const double* block = <const double*> user
+    cdef intptr_t i, at = <intptr_t> block[6]
     cdef Rule r
-    cdef intptr_t i
     for i in range(n_runs):
-        view(&r, &runs[i], <const double*> user)
+        view(&r, &runs[i], block)
         if r.now.length == 0.0:
-            start(&r, &runs[i])
+            start(&r, &runs[i], at == 0)
+            if at > 0 and expect(&r, <const Shape*> (block + at), points + i * r.d):
+                continue
+        elif r.now.seed == LOOKING:
+            settle(&r, &runs[i])
         else:
             learn(&r, &runs[i])
         propose(&r, points + i * r.d)

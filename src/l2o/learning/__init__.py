@@ -1,0 +1,1 @@
+"""What solved problems teach about those to come: where they end, what curvature is there, what a start tells."""

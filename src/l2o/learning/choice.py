@@ -1,0 +1,130 @@
+"""Choice: which prior, if any, saves evaluations on problems that it was not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o.baselines import LBFGS
+from l2o.learning.labels import Labels
+from l2o.learning.prior import Base, Prior, priors
+from l2o.problems import Problems
+
+__all__ = ["LEAST", "Choice", "Engine", "choose", "score"]
+
+LEAST = 10  # labels without which nothing is learned
+TARGETS = (1e-2, 1e-4, 1e-6)  # of the fall, to which evaluations are counted
+MOST = 60  # evaluations that are looked at; what is not reached counts as twice that
+MARGIN = np.log(1.05)  # by which a candidate must beat a simpler one
+QUADRATIC_MARGIN = np.log(1.03)
+ONE_FOLD = 60  # labels above which one part of them is held out, not each of three in turn
+
+# (problems, prior, most) -> lowest value after each of `most` evaluations, (m, most)
+Engine = Callable[[Problems, Prior, int], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What was chosen for a family, and what it was chosen from.
+
+    Attributes
+    ----------
+    name : str
+        The candidate: base point, learned step or not, matrix; "x0, L-BFGS" where nothing that was learned pays.
+    base : Base
+        Where runs begin.
+    prior : Prior or None
+        The prior, learned from all labels; None is L-BFGS from the base point.
+    quadratic : bool
+        Whether predictions use products of inputs.
+    scores : dict of str to float
+        For each candidate the ratio of its evaluations to those of L-BFGS from x0, on problems held out.
+    """
+
+    name: str
+    base: Base
+    prior: Prior | None
+    quadratic: bool
+    scores: dict[str, float]
+
+
+def choose(labels: Labels, engine: Engine) -> Choice:
+    """Choose a prior for a family on labels held out, and learn it from all.
+
+    Candidates are L-BFGS from x0 and from the best constant, then priors, simple ones first; the simplest within 5 % of
+    the best is chosen.
+
+    Parameters
+    ----------
+    labels : Labels
+        At least 10.
+    engine : callable
+        ``engine(problems, prior, most)`` runs problems from a prior.
+    """
+    if len(labels) < LEAST:
+        raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
+    scores = {quadratic: _scores(labels, quadratic, engine) for quadratic in (False, True)}
+    best = {quadratic: min(each.values()) for quadratic, each in scores.items()}
+    quadratic = best[True] < best[False] - QUADRATIC_MARGIN
+    chosen = scores[quadratic]
+    name = next(each for each, value in chosen.items() if value <= best[quadratic] + MARGIN)
+    ratios = {each: float(np.exp(value - chosen[CLASSICAL])) for each, value in chosen.items()}
+    if name in (CLASSICAL, CONSTANT):
+        return Choice(name, _classical(labels)[name], None, quadratic, ratios)
+    prior = dict(priors(labels, quadratic))[name]
+    return Choice(name, prior.base, prior, quadratic, ratios)
+
+
+CLASSICAL, CONSTANT = "x0, L-BFGS", "constant, L-BFGS"
+
+
+def _classical(labels: Labels) -> dict[str, Base]:
+    """Return the base points of the candidates without a prior."""
+    return {CLASSICAL: Base(np.zeros(labels.problems.dim), True), CONSTANT: Base.constant(labels)}
+
+
+def _scores(labels: Labels, quadratic: bool, engine: Engine) -> dict[str, float]:
+    """Return the mean score of each candidate on labels held out, in the order of the candidates."""
+    scores: dict[str, list[float]] = {}
+    for kept, held in _folds(labels):
+        for name, base in _classical(kept).items():
+            starts = held.problems.with_starts(base.of(held.problems.x0))
+            scores.setdefault(name, []).extend(score(held, _lbfgs(starts)))
+        for name, prior in priors(kept, quadratic):
+            scores.setdefault(name, []).extend(score(held, engine(held.problems, prior, MOST)))
+    return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def _folds(labels: Labels) -> Iterator[tuple[Labels, Labels]]:
+    """Yield labels to learn from and labels to judge on; neighbours in a batch are often alike, so every third."""
+    rows = np.arange(len(labels)) % 3
+    for held in (0,) if len(labels) > ONE_FOLD else (0, 1, 2):
+        yield labels[rows != held], labels[rows == held]
+
+
+def _lbfgs(problems: Problems) -> np.ndarray:
+    """Return the lowest value of L-BFGS after each of the first evaluations, (m, MOST)."""
+    made = LBFGS().record(problems, MOST - 1)[5][:, :MOST]
+    made = np.pad(made, ((0, 0), (0, MOST - made.shape[1])), constant_values=np.inf)
+    return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
+
+
+def score(labels: Labels, lowest: np.ndarray) -> np.ndarray:
+    """Return for each problem the mean log of the evaluations to 1e-2, 1e-4 and 1e-6 of its fall, (m,).
+
+    Parameters
+    ----------
+    labels : Labels
+        m problems with their minima.
+    lowest : ndarray, shape (m, MOST)
+        Lowest values after each evaluation.
+    """
+    floor = np.minimum(labels.fun, lowest[:, -1])
+    gap, rounding = lowest - floor[:, None], 1e-14 * np.abs(floor)
+    total = np.zeros(len(labels))
+    for target in TARGETS:
+        hit = gap <= (target * labels.fall + rounding)[:, None]
+        total += np.log(np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, 2.0 * MOST))
+    return total / len(TARGETS)

@@ -1,0 +1,17 @@
+"""Runs of the lean rule from a prior, counted by evaluation, to choose by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from l2o.learning.prior import Prior
+from l2o.problems import Problems
+
+__all__ = ["lowest_values"]
+
+
+def lowest_values(problems: Problems, prior: Prior, most: int) -> np.ndarray:
+    """Return the lowest value after each of the first `most` evaluations of runs from a prior, (m, most)."""
+    runs = problems.with_starts(prior.base.of(problems.x0))
+    fun = prior.policy().record(runs, most - 1)[1]
+    return np.minimum.accumulate(np.where(np.isfinite(fun), fun, np.inf), axis=1)

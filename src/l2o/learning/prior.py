@@ -1,0 +1,231 @@
+"""Prior: where runs of a family begin, what first step they take, what curvature they expect.
+
+All regression works in the units of a metric T T' = P, the log-Euclidean mean of the inverse Hessians at minimisers.
+At the base point x, with value f, gradient g and s the median fall of the family, a run sees
+
+    u = [asinh(T'g / sqrt(s)), log|T'g|, asinh(f / s)],    inputs = [u, x]  and, quadratic, all products u_i u_j,
+
+and two things are predicted from it: the way to the minimiser, z = T^-1 (x* - x), and the inverse Hessian there, as the
+lower triangle of R, R R' = T^-1 H*^-1 T^-T, with the logarithms of its diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from l2o.learning.labels import Labels
+from l2o.learning.means import MEANS
+from l2o.learning.ridge import Ridge
+from l2o.policies import Policy, QuasiNewton
+from l2o.policies.prior import CURVATURES, MOST_FULL, PriorShape
+from l2o.policies.weights import Weights
+from l2o.problems import Problems
+
+__all__ = ["Base", "Prior", "Seen", "priors", "targets"]
+
+TINY = 1e-300
+FARTHEST = 6.0  # the logarithm of a diagonal entry of R
+SPREAD = 4 * 1.4826  # median absolute deviations within which targets are taken
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """Where a run is evaluated first: at its own start, at a constant point, or at a constant way from its start.
+
+    Attributes
+    ----------
+    point : ndarray, shape (d,)
+        The point, or the way.
+    relative : bool
+        Whether it is added to the problem's own start.
+    """
+
+    point: np.ndarray
+    relative: bool
+
+    def of(self, x0: np.ndarray) -> np.ndarray:
+        """Return the base points (m, d) of problems that start at x0 (m, d)."""
+        return x0 + self.point if self.relative else np.broadcast_to(self.point, x0.shape).copy()
+
+    @classmethod
+    def constant(cls, labels: Labels) -> Base:
+        """Return the constant with the least mean log of the gap it leaves, in units of the fall.
+
+        Candidates are the problems' own starts, the mean and the median of the minimisers and of the ways to them from
+        the starts, and up to 30 minimisers.
+        """
+        ways = labels.x - labels.problems.x0
+        candidates = [cls(np.zeros(labels.problems.dim), True),
+                      cls(labels.x.mean(axis=0), False), cls(np.median(labels.x, axis=0), False),
+                      cls(ways.mean(axis=0), True), cls(np.median(ways, axis=0), True)]
+        candidates += [cls(x, False) for x in labels.x[:: max(1, len(labels) // 30)][:30]]
+        return min(candidates, key=lambda base: _left(labels, base))
+
+
+def _left(labels: Labels, base: Base) -> float:
+    """Return the mean of log((f - f*) / (f0 - f*) + 1e-3) at base points; what is not finite is a gap of 1e6."""
+    fun = labels.problems.value_and_grad(base.of(labels.problems.x0))[0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = np.maximum(fun - labels.fun, 0.0) / labels.fall
+    return float(np.log(np.where(np.isfinite(gap), np.minimum(gap, 1e6), 1e6) + 1e-3).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a run sees at its base point, in a metric.
+
+    Attributes
+    ----------
+    metric : ndarray, shape (d, d)
+        T, lower triangular.
+    unit : float
+        Median fall s of the family's values.
+    centre, inverse : ndarray, shape (d + 2,)
+        By which u is standardised before its products are formed.
+    quadratic : bool
+        Whether products are inputs, too.
+    """
+
+    metric: np.ndarray
+    unit: float
+    centre: np.ndarray
+    inverse: np.ndarray
+    quadratic: bool
+
+    @classmethod
+    def of(cls, labels: Labels, metric: np.ndarray, base: Base, quadratic: bool) -> Seen:
+        """Take the units from labels."""
+        dim = len(metric)
+        bare = cls(metric, float(np.median(labels.fall)), np.zeros(dim + 2), np.ones(dim + 2), False)
+        u = bare.inputs(*_looked(labels.problems, base))[:, : dim + 2]
+        return replace(bare, centre=u.mean(axis=0), inverse=1.0 / (u.std(axis=0) + 1e-9), quadratic=quadratic)
+
+    def inputs(self, x: np.ndarray, fun: np.ndarray, jac: np.ndarray) -> np.ndarray:
+        """Return the inputs (m, k) from base points (m, d), values (m,) and gradients (m, d) there."""
+        slope = jac @ self.metric
+        length = np.sqrt((slope * slope).sum(axis=1, keepdims=True) + TINY)
+        u = np.hstack([np.arcsinh(slope / np.sqrt(self.unit)), np.log(length), np.arcsinh(fun[:, None] / self.unit)])
+        if not self.quadratic:
+            return np.hstack([u, x])
+        standard = np.clip((u - self.centre) * self.inverse, -4.0, 4.0)
+        i, j = np.triu_indices(u.shape[1])
+        return np.hstack([u, x, standard[:, i] * standard[:, j]])
+
+
+def _looked(problems: Problems, base: Base) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return base points, values and gradients there; large numbers where they are not finite."""
+    x = base.of(problems.x0)
+    fun, jac = problems.value_and_grad(x)
+    return (x, np.nan_to_num(fun, nan=1e30, posinf=1e30, neginf=-1e30),
+            np.nan_to_num(jac, nan=0.0, posinf=1e30, neginf=-1e30))
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What a run begins with.
+
+    Attributes
+    ----------
+    base : Base
+        Where it is evaluated first.
+    matrix : ndarray, shape (d, d)
+        Inverse Hessian to expect, where none is predicted.
+    seen : Seen or None
+        What the predictions are made from; None where nothing is predicted.
+    ridge : Ridge or None
+        Predicts z (d) and R (d (d + 1) / 2).
+    step : bool
+        Whether the predicted minimiser is evaluated, too; the run goes on from the lower of the two.
+    curvature : {"mean", "scale", "diagonal", "full"}
+        What is predicted of the matrix: nothing, the mean of R's log diagonal, the diagonal, all of R.
+    """
+
+    base: Base
+    matrix: np.ndarray
+    seen: Seen | None = None
+    ridge: Ridge | None = None
+    step: bool = False
+    curvature: str = "mean"
+
+    def policy(self) -> Policy:
+        """Return the lean rule that begins so: the constants by hand, one pair."""
+        network = QuasiNewton(memory=1, features=False, prior=self.shape)
+        return Policy(network, {**network.initial(len(self.matrix), np.random.default_rng(0)), **self.weights()})
+
+    @property
+    def shape(self) -> PriorShape:
+        """What the prior consists of."""
+        quadratic = self.seen is not None and self.seen.quadratic
+        return PriorShape(self.base.relative, self.step, self.curvature, quadratic and self.predicts)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether anything is predicted."""
+        return self.step or self.curvature != "mean"
+
+    def weights(self) -> Weights:
+        """Return the numbers as the policy has them: of the predictions only what is used."""
+        dim = len(self.matrix)
+        weights = {"base": self.base.point, "matrix": self.matrix, "scale": np.zeros(1)}
+        if self.seen is None or self.ridge is None or not self.predicts:
+            return weights
+        used = _used(dim, self.step, self.curvature)
+        seen, ridge = self.seen, self.ridge
+        return {**weights, "metric": seen.metric, "unit": np.array([seen.unit]),
+                "seen": np.stack([seen.centre, seen.inverse]), "inputs": np.stack([ridge.mean, ridge.inverse]),
+                "ridge": ridge.coefficients[:, used], "range": np.stack([ridge.low[used], ridge.high[used]])}
+
+
+def _used(dim: int, step: bool, curvature: str) -> np.ndarray:
+    """Return which of the outputs z (d), R (d (d + 1) / 2) a prior uses."""
+    i, j = np.tril_indices(dim)
+    of_matrix = {"mean": i < 0, "scale": i == j, "diagonal": i == j, "full": i >= 0}[curvature]
+    return np.flatnonzero(np.concatenate([np.full(dim, step), of_matrix]))
+
+
+def targets(labels: Labels, metric: np.ndarray, base: Base) -> np.ndarray:
+    """Return z and the entries of R, (m, d + d (d + 1) / 2); outliers are brought within 4 deviations of the median."""
+    inverse = np.linalg.inv(metric)
+    z = (labels.x - base.of(labels.problems.x0)) @ inverse.T
+    whitened = inverse @ np.linalg.inv(labels.hessian) @ inverse.T
+    triangle = np.linalg.cholesky(0.5 * (whitened + whitened.transpose(0, 2, 1)))
+    i, j = np.tril_indices(len(metric))
+    entries = triangle[:, i, j]
+    entries[:, i == j] = np.clip(np.log(entries[:, i == j]), -FARTHEST, FARTHEST)
+    both = np.hstack([z, entries])
+    median = np.median(both, axis=0)
+    reach = SPREAD * np.median(np.abs(both - median), axis=0)
+    return np.where(reach > 0, np.clip(both, median - reach, median + reach), both)
+
+
+def priors(labels: Labels, quadratic: bool) -> list[tuple[str, Prior]]:
+    """Return all candidates with their names, the simplest first.
+
+    Parameters
+    ----------
+    labels : Labels
+        What they are learned from.
+    quadratic : bool
+        Whether predictions use products of inputs.
+    """
+    dim = labels.problems.dim
+    means = {name: mean(labels.hessian) for name, mean in MEANS.items()}
+    metric = np.linalg.cholesky(means["log"])
+    bases = {"x0": Base(np.zeros(dim), True), "constant": Base.constant(labels)}
+    fitted = {name: _fitted(labels, metric, base, quadratic) for name, base in bases.items()}
+    candidates = [(f"{name}, {mean}", Prior(base, means[mean])) for name, base in bases.items() for mean in means]
+    candidates += [(f"{name}, step, {mean}", Prior(base, means[mean], *fitted[name], step=True))
+                   for name, base in bases.items() for mean in means]
+    for curvature in CURVATURES[1:] if dim <= MOST_FULL else CURVATURES[1:-1]:
+        candidates += [(f"{name}, {'step, ' * step}{curvature}",
+                        Prior(base, means["log"], *fitted[name], step=step, curvature=curvature))
+                       for step in (False, True) for name, base in bases.items()]
+    return candidates
+
+
+def _fitted(labels: Labels, metric: np.ndarray, base: Base, quadratic: bool) -> tuple[Seen, Ridge]:
+    seen, dim = Seen.of(labels, metric, base, quadratic), len(metric)
+    inputs = seen.inputs(*_looked(labels.problems, base))
+    return seen, Ridge.fit(inputs, targets(labels, metric, base), (slice(0, dim), slice(dim, None)))

@@ -1,0 +1,102 @@
+"""Prior of a quasi-Newton rule: its weights as the kernel has them.
+
+l2o.learning.prior learns one; the kernel's part is _kernels/policies/_prior.pxd.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.policies.weights import Weights
+
+__all__ = ["CURVATURES", "MOST_FULL", "PriorShape"]
+
+CURVATURES = ("mean", "scale", "diagonal", "full")  # as in the kernel: what is predicted of the matrix
+HEADER = 8
+MOST_FULL = 8  # dimension up to which a whole matrix may be predicted: beyond, d (d + 1) / 2 outputs overfit
+
+
+@dataclass(frozen=True)
+class PriorShape:
+    """What a prior consists of.
+
+    Parameters
+    ----------
+    relative : bool
+        Whether runs begin at a constant way from their own starts, or at a constant point.
+    step : bool
+        Whether a first step is predicted.
+    curvature : {"mean", "scale", "diagonal", "full"}
+        What is predicted of the inverse Hessian.
+    quadratic : bool
+        Whether predictions use products of inputs.
+    """
+
+    relative: bool = True
+    step: bool = False
+    curvature: str = "mean"
+    quadratic: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("relative", "step", "quadratic"):
+            object.__setattr__(self, name, arguments.flag(name, getattr(self, name)))
+        arguments.choice("curvature", self.curvature, CURVATURES)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether anything is predicted from the first value and gradient."""
+        return self.step or self.curvature != "mean"
+
+    def n_inputs(self, dim: int) -> int:
+        """Return the number k of inputs of a prediction: u (d + 2), x (d), products of u."""
+        return 2 * dim + 2 + (self.quadratic and (dim + 2) * (dim + 3) // 2)
+
+    def n_outputs(self, dim: int) -> int:
+        """Return the number q of predicted numbers."""
+        of_matrix = {"mean": 0, "scale": dim, "diagonal": dim, "full": dim * (dim + 1) // 2}
+        return self.step * dim + of_matrix[self.curvature]
+
+    def shapes(self, dim: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every weight."""
+        always = {"base": (dim,), "matrix": (dim, dim), "scale": (1,)}
+        if not self.predicts:
+            return always
+        k, q = self.n_inputs(dim), self.n_outputs(dim)
+        return {**always, "metric": (dim, dim), "unit": (1,), "seen": (2, dim + 2), "inputs": (2, k),
+                "ridge": (k + 1, q), "range": (2, q)}
+
+    def initial(self, dim: int) -> Weights:
+        """Return weights that expect the unit matrix at a problem's own start."""
+        weights = {name: np.zeros(shape) for name, shape in self.shapes(dim).items()}
+        for name in weights.keys() & {"matrix", "metric"}:
+            weights[name] = np.eye(dim)
+        for name in weights.keys() & {"unit", "inputs", "seen"}:
+            weights[name] += 1.0
+        return weights
+
+    def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
+        """Return where runs from x0 (m, d) are evaluated first, (m, d)."""
+        base = weights["base"]
+        return x0 + base if self.relative else np.broadcast_to(base, x0.shape).copy()
+
+    def packed(self, weights: Weights) -> np.ndarray:
+        """Return the numbers as the kernel reads them, one after the other."""
+        dim = len(weights["base"])
+        head = np.zeros(HEADER)
+        head[:4] = np.exp(weights["scale"][0]), CURVATURES.index(self.curvature), self.step, self.quadratic
+        if self.predicts:
+            head[4:7] = self.n_inputs(dim), self.n_outputs(dim), weights["unit"][0]
+        names = [name for name in ("matrix", "metric", "seen", "inputs", "ridge", "range") if name in weights]
+        return np.concatenate([head, *(weights[name].ravel() for name in names)])
+
+    def check(self, weights: Weights) -> None:
+        """Raise ValueError if a matrix is not positive definite, or a unit is not above zero."""
+        if self.curvature == "full" and len(weights["base"]) > MOST_FULL:
+            raise ValueError(f"curvature is 'full' in dimension {len(weights['base'])}; expected at most {MOST_FULL}")
+        if not (np.linalg.eigvalsh(weights["matrix"]) > 0).all():
+            raise ValueError("weights['matrix'] is not positive definite; expected an inverse Hessian")
+        if self.predicts and not weights["unit"][0] > 0:
+            raise ValueError(f"weights['unit'] is {weights['unit'][0]}; expected a number above 0")
