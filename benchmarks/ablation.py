@@ -24,7 +24,7 @@ from l2o.commands.reproduce import SEARCH
 from l2o.families import FAMILIES
 from l2o.policies import MLP
 from l2o.training import streams
-from l2o.training.trainer import Yardstick
+from l2o.training.task import Yardstick
 
 SHOWN, STEPS, FUNCTIONS = [1, 5, 10, 40, 100], 100, 500
 TEACHER = {"samples": "teacher", "trust_region": "teacher"}

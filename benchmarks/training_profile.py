@@ -65,21 +65,20 @@ def timed(watch, part, function):
 
 def parts():
     """Yield (part, where it is looked up, name) in the order of the method."""
-    from l2o.training import guided_policy_search as search
-    from l2o.training import teacher, trainer
+    from l2o.training import progress, search, task, teacher
 
-    yield "tuning momentum", trainer, "tune"
-    yield "lowest values", trainer, "best_known"
+    yield "tuning momentum", task, "tune"
+    yield "lowest values", task, "best_known"
     yield "first teachers", search, "best_momentum"
-    yield "sampling", search._Search, "_draw"
+    yield "sampling", search.Search, "_draw"
     yield "fitting", search, "from_samples"
-    yield "linearising the policy", search._Search, "_linearise"
+    yield "linearising the policy", search.Search, "_linearise"
     yield "Riccati passes", teacher.TrustRegion, "solve"
     yield "teachers' runs", search, "improve"
     yield "labels", search, "label"
     yield "regression", search, "imitate"
-    yield "backtracking", search._Search, "accept"
-    yield "validation", trainer.Progress, "offer"
+    yield "backtracking", search.Search, "_accept"
+    yield "validation", progress.Progress, "offer"
 
 
 def profile(family, **arguments):

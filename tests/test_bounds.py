@@ -13,8 +13,8 @@ from l2o import _kernels
 from l2o.baselines import Momentum
 from l2o.families import PAPER
 from l2o.policies import MLP
+from l2o.policies.mlp_regression import Batches, Trained
 from l2o.training.examples import Examples
-from l2o.training.imitation import Batches, Trained
 
 CANARY, FENCE = 0xA5, 512  # bytes
 # the addresses of a copy would outlive it
@@ -111,9 +111,9 @@ def test_regression_writes_inside_its_arrays(dim, history, width, n, precision):
     trained = Trained.of(network.initial(dim, rng), precision)
     batches, fence = Batches(rows, trained, "softplus"), Fence()
     given = [batches.features, batches.targets, np.arange(n), trained.first, trained.second, trained.n_inputs, False,
-             batches.gradient.first, batches.gradient.second]
+             batches.by_trained.first, batches.by_trained.second]
     assert fence.around("differentiate", _kernels.regression.differentiate)(*given) > 0
-    assert batches.gradient.vector.any()
+    assert batches.gradient.any()
     for number, wrong in ((0, given[0][:-1]), (1, given[1][:, 1:]), (3, given[3].astype(np.float16)),
                           (4, given[4][:, :-1]), (5, len(given[3])), (7, given[7][1:]), (2, np.arange(0))):
         with pytest.raises(ValueError, match=r"an array has shape|inputs is"):

@@ -157,7 +157,7 @@ def test_file_that_is_no_checkpoint_is_left_alone(content, tmp_path):
 
 
 def test_checkpoint_that_cannot_be_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("l2o.training.trainer.tune", None)  # known before any work
+    monkeypatch.setattr("l2o.training.task.tune", None)  # known before any work
     with pytest.raises(TypeError, match="checkpoint is 3; expected a path, or None"):
         learn(3)
     with pytest.raises(OSError, match="cannot read the checkpoint"):
@@ -167,7 +167,7 @@ def test_checkpoint_that_cannot_be_one(tmp_path, monkeypatch):
 
 
 def test_interrupt_leaves_the_last_checkpoint(tmp_path, monkeypatch):
-    path, offers, offer = tmp_path / "a", [], l2o.training.trainer.Progress.offer
+    path, offers, offer = tmp_path / "a", [], l2o.training.progress.Progress.offer
 
     def interrupted(self, weights, **facts):
         offers.append(path.exists() and path.read_bytes())
@@ -176,7 +176,7 @@ def test_interrupt_leaves_the_last_checkpoint(tmp_path, monkeypatch):
         return offer(self, weights, **facts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(l2o.training.trainer.Progress, "offer", interrupted)
+        patch.setattr(l2o.training.progress.Progress, "offer", interrupted)
         with pytest.raises(KeyboardInterrupt):
             learn(path)
     assert path.read_bytes() == offers[-1]

@@ -124,7 +124,7 @@ def test_train_without_quick_uses_the_trainer_of_the_family(name, capsys, tmp_pa
 ])
 def test_train_mistake_is_one_line_before_any_work(argv, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("l2o.training.trainer.tune", working)
+    monkeypatch.setattr("l2o.training.task.tune", working)
     assert message in mistake(capsys, "train", *argv)
     assert list(tmp_path.iterdir()) == []
 
@@ -144,13 +144,13 @@ def test_train_that_is_interrupted_goes_on_from_its_checkpoint(capsys, tmp_path,
 
     command = ("train", "logistic", "--out", tmp_path / "p.npz", "--quick", "--checkpoint", tmp_path / "c.npz")
     with monkeypatch.context() as patch:
-        patch.setattr("l2o.training.guided_policy_search._Search.accept", interrupted)
+        patch.setattr("l2o.training.search.Search._accept", interrupted)
         code, out, error = run(capsys, *command)
     assert (code, out) == (130, "")
     assert error == f"l2o: interrupted; the same command goes on from {tmp_path / 'c.npz'}\n"
     assert [each.name for each in tmp_path.iterdir()] == ["c.npz"]
     with monkeypatch.context() as patch:
-        patch.setattr("l2o.training.trainer.tune", interrupted)  # before there is anything to go on from
+        patch.setattr("l2o.training.task.tune", interrupted)  # before there is anything to go on from
         assert run(capsys, *command[:-1], tmp_path / "none.npz") == (130, "", "l2o: interrupted\n")
     assert run(capsys, *command)[0] == 0
     assert l2o.load(tmp_path / "p.npz").card["run"]["sittings"] == 2

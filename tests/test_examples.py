@@ -10,10 +10,12 @@ import l2o
 from l2o._kernels.training import unrolled
 from l2o._kernels.training.adam import adam
 from l2o.policies import MLP, Policy
+from l2o.policies.mlp_regression import Batches, Trained
+from l2o.policies.trainable import Examples
 from l2o.problems import PythonObjective
 from l2o.training.controllers import Controllers, momentum_controllers
-from l2o.training.examples import LABEL_BOUND, Examples, label, rotate
-from l2o.training.imitation import Batches, Regression, Trained, imitate, one_cycle
+from l2o.training.examples import LABEL_BOUND, label, rotate
+from l2o.training.imitation import Regression, imitate, one_cycle
 from l2o.training.trajectories import Layout, Trajectories, simulate
 
 M, N, T, DIM, H = 3, 4, 7, 4, 3
@@ -45,7 +47,8 @@ def sampled(sigma=0.1, seed=0, layout=LAYOUT, step_size=0.8):
 
 
 def labelled(samples, teachers, used=(True,) * M, network=NETWORK, deviation=ONES, rotations=0.0, seed=0):
-    return label(samples, teachers, np.array(used), network, deviation, rotations, np.random.default_rng(seed))
+    weights = {"deviation": deviation}
+    return label(samples, teachers, np.array(used), network, weights, rotations, np.random.default_rng(seed))
 
 
 # -- turning the axes ----------------------------------------------------------------------------------
@@ -214,7 +217,7 @@ def test_labels_of_turned_trajectories_are_the_turned_labels():
 
 def test_labels_in_single_precision_are_those_in_double():
     teachers, samples = sampled()
-    args = samples, teachers, np.array([True, False, True]), NETWORK, ONES, 1.0
+    args = samples, teachers, np.array([True, False, True]), NETWORK, {"deviation": ONES}, 1.0
     double, single = (label(*args, np.random.default_rng(3), dtype) for dtype in (float, np.float32))
     assert len(double) == len(single) == 2 * N * T
     for field in dataclasses.fields(Examples):
@@ -257,8 +260,8 @@ def loss_and_gradient(weights, rows, which=None, dtype=float, activation="softpl
     which = np.arange(len(rows)) if which is None else which
     trained = Trained.of(weights, dtype)
     batches = Batches(rows, trained, activation)
-    value = batches.differentiate(trained, which)
-    return value, batches.gradient.weights()
+    value = batches.loss(which)
+    return value, batches.by_trained.weights()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -293,10 +296,10 @@ def test_gradient_of_a_batch_is_that_of_its_rows():
     trained = Trained.of(weights, float)
     batches = Batches(rows, trained, "softplus")
     for part in (which[:40], which[40:80]):
-        value = batches.differentiate(trained, part)
+        value = batches.loss(part)
         expected, gradient = loss_and_gradient(weights, rows[part])
         assert value == expected
-        for name, computed in batches.gradient.weights().items():
+        for name, computed in batches.by_trained.weights().items():
             np.testing.assert_array_equal(computed, gradient[name])
 
 

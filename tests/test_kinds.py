@@ -9,8 +9,10 @@ import pytest
 
 import l2o
 from l2o.errors import PolicyFileError
-from l2o.policies import ARCHITECTURES, Policy
+from l2o.policies import ARCHITECTURES, Policy, QuasiNewton
 from l2o.policies.weights import flat, like
+from l2o.training import TRAINERS, Trainer, trainers
+from l2o.training.trainers import fitting
 
 DIMS = (2, 3, 5)
 
@@ -169,3 +171,97 @@ def test_file_is_of_format_2_and_3_is_not_read(kind, tmp_path):
     assert policy.card["format"] == 2
     with pytest.raises(PolicyFileError, match="has policy format 3; this version of l2o reads formats 1 and 2"):
         l2o.load(rewritten(policy, tmp_path / "p.npz", card={**policy.card, "format": 3}))
+
+
+# -- training ------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Wandering(Trainer):
+    """Tries weights at random distances: a trainer for every kind, and for mixtures."""
+
+    n_rounds: int = 2
+    mixtures = True
+
+    def run(self, progress, weights, rng):
+        """Offer the start, then weights moved at random from the best."""
+        task = progress.task
+        progress.offer(task.network.initial(task.dim, rng) if weights is None else weights, round=0)
+        for i in range(self.n_rounds):
+            vector = flat(progress.weights)
+            progress.offer(like(progress.weights, vector + 1e-2 * rng.standard_normal(vector.shape)), round=i + 1)
+
+
+def learn(family=None, **settings):
+    family = l2o.families.Logistic(n_features=2, n_points=20) if family is None else family
+    return l2o.train(family, **{"n_functions": 6, "n_validation": 5, "rng": 0, "trainer": Wandering(), **settings})
+
+
+def test_kind_is_trained_by_a_trainer_that_knows_its_weights_as_a_vector(kind, tmp_path):
+    policy = learn(policy=kind)
+    assert policy.network == kind
+    assert policy.card["training"]["dimensions"] == [3]
+    assert ("limits" in policy.card) == kind.knows_limits
+    assert len(policy.card["training"]["course"]) == 3
+    policy.save(tmp_path / "p.npz")
+    assert run(l2o.load(tmp_path / "p.npz"), functions(3)) == run(policy, functions(3))
+    again = learn(policy=None, init=policy)
+    assert again.card["quality"]["policy"] <= policy.card["quality"]["policy"]
+
+
+def test_kind_without_a_dimension_is_trained_on_a_mixture_and_another_says_so(kind):
+    mixture = [functions(dim) for dim in DIMS]
+    if kind.one_dimension:
+        with pytest.raises(ValueError, match="serves one dimension; family has functions of dimension 2, 3, 5"):
+            learn(mixture, policy=kind)
+        return
+    policy = learn(mixture, policy=kind)
+    assert policy.card["training"]["dimensions"] == list(DIMS)
+    assert policy.card["training"]["n_functions"] == sum(len(each) - 1 for each in mixture)
+    assert len(policy.card["quality"]["momentum_settings"]) == len(DIMS)
+
+
+def test_trainer_is_asked_for_no_more_than_the_kind_gives(kind):
+    """A trainer of the table trains the kind, or says what it asks for."""
+    for trainer in TRAINERS:
+        fits = isinstance(kind, trainer.asks)
+        assert (trainer in fitting(kind)) == fits
+        if not fits:
+            told = f"trainer is {trainer.__name__}, which asks for {trainer.asks.__name__}"
+            with pytest.raises(ValueError, match=told):
+                learn(policy=kind, trainer=trainer())
+
+
+def test_trainer_that_does_not_fit_is_told_with_one_that_does(monkeypatch):
+    kind = QuasiNewton()
+    monkeypatch.setattr(trainers, "TRAINERS", (l2o.GuidedPolicySearch, Wandering))
+    with pytest.raises(ValueError, match=r"asks for Imitable, steps that are a function of past objective changes and "
+                       r"gradients, .*policy is QuasiNewton, which is none: expected Wandering\(\)$"):
+        learn(policy=kind, trainer=l2o.GuidedPolicySearch())
+    with pytest.raises(ValueError, match=r"trains on functions of one objective and dimension; family has several: "
+                       r"expected Wandering\(\)$"):
+        learn([functions(3), functions(3)], policy=l2o.policies.MLP(), trainer=l2o.GuidedPolicySearch())
+    assert [each["kind"] for each in learn(policy=kind, trainer=None).card["training"]["trainers"]] == ["Wandering"]
+    monkeypatch.setattr(trainers, "TRAINERS", (l2o.GuidedPolicySearch,))
+    with pytest.raises(ValueError, match=r"policy is QuasiNewton\(.*\), which no trainer of l2o fits"):
+        learn(policy=kind, trainer=None)
+
+
+def test_trainer_brings_its_own_kind():
+    class Curved(Wandering):
+        policy = QuasiNewton
+
+    assert learn(trainer=Curved()).network == QuasiNewton()
+    assert learn(trainer=Wandering(n_rounds=0)).network == l2o.policies.MLP()
+
+
+@pytest.mark.parametrize(("family", "validation", "error", "message"), [
+    ([], None, TypeError, "family is list; expected a Family or Problems, or a sequence of Problems"),
+    ([functions(2), 3], None, TypeError, "family is list; expected"),
+    ([functions(2), functions(3, m=2)], None, ValueError, "family holds 2 problems; expected at least 3"),
+    ([functions(2), functions(3)], functions(2), ValueError, "expected Problems of dimension 2, 3"),
+    ([functions(2), functions(3)], [functions(3), functions(2)], ValueError, "expected Problems of dimension 2, 3"),
+])
+def test_mixture_that_does_not_fit_is_an_error(family, validation, error, message):
+    with pytest.raises(error, match=message):
+        learn(family, validation=validation, policy=QuasiNewton())

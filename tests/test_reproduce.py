@@ -381,7 +381,7 @@ def working(*args, **kwargs):
 
 def mistake(monkeypatch, *argv):
     """Return the one line for a mistake that is found before any work."""
-    monkeypatch.setattr("l2o.training.trainer.tune", working)
+    monkeypatch.setattr("l2o.training.task.tune", working)
     code, out, error = run("reproduce", *argv)
     assert (code, out) == (2, "")
     assert error.startswith("l2o: ")

@@ -22,7 +22,7 @@ from l2o.training.trajectories import Layout, Trajectories, simulate
 
 FAMILY = l2o.families.Logistic(n_points=20)
 NETWORK = MLP(history=5, width=8)
-SEARCH = sys.modules["l2o.training.guided_policy_search"]
+SEARCH = sys.modules["l2o.training.search"]
 SHORT = {"n_iterations": 2, "n_samples": 4, "horizon": 10, "epochs": 2, "batch": 32}
 SEARCHES = {"-".join(names): GuidedPolicySearch(samples=names[0], trust_region=names[1], local_model=names[2], **SHORT)
             for names in itertools.product(("policy", "teacher"), ("policy", "teacher"), ("samples", "hessian"))}
@@ -75,7 +75,7 @@ class Offering(Trainer):
     def card(self):
         return {"kind": "Offering", "steps": list(self.steps)}
 
-    def run(self, progress, weights, rng, show):
+    def run(self, progress, weights, rng):
         self.seen.append((progress.task, weights, rng.bit_generator.state["state"]["state"]))
         for step in self.steps:
             progress.offer(descent(step).weights, step=step)
@@ -540,14 +540,14 @@ def task():
 
 def test_merit_is_the_cost_in_units_of_momentum(task):
     """From the own starting point and those of the next functions, 100 steps."""
-    gap = task.training.gaps(task.momentum, 100, 1).mean(axis=0)
+    gap = task.only.gaps(task.only.momentum, 100, 1).mean(axis=0)
     cost = Cost(gap, 0.5, 2.0)
-    weights, problems = cost.weights(100), task.training.problems
-    assert Merit(task, cost, 100, n_starts=1)(task.momentum) == pytest.approx(1.0, rel=1e-12)
+    weights, problems = cost.weights(100), task.only.problems
+    assert Merit(task, cost, 100, n_starts=1)(task.only.momentum) == pytest.approx(1.0, rel=1e-12)
     total = 0.0
     for shift in range(4):
         runs = l2o.rollout(problems.with_starts(np.roll(problems.x0, shift, axis=0)), method=descent(0.7), n_steps=100)
-        total += (runs.fun - task.training.f_star[:, None]).mean(axis=0) @ weights / 4
+        total += (runs.fun - task.only.f_star[:, None]).mean(axis=0) @ weights / 4
     assert Merit(task, cost, 100)(descent(0.7)) == pytest.approx(total / (weights @ gap), rel=1e-9)
     assert Merit(task, cost, 100)(descent(1e200)) == np.inf
 
@@ -556,10 +556,10 @@ def test_first_teachers_have_the_best_setting_of_each_function(task):
     weights = np.linspace(0, 1, 11)
     chosen = list(zip(*best_momentum(task, 10, weights)))
     assert len(set(chosen)) > 1
-    costs = np.array([l2o.rollout(task.training.problems, method=Momentum(*each), n_steps=10).fun @ weights
+    costs = np.array([l2o.rollout(task.only.problems, method=Momentum(*each), n_steps=10).fun @ weights
                       for each in chosen])  # of each setting, on each function
     np.testing.assert_array_less(costs.diagonal() - 1e-12, costs.min(axis=0))
-    tuned = l2o.rollout(task.training.problems, method=task.momentum, n_steps=10).fun @ weights
+    tuned = l2o.rollout(task.only.problems, method=task.only.momentum, n_steps=10).fun @ weights
     assert costs.diagonal().sum() < tuned.sum()
 
 
@@ -622,7 +622,7 @@ def test_training_functions_are_those_of_no_sample(seed):
     spy = Offering(0.1)
     learn(rng=pickle.loads(pickle.dumps(seed)), trainer=spy, policy=descent(1.0).network)
     task = spy.seen[0][0]
-    sets = [members(task.training.problems), members(task.validation.problems)]
+    sets = [members(task.only.problems), members(task.validation[0].problems)]
     branches = streams(pickle.loads(pickle.dumps(seed)))
     sets += [members(FAMILY.sample(40, branches[name])) for name in ("test", "fresh")]
     sets += [members(FAMILY.sample(m, rng=pickle.loads(pickle.dumps(seed)))) for m in (60,)]
@@ -651,8 +651,8 @@ def test_problems_are_trained_on_and_every_fifth_is_held_out():
     policy = learn(problems, trainer=spy, policy=descent(1.0).network)
     task = spy.seen[0][0]
     held_out = np.arange(12) % 5 == 4
-    assert members(task.training.problems) == members(problems[~held_out])
-    assert members(task.validation.problems) == members(problems[held_out])
+    assert members(task.only.problems) == members(problems[~held_out])
+    assert members(task.validation[0].problems) == members(problems[held_out])
     assert policy.card["family"]["name"] == "given problems"
     assert (policy.card["training"]["n_functions"], policy.card["training"]["n_validation"]) == (10, 2)
 
@@ -667,8 +667,8 @@ def test_validation_functions_are_those_given():
     problems, given, spy = FAMILY.sample(8, rng=5), FAMILY.sample(5, rng=6), Offering(0.1)
     for family in (problems, FAMILY):
         policy = learn(family, validation=given, trainer=spy, policy=descent(1.0).network)
-        assert members(spy.seen[-1][0].validation.problems) == members(given)
-        assert len(spy.seen[-1][0].training.problems) == 8
+        assert members(spy.seen[-1][0].validation[0].problems) == members(given)
+        assert len(spy.seen[-1][0].only.problems) == 8
         assert policy.card["quality"]["policy"] == pytest.approx(score(policy, given), rel=1e-7)
     assert len(learn(problems, validation=given).card["training"]["course"]) == 3
 
@@ -684,7 +684,7 @@ def test_progress_bar_changes_nothing(capsys, trained):
 
 def test_progress_bar_without_tqdm_is_an_error_before_any_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    monkeypatch.setattr("l2o.training.trainer.tune", working)
+    monkeypatch.setattr("l2o.training.task.tune", working)
     with pytest.raises(ImportError, match="tqdm"):
         learn(progress=True)
 
@@ -813,7 +813,7 @@ OTHER = l2o.families.Logistic(n_features=2, n_points=20)
     ({"checkpoint": 3}, TypeError, "checkpoint is 3; expected a path, or None"),
 ])
 def test_argument_that_does_not_fit_is_an_error_before_any_work(settings, error, message, monkeypatch):
-    monkeypatch.setattr("l2o.training.trainer.tune", working)
+    monkeypatch.setattr("l2o.training.task.tune", working)
     with pytest.raises(error, match=message):
         learn(**settings)
 

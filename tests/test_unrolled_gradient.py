@@ -1,20 +1,18 @@
 """UnrolledGradient: its gradient against differences, its rollouts against the kernels', and what it does with them."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
 
 import l2o
-from l2o.policies import MLP, Policy
+from l2o.policies import MLP, Policy, mlp_unrolled
+from l2o.policies.mlp_regression import Trained
+from l2o.policies.mlp_unrolled import Unrolled, differentiate
 from l2o.problems import LOGISTIC, Kernel
 from l2o.training import GuidedPolicySearch, UnrolledGradient, streams, train
-from l2o.training.imitation import Trained
-from l2o.training.unrolled import Unrolled, differentiate
 from l2o.training.unrolled_gradient import Descent
 
-MODULE = sys.modules["l2o.training.unrolled_gradient"]
 FAMILY = l2o.families.Logistic(n_points=20)
 NETWORK = MLP(history=5, width=8)
 SHORT = {"n_steps": 6, "n_runs": 8, "horizon": 10, "n_rounds": 2}
@@ -198,25 +196,26 @@ def test_run_that_is_lost_on_its_way_is_left_out():
 
 @pytest.fixture
 def descent(monkeypatch):
-    """Return a maker of descents on a task of eight functions, and what they differentiate."""
-    calls, original = [], MODULE.differentiate
+    """Return a maker of descents on a task of eight functions, each with its state, and what they differentiate."""
+    calls, original = [], mlp_unrolled.differentiate
 
     def spy(runs, workers):
         calls.append(runs)
         return original(runs, workers)
 
-    monkeypatch.setattr(MODULE, "differentiate", spy)
+    monkeypatch.setattr(mlp_unrolled, "differentiate", spy)
 
     def make(weights=None, **settings):
         made = []
 
         class Making(UnrolledGradient):
-            def run(self, progress, given, rng, show):
-                made.append(Descent(self, progress.task, weights, rng))
-                progress.offer(made[0].weights())
+            def run(self, progress, given, rng):
+                descent = Descent(self, progress.task, rng)
+                made.extend([descent, descent.begin(weights)])
+                progress.offer(descent.weights(made[1]))
 
         learn(trainer=Making(**{**SHORT, **settings}))
-        return made[0], calls
+        return *made, calls
 
     return make
 
@@ -229,13 +228,13 @@ def test_rollouts_grow_from_random_weights(descent):
     assert set(lengths[50:]) == {40}
     assert lengths == sorted(lengths)
     assert UnrolledGradient(n_steps=100, growth=0.0).horizon_at(0, 4) == 40
-    _, calls = descent()
+    *_, calls = descent()
     learn(trainer=UnrolledGradient(**SHORT))
     assert [len(runs.cost_weights) - 1 for runs in calls] == [4, 5, 7, 10, 10, 10]
 
 
 def test_rollouts_from_a_policy_are_of_full_length(descent):
-    _, calls = descent()
+    *_, calls = descent()
     init = learn()
     calls.clear()
     learn(policy=None, init=init, trainer=UnrolledGradient(**SHORT))
@@ -250,23 +249,23 @@ def test_rate_falls_to_zero_as_a_cosine():
 
 
 def test_cost_is_in_units_of_momentum(descent):
-    made, calls = descent(near=0.0, rotations=0.0, n_runs=5)
-    cost, lost = made.step(0, 10)
-    task, weights = made.task, calls[0].cost_weights
-    momentum = weights @ task.training.gaps(task.momentum, 10, 1).mean(axis=0)
+    made, state, calls = descent(near=0.0, rotations=0.0, n_runs=5)
+    _, cost, lost = made.step(state, 0, 10)
+    functions, weights = made.functions, calls[0].cost_weights
+    momentum = weights @ functions.gaps(functions.momentum, 10, 1).mean(axis=0)
     assert momentum == pytest.approx(1.0, rel=1e-12)
-    values = l2o.rollout(calls[0].problems, method=Policy(NETWORK, descent(n_runs=5)[0].weights()), n_steps=10).fun
-    f_star = dict(zip(task.training.problems.index, task.training.f_star))
+    values = l2o.rollout(calls[0].problems, method=Policy(NETWORK, made.weights(state)), n_steps=10).fun
+    f_star = dict(zip(functions.problems.index, functions.f_star))
     gaps = values - np.array([f_star[i] for i in calls[0].problems.index])[:, None]
     assert cost == pytest.approx((gaps @ weights).mean(), rel=1e-9)
     assert lost == 0
 
 
 def test_every_function_and_every_start_is_taken_once_a_pass(descent):
-    made, calls = descent(n_runs=5, near=0.0)
+    made, state, calls = descent(n_runs=5, near=0.0)
     for step in range(8):  # 40 runs are five passes over 8 functions
-        made.step(step, 4)
-    training = made.task.training.problems
+        state, *_ = made.step(state, step, 4)
+    training = made.functions.problems
     functions = np.concatenate([runs.problems.index for runs in calls]).reshape(5, 8)
     starts = np.concatenate([runs.problems.x0 for runs in calls]).reshape(5, 8, 4)
     for function, start in zip(functions, starts):
@@ -276,13 +275,13 @@ def test_every_function_and_every_start_is_taken_once_a_pass(descent):
 
 
 def test_share_of_the_runs_starts_near_where_momentum_ends(descent):
-    made, calls = descent(n_runs=400, near=0.25)
-    made.step(0, 4)
-    runs, training = calls[0], made.task.training.problems
+    made, state, calls = descent(n_runs=400, near=0.25)
+    made.step(state, 0, 4)
+    runs, training = calls[0], made.functions.problems
     own = {x.tobytes() for x in training.x0}
     near = np.array([x.tobytes() not in own for x in runs.problems.x0])
     assert 0.15 < near.mean() < 0.35
-    ends = l2o.rollout(training, method=made.task.momentum, n_steps=100).x[:, -1]
+    ends = l2o.rollout(training, method=made.functions.momentum, n_steps=100).x[:, -1]
     where = [list(training.index).index(i) for i in runs.problems.index[near]]
     distance = np.linalg.norm(runs.problems.x0[near] - ends[where], axis=1)
     largest = np.linalg.norm(ends[:, None] - training.x0, axis=-1).max()
@@ -291,8 +290,8 @@ def test_share_of_the_runs_starts_near_where_momentum_ends(descent):
 
 
 def test_share_of_the_blocks_is_turned(descent):
-    made, calls = descent(n_runs=32 * 40, rotations=0.5)
-    made.step(0, 4)
+    made, state, calls = descent(n_runs=32 * 40, rotations=0.5)
+    made.step(state, 0, 4)
     turns = calls[0].turns
     np.testing.assert_allclose(turns @ turns.swapaxes(1, 2), np.tile(np.eye(4), (40, 1, 1)), atol=1e-12)
     plain = (turns == np.eye(4)).all(axis=(1, 2))
@@ -301,12 +300,20 @@ def test_share_of_the_blocks_is_turned(descent):
 
 
 def test_step_without_a_usable_run_changes_nothing(descent, monkeypatch):
-    made, _ = descent(n_runs=5)
-    before = made.trained.vector.copy()
-    monkeypatch.setattr(MODULE, "differentiate", lambda runs, workers: (
-        np.full(5, np.inf), np.zeros(5, bool), np.zeros_like(before)))
-    assert made.step(0, 4) == (np.inf, 5)
-    assert made.trained.vector.tobytes() == before.tobytes()
+    made, state, _ = descent(n_runs=5)
+    monkeypatch.setattr(mlp_unrolled, "differentiate", lambda runs, workers: (
+        np.full(5, np.inf), np.zeros(5, bool), np.zeros_like(state.vector)))
+    after, *told = made.step(state, 0, 4)
+    assert told == [np.inf, 5]
+    assert after.vector.tobytes() == state.vector.tobytes()
+
+
+def test_step_leaves_the_state_before_it_as_it_was(descent):
+    made, state, _ = descent(n_runs=5)
+    before = {name: np.copy(getattr(state, name)) for name in ("vector", "mean", "square", "coming")}
+    after, *_ = made.step(state, 0, 4)
+    assert all((getattr(state, name) == value).all() for name, value in before.items())
+    assert (after.vector != state.vector).any()
 
 
 def test_lost_runs_are_counted_in_the_course():

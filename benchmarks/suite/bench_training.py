@@ -39,21 +39,21 @@ class Regression:
 
     def setup(self, history):
         from l2o._kernels.training.adam import adam
-        from l2o.training.examples import Examples
-        from l2o.training.imitation import Batches, Trained
+        from l2o.policies.trainable import Examples
 
         rng, d, rows = np.random.default_rng(0), 4, 8192
         network = l2o.policies.MLP(history=history, width=WIDTHS[history])
         examples = Examples(rng.standard_normal((rows, network.n_observations(d))), np.ones(rows),
                             rng.standard_normal((rows, d)), np.broadcast_to(np.eye(d), (rows, d, d)))
-        self.weights = Trained.of(network.initial(d, rng), np.float32)
-        self.batches, self.order = Batches(examples, self.weights, network.activation), rng.permutation(rows)[:512]
-        self.moments, self.adam = np.zeros((2, len(self.weights.vector)), np.float32), adam
+        examples = Examples(*(np.ascontiguousarray(getattr(examples, part), np.float32)
+                              for part in ("features", "scale", "actions", "precision")))
+        self.fit, self.order = network.regression(network.initial(d, rng), examples), rng.permutation(rows)[:512]
+        self.moments, self.adam = np.zeros((2, len(self.fit.vector)), np.float32), adam
         self.time_step(history)
 
     def time_step(self, history):
-        self.batches.differentiate(self.weights, self.order)
-        self.adam(self.weights.vector, self.batches.gradient.vector, *self.moments, 1, 1e-3, 10.0)
+        self.fit.loss(self.order)
+        self.adam(self.fit.vector, self.fit.gradient, *self.moments, 1, 1e-3, 10.0)
 
 
 class Train:

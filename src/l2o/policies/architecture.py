@@ -24,6 +24,8 @@ class Architecture(ABC):
         The word for it in a policy's card, by which `l2o.load` finds the class.
     precisions : tuple of str
         What its kernel can compute in; the first is the default.
+    one_dimension : bool
+        Whether weights serve one number of variables, which `dim` tells.
     knows_limits : bool
         Whether its steps depend on the absolute size of gradients and objective changes, so that it is good only within
         what it met in training; a rule without a scale of its own goes on anywhere.
@@ -31,6 +33,7 @@ class Architecture(ABC):
 
     kind: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ("float64",)
+    one_dimension: ClassVar[bool] = False
     knows_limits: ClassVar[bool] = False
 
     @abstractmethod
@@ -58,6 +61,9 @@ class Architecture(ABC):
     def dim(self, weights: Weights) -> int | None:
         """Return the number of variables that the weights are for; None if they serve any."""
         return None
+
+    def check_dim(self, dim: int) -> None:  # noqa: B027 (most kinds without a dimension take any)
+        """Raise ValueError if problems of that dimension are not for this kind."""
 
     def check(self, weights: Weights) -> None:  # noqa: B027 (most weights of the right shape are a policy)
         """Raise ValueError if weights of the right shapes make no policy of this kind."""

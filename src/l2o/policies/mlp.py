@@ -22,7 +22,10 @@ from l2o.base import arguments
 from l2o.methods import Step
 from l2o.policies.activations import ACTIVATIONS, Activation
 from l2o.policies.architecture import Architecture
+from l2o.policies.mlp_regression import Batches, Trained
+from l2o.policies.trainable import Examples
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 
 __all__ = ["MLP"]
 
@@ -60,6 +63,7 @@ class MLP(Architecture):
 
     kind: ClassVar[str] = "mlp"
     precisions: ClassVar[tuple[str, ...]] = ("float64", "float32")
+    one_dimension: ClassVar[bool] = True
     knows_limits: ClassVar[bool] = True
 
     history: int = 25
@@ -97,7 +101,7 @@ class MLP(Architecture):
 
     def dim(self, weights: Weights) -> int:
         """Return the number of variables, by the output bias."""
-        if np.ndim(weights.get("b2")) != 1:
+        if "b2" not in weights or np.ndim(weights["b2"]) != 1:
             raise ValueError(f"weights are {', '.join(map(repr, weights))}; expected among them a vector 'b2', "
                              "one entry for each variable")
         return len(weights["b2"])
@@ -227,6 +231,37 @@ class MLP(Architecture):
         jacobian[long] -= unit[:, :, None] * np.einsum("bd,bdn->bn", unit, jacobian[long])[:, None, :]
         jacobian[long] *= (self.max_step / length[long])[:, None, None]
         return jacobian
+
+    # -- training -------------------------------------------------------------------------------------
+
+    def parameters(self, weights: Weights) -> np.ndarray:
+        """Return what is trained of the weights as one vector: W1, b1 and W2."""
+        return Trained.of(weights, float).vector
+
+    def with_parameters(self, weights: Weights, vector: np.ndarray) -> Weights:
+        """Return weights with this vector for W1, b1 and W2, at rest."""
+        return self.at_rest({**weights, **Trained.like(weights, vector).weights()})
+
+    def standard_features(self, weights: Weights, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features over their deviation (rows, n), and r (rows,), in the precision of the observations."""
+        (z, r), precision = self.features(observations), observations.dtype
+        z = z / weights["deviation"].astype(precision)
+        return z.astype(precision, copy=False), r.astype(precision, copy=False)
+
+    def regression(self, weights: Weights, examples: Examples) -> Batches:
+        """Return the regression from these weights, in the precision of the examples."""
+        return Batches(examples, Trained.of(weights, examples.features.dtype), self.activation)
+
+    def cost_gradient(self, weights: Weights, problems: Problems, cost_weights: np.ndarray, turns: np.ndarray,
+                      workers: Any = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the costs of rollouts, which are usable, and the gradient: see mlp_unrolled.py."""
+        from l2o.policies import mlp_unrolled  # it compiles with Numba, which minimising does without
+
+        runs = mlp_unrolled.Unrolled(self, Trained.of(weights, float), weights["deviation"].astype(float), problems,
+                                     cost_weights, turns)
+        return mlp_unrolled.differentiate(runs, workers)
+
+    # -- the card -------------------------------------------------------------------------------------
 
     def card(self) -> dict[str, Any]:
         """Return the settings as a record that JSON holds; a step without bound has null."""

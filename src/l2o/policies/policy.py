@@ -17,6 +17,7 @@ from l2o.methods import Runnable, Step, StepMethod
 from l2o.policies.architecture import Architecture
 from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
+from l2o.policies.trainable import Imitable
 from l2o.policies.weights import Weights
 
 __all__ = ["FORMAT", "PRETRAINED", "Policy", "load"]
@@ -121,6 +122,7 @@ class Policy(StepMethod):
         """Raise ValueError if problems of that dimension are not for this policy."""
         if self.dim is not None and dim != self.dim:
             raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
+        self._network.check_dim(dim)
 
     def is_foreign(self, problems: Runnable) -> bool:
         learned, met = self._card.get("objective"), problems.objective_card
@@ -134,7 +136,15 @@ class Policy(StepMethod):
         return self._steps[dim]
 
     def actions(self, observations: Any) -> np.ndarray:
-        """Return the steps (..., d) at raw observations (..., H + H d)."""
+        """Return the steps (..., d) at raw observations (..., H + H d).
+
+        Raises
+        ------
+        TypeError
+            If the kind of policy does not make its steps of these alone.
+        """
+        if not isinstance(self._network, Imitable):
+            raise TypeError(f"policy is {type(self._network).__name__}, whose steps are no function of observations")
         return self._network.actions(self._weights, np.asarray(observations, np.float64))
 
     def save(self, path: Any) -> None:

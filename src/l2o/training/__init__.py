@@ -3,6 +3,7 @@
 from l2o.training._train import streams, train
 from l2o.training.guided_policy_search import GuidedPolicySearch
 from l2o.training.trainer import Trainer
+from l2o.training.trainers import TRAINERS
 from l2o.training.unrolled_gradient import UnrolledGradient
 
-__all__ = ["GuidedPolicySearch", "Trainer", "UnrolledGradient", "streams", "train"]
+__all__ = ["GuidedPolicySearch", "TRAINERS", "Trainer", "UnrolledGradient", "streams", "train"]

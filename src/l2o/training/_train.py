@@ -16,12 +16,16 @@ from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
 from l2o.base.typing import Seed
 from l2o.families import Family
-from l2o.policies import MLP, Architecture, Policy
+from l2o.policies import Architecture, Policy
+from l2o.policies.bare import Bare
 from l2o.policies.limits import Limits
 from l2o.problems import Problems
+from l2o.training._functions import Functions, named, objective, parted
 from l2o.training.checkpoint import Checkpoint, identity
-from l2o.training.guided_policy_search import GuidedPolicySearch
-from l2o.training.trainer import Clock, Progress, Task, Trainer, finite
+from l2o.training.progress import Clock, Progress, finite
+from l2o.training.task import Task
+from l2o.training.trainer import Trainer
+from l2o.training.trainers import check, fitting
 from l2o.training.trajectories import from_several_starts, simulate
 from l2o.version import __version__
 
@@ -29,7 +33,6 @@ __all__ = ["STREAMS", "streams", "train"]
 
 STREAMS = ("training", "validation", "search", "test", "fresh")
 HORIZON = 40  # steps over which policies are compared on the validation functions
-HELD_OUT = 5  # of given problems without validation functions, every fifth is held out
 
 
 def streams(rng: Seed) -> dict[str, np.random.Generator]:
@@ -49,29 +52,33 @@ def streams(rng: Seed) -> dict[str, np.random.Generator]:
     return dict(zip(STREAMS, arguments.generator(rng).spawn(len(STREAMS))))
 
 
-def train(family: Family | Problems, n_functions: int | None = None, n_validation: int = 100,
-          validation: Problems | None = None, rng: Any = None, policy: Architecture | None = None,
+def train(family: Family | Problems | Sequence[Problems], n_functions: int | None = None, n_validation: int = 100,
+          validation: Problems | Sequence[Problems] | None = None, rng: Any = None, policy: Architecture | None = None,
           trainer: Trainer | Sequence[Trainer] | None = None, init: Policy | None = None, workers: Any = 1,
           checkpoint: Any = None, progress: bool = False) -> Policy:
     """Learn an optimizer for a family of objective functions.
 
     Parameters
     ----------
-    family : Family or Problems
-        What to draw training functions from, or the training functions.
+    family : Family or Problems or sequence of Problems
+        What to draw training functions from, or the training functions; several `Problems` are of several objectives
+        or dimensions, for a kind of policy and a trainer that take such a mixture.
     n_functions : int, optional
         Training functions to draw, at least 2; by default the family's own number (``family.n_training``).
     n_validation : int
         Validation functions to draw; the policy that does best on them is returned.
-    validation : Problems, optional
-        Validation functions. For given problems without them, every fifth problem is held out.
+    validation : Problems or sequence of Problems, optional
+        Validation functions, of the dimensions of the training functions. For given problems without them, every
+        fifth problem is held out.
     rng : None, int, SeedSequence or Generator, optional
         Source of randomness. Training, validation and search use branches of it, so that no
         ``family.sample(m, rng)`` returns a function that was trained on.
     policy : Architecture, optional
-        Kind of policy, with its settings; by default `l2o.policies.MLP`.
+        Kind of policy, with its settings; by default that of the trainer, `l2o.policies.MLP` for those of guided policy
+        search and of the unrolled gradient.
     trainer : Trainer or sequence of Trainer, optional
-        How to train; several run one after the other.
+        How to train; several run one after the other. By default the first of `l2o.training.TRAINERS` that fits the
+        kind of policy.
     init : Policy, optional
         Policy to start from; its network is kept.
     workers : int, map-like callable or executor
@@ -91,7 +98,8 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
     Raises
     ------
     ValueError, TypeError
-        If an argument does not fit, or the checkpoint is of another training: other arguments, functions or version.
+        If an argument does not fit, a trainer asks for what the kind of policy cannot give (the message names one that
+        fits), or the checkpoint is of another training: other arguments, functions or version.
     OSError
         If the checkpoint cannot be read or written. The one before is then still there.
 
@@ -104,101 +112,106 @@ def train(family: Family | Problems, n_functions: int | None = None, n_validatio
     >>> policy.dim, policy.card["training"]["n_functions"]
     (4, 6)
     """
-    trainers = _trainers(trainer)
+    asked = _trainers(trainer)
     resolve_workers(workers)
     check_progress(progress)
     kept = Checkpoint(checkpoint)
     branches = streams(kept.seed(rng))
-    training, validation = _functions(family, n_functions, n_validation, validation, branches)
-    network = _network(policy, init, training)
-    kept.claim(identity(_named(family), training, validation, network, [each.card() for each in trainers], rng,
-                        branches["search"], init), branches["search"])
+    training, held_out = parted(family, n_functions, n_validation, validation, branches)
+    network = _kind(policy, init, asked, training)
+    trainers = _fitting(asked, network, training)
+    kept.claim(identity(named(family), training, held_out, network, [each.card() for each in trainers], rng,
+                        branches["search"], init), branches["search"],
+               [record for each in trainers for record in each.records])
     clock = Clock(**kept.state.get("clock", {}))
     with clock("tuning momentum"):
-        task = Task.of(training, validation, network, HORIZON, workers)
-    found = Progress(task, clock, kept, **kept.state.get("progress", {}))
-    done = kept.state.get("trainers", 0)
-    weights = found.weights if done else None if init is None else init.weights
-    if init is not None and not found.weights:
-        found.offer(init.weights, round=0)
-    with np.errstate(over="ignore", invalid="ignore"):  # a policy that diverges is an outcome: its score says so
-        for i, each in enumerate(trainers[done:], done + 1):
-            each.run(found, weights, branches["search"], progress)
-            weights = found.weights
-            found.keep(search=None, trainers=i)
+        task = Task.of(training, held_out, network, HORIZON, workers)
+    found = Progress(task, clock, kept, **kept.state.get("progress", {}), show=progress)
+    _run(trainers, found, init, branches["search"])
     return Policy(network, found.weights, _card(family, found, trainers, rng, init))
 
 
-def _trainers(trainer: Any) -> list[Trainer]:
-    trainers = [GuidedPolicySearch()] if trainer is None else [trainer] if isinstance(trainer, Trainer) else trainer
+def _trainers(trainer: Any) -> list[Trainer] | None:
+    """Return the trainers that are named; None if none is."""
+    if trainer is None:
+        return None
+    trainers = [trainer] if isinstance(trainer, Trainer) else trainer
     if not isinstance(trainers, (list, tuple)) or not trainers or not all(isinstance(t, Trainer) for t in trainers):
         raise TypeError(f"trainer is {trainer!r}; expected a Trainer or a sequence of them")
     return list(trainers)
 
 
-def _functions(family: Any, n_functions: int | None, n_validation: int, validation: Problems | None,
-               branches: dict[str, np.random.Generator]) -> tuple[Problems, Problems]:
-    if isinstance(family, Problems):
-        training = family
-        if len(training) < 2 + (validation is None):
-            raise ValueError(f"family holds {len(training)} problems; expected at least {2 + (validation is None)}")
-        if validation is None:
-            held_out = np.arange(len(family)) % HELD_OUT == HELD_OUT - 1
-            held_out[-1] |= not held_out.any()
-            training, validation = family[~held_out], family[held_out]
-    elif isinstance(family, Family):
-        n_functions = family.n_training if n_functions is None else arguments.count("n_functions", n_functions, 2)
-        training = family.sample(n_functions, branches["training"])
-        if validation is None:
-            validation = family.sample(arguments.count("n_validation", n_validation), branches["validation"])
-    else:
-        raise TypeError(f"family is {type(family).__name__}; expected a Family or Problems")
-    if not isinstance(validation, Problems) or validation.dim != training.dim or len(validation) == 0:
-        raise ValueError(f"validation is {validation!r}; expected Problems of dimension {training.dim}")
-    return training, validation
+def _fitting(trainers: list[Trainer] | None, network: Architecture, training: Functions) -> list[Trainer]:
+    """Return the trainers, or the kind's own, which fit it."""
+    mixture = len(training) > 1
+    if trainers is None:
+        known = fitting(network, mixture=mixture)
+        if not known:
+            raise ValueError(f"policy is {network}, which no trainer of l2o fits; expected trainer= one of your own")
+        return [known[0]()]
+    for each in trainers:
+        check(each, network, mixture=mixture)
+    return trainers
 
 
-def _network(policy: Architecture | None, init: Policy | None, training: Problems) -> Architecture:
+def _kind(policy: Any, init: Any, trainers: list[Trainer] | None, training: Functions) -> Architecture:
+    """Return the kind of policy that is trained: that of `init`, the one that is named, or the trainer's own."""
     if policy is not None and not isinstance(policy, Architecture):
         raise TypeError(f"policy is {policy!r}; expected a kind of policy, such as l2o.policies.MLP()")
-    if init is None:
-        return policy or MLP()
+    if init is not None:
+        return _kind_of(init, policy, training)
+    network = policy or (trainers[0].policy if trainers else Trainer.policy)()
+    dims = sorted({problems.dim for problems in training})
+    if network.one_dimension and len(dims) > 1:
+        raise ValueError(f"policy is {type(network).__name__}, which serves one dimension; family has functions of "
+                         f"dimension {', '.join(map(str, dims))}")
+    return network
+
+
+def _kind_of(init: Any, policy: Architecture | None, training: Functions) -> Architecture:
     if not isinstance(init, Policy):
         raise TypeError(f"init is {init!r}; expected a Policy")
-    init.check_dim(training.dim)
-    learned, asked = init.card.get("objective"), training.kernel.card()
-    if learned is not None and learned != asked:
-        raise ValueError(f"init was trained on the objective {learned}; expected that of family, {asked}")
+    for problems in training:
+        init.check_dim(problems.dim)
+        learned, asked = init.card.get("objective"), problems.kernel.card()
+        if learned is not None and learned != asked:
+            raise ValueError(f"init was trained on the objective {learned}; expected that of family, {asked}")
     if policy is not None and policy != init.network:
         raise ValueError(f"policy is {policy}; init has another network, {init.network}")
     return init.network
 
 
-def _named(family: Family | Problems) -> dict[str, Any]:
-    """Return name and settings of a family."""
-    if not isinstance(family, Family):
-        return {"name": "given problems", "settings": {}}
-    module = type(family).__module__
-    home = "l2o.families" if module.startswith("l2o.families.") else module
-    return {"name": f"{home}.{type(family).__qualname__}", "settings": family.settings()}
+def _run(trainers: list[Trainer], found: Progress, init: Policy | None, rng: np.random.Generator) -> None:
+    """Run the trainers that are left, one after the other, each from the best weights so far."""
+    done = found.checkpoint.state.get("trainers", 0)
+    weights = found.weights if done else None if init is None else init.weights
+    if init is not None and not found.weights:
+        found.offer(init.weights, round=0)
+    with np.errstate(over="ignore", invalid="ignore"):  # a policy that diverges is an outcome: its score says so
+        for i, trainer in enumerate(trainers[done:], done + 1):
+            trainer.run(found, weights, rng)
+            weights = found.weights
+            found.keep(search=None, trainers=i)
 
 
 def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init: Policy | None) -> dict[str, Any]:
     task = found.task
-    momentum = task.validation.gaps(task.momentum, task.horizon, task.workers)[:, 1:].mean()
+    training, validation = ([each.problems for each in part] for part in (task.training, task.validation))
+    settings = [asdict(each.momentum) for each in task.training]
     return {
-        "family": _named(family),
-        "objective": task.training.problems.kernel.card(),
+        "family": named(family),
+        "objective": objective(tuple(training)),
         "training": {
-            "n_functions": len(task.training.problems), "n_validation": len(task.validation.problems),
+            "n_functions": sum(map(len, training)), "n_validation": sum(map(len, validation)),
+            "dimensions": sorted({problems.dim for problems in training}),
             "trainers": [each.card() for each in trainers], "course": found.course, "l2o": __version__,
             "seed": int(rng) if isinstance(rng, (int, np.integer)) else None,
             "init": None if init is None else init.card.get("training"),
         },
         "quality": {
             "measure": f"mean of f - f_star over k = 1..{task.horizon} and the validation functions",
-            "policy": finite(found.score), "momentum": finite(float(momentum)),
-            "momentum_settings": asdict(task.momentum),
+            "policy": finite(found.score), "momentum": finite(task.momentum_score()),
+            "momentum_settings": settings[0] if len(settings) == 1 else settings,
         },
         **({"limits": _limits(found)} if task.network.knows_limits else {}),
         "run": {
@@ -213,7 +226,7 @@ def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init:
 
 def _limits(found: Progress) -> dict[str, Any]:
     """Return what the policy meets on the training functions, from several starting points each."""
-    task, policy = found.task, Policy(found.task.network, found.weights)
-    runs = simulate(policy, from_several_starts(task.training.problems), task.horizon, workers=task.workers)
+    task, policy = found.task, Bare(found.task.network, found.weights)
+    runs = simulate(policy, from_several_starts(task.only.problems), task.horizon, workers=task.workers)
     met = Limits.of(runs.x, runs.fun, runs.jac)
     return {"horizon": task.horizon} if met is None else met.card()

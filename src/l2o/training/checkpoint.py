@@ -12,24 +12,20 @@ import itertools
 import json
 import os
 import reprlib
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from l2o.base import archive, arguments
-from l2o.policies import MLP, Policy
-from l2o.problems import Problems
-from l2o.training.controllers import Controllers
-from l2o.training.coupling import Coupling
-from l2o.training.local_model import LocalModel
-from l2o.training.trajectories import Layout
+from l2o.policies import Architecture, Policy
+from l2o.training._functions import Functions, objective
 from l2o.version import __version__
 
 __all__ = ["Checkpoint", "identity"]
 
 FORMAT = 1  # one version of l2o reads the files of no other: a state is what its code hands from round to round
-RECORDS = {each.__name__: each for each in (Controllers, Coupling, Layout, LocalModel)}  # that a state may hold
 
 
 class Checkpoint:
@@ -61,6 +57,7 @@ class Checkpoint:
         except TypeError:
             raise TypeError(f"checkpoint is {path!r}; expected a path, or None") from None
         self.state: dict[str, Any] = {}
+        self._read_state: dict[str, Any] = {}  # with records as dicts: which ones there are, the training says
         self._training: dict[str, Any] | None = None
         self._entropy: Any = None
         self._rng: np.random.Generator
@@ -79,7 +76,7 @@ class Checkpoint:
                 for parent in parents:
                     place = place[parent]
                 place[last] = array
-            self.state = _unpacked(record["state"])
+            self._read_state = record["state"]
             self._training, self._entropy = record["training"], record["entropy"]
         except (KeyError, TypeError) as error:
             raise ValueError(f"checkpoint {path} is damaged: {error!r}") from None
@@ -92,13 +89,22 @@ class Checkpoint:
             self._entropy = np.random.SeedSequence().entropy
         return np.random.SeedSequence(self._entropy)
 
-    def claim(self, training: dict[str, Any], rng: np.random.Generator) -> None:
+    def claim(self, training: dict[str, Any], rng: np.random.Generator, records: Iterable[type] = ()) -> None:
         """See that the file is of this training, or of none yet, and put its generator where it was.
+
+        Parameters
+        ----------
+        training : dict
+            What decides the result, as `identity` gives it.
+        rng : Generator
+            The branch of it that the search draws from.
+        records : iterable of type
+            The dataclasses that its states are made of.
 
         Raises
         ------
         ValueError
-            If it is of another training; the message says in what they differ.
+            If it is of another training, and the message says in what they differ; or if it is damaged.
         OSError
             If no file can be written there.
         """
@@ -112,13 +118,10 @@ class Checkpoint:
                              "that it was begun with, or the name of another file")
         arguments.writable(self.path)
         self._training = training
-        self.rewind()
-        archive.discard_unfinished(self.path)
-
-    def rewind(self) -> None:
-        """Put the generator where it was when the state was kept."""
+        self.state = _unpacked(self._read_state, {each.__name__: each for each in records})
         if "rng" in self.state:
-            self._rng.bit_generator.state = self.state["rng"]
+            self._rng.bit_generator.state = self.state["rng"]  # where it was when the state was kept
+        archive.discard_unfinished(self.path)
 
     def keep(self, **parts: Any) -> None:
         """Replace parts of the state, and the file: numbers, arrays, records, and dicts of them.
@@ -149,15 +152,15 @@ def _packed(value: Any, at: tuple[str, ...], arrays: dict[str, np.ndarray]) -> A
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpacked(value: Any) -> Any:
-    """Return the value whose arrays are back in their places."""
+def _unpacked(value: Any, records: dict[str, type]) -> Any:
+    """Return the value with the records that it was made of."""
     if not isinstance(value, dict):
         return value
-    inner = {name: _unpacked(each) for name, each in value.items()}
-    return RECORDS[inner.pop("record")](**inner) if "record" in inner else inner
+    inner = {name: _unpacked(each, records) for name, each in value.items()}
+    return records[inner.pop("record")](**inner) if "record" in inner else inner
 
 
-def identity(family: dict[str, Any], training: Problems, validation: Problems, network: MLP,
+def identity(family: dict[str, Any], training: Functions, validation: Functions, network: Architecture,
              trainers: list[dict[str, Any]], rng: Any, stream: np.random.Generator,
              init: Policy | None) -> dict[str, Any]:
     """Return all that decides the result of a training, what a message had best name first.
@@ -166,10 +169,10 @@ def identity(family: dict[str, Any], training: Problems, validation: Problems, n
     ----------
     family : dict
         Name and settings.
-    training, validation : Problems
+    training, validation : tuple of Problems
         The functions.
-    network : MLP
-        Shape of the policy.
+    network : Architecture
+        Kind of policy.
     trainers : list of dict
         The cards of the trainers.
     rng : None, int, SeedSequence or Generator
@@ -182,14 +185,20 @@ def identity(family: dict[str, Any], training: Problems, validation: Problems, n
     whole = isinstance(rng, (int, np.integer))
     start = None if init is None else _digest(init.card["network"], init.card.get("training"), *init.weights.values())
     return {
-        "l2o": __version__, "family": family, "objective": training.kernel.card(),
-        "n_functions": len(training), "n_validation": len(validation), "policy": network.card(), "trainer": trainers,
+        "l2o": __version__, "family": family, "objective": objective(training),
+        "n_functions": sum(map(len, training)), "n_validation": sum(map(len, validation)),
+        "policy": network.card(), "trainer": trainers,
         "rng": int(rng) if whole else None if rng is None else type(rng).__name__,
         "init": start,
-        "training functions": _digest(training.blocks[training.index], training.x0),
-        "validation functions": _digest(validation.blocks[validation.index], validation.x0),
+        "training functions": _digest(*_contents(training)),
+        "validation functions": _digest(*_contents(validation)),
         "state of rng": _digest(type(stream.bit_generator).__name__, stream.bit_generator.seed_seq.generate_state(4)),
     }
+
+
+def _contents(functions: Functions) -> list[np.ndarray]:
+    """Return data and starting points."""
+    return [part for problems in functions for part in (problems.blocks[problems.index], problems.x0)]
 
 
 def _digest(*parts: Any) -> str:

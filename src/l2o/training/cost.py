@@ -13,7 +13,7 @@ import numpy as np
 
 from l2o.baselines import Momentum
 from l2o.methods import StepMethod
-from l2o.training.trainer import Task, Yardstick
+from l2o.training.task import Task, Yardstick
 from l2o.training.trajectories import N_STARTS, from_several_starts
 
 __all__ = ["Cost", "Merit", "best_momentum"]
@@ -60,8 +60,9 @@ class Merit:
     """Judge a policy by real, noise-free runs on the training functions, from several starting points each."""
 
     def __init__(self, task: Task, cost: Cost, n_steps: int, n_starts: int = N_STARTS) -> None:
-        problems = from_several_starts(task.training.problems, n_starts)
-        self._yardstick = Yardstick(problems, np.tile(task.training.f_star, n_starts))
+        functions = task.only
+        self._yardstick = Yardstick(from_several_starts(functions.problems, n_starts),
+                                    np.tile(functions.f_star, n_starts), functions.momentum)
         self._weights, self._workers = cost.weights(n_steps), task.workers
         self._reference = max(float(self._weights @ cost.momentum_gap[: n_steps + 1]), TINY)
 
@@ -73,8 +74,9 @@ class Merit:
 
 def best_momentum(task: Task, horizon: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the step size and decay (m,) of least cost for each training function, on a grid round the tuned ones."""
-    grid = [(task.momentum.step_size * factor, decay)
+    momentum = task.only.momentum
+    grid = [(momentum.step_size * factor, decay)
             for factor in np.geomspace(0.2, 5.0, 8) for decay in (0.0, 0.3, 0.5, 0.7, 0.8)]
-    costs = [task.training.gaps(Momentum(*setting), horizon, task.workers)[:, 1:] @ weights[1:] for setting in grid]
+    costs = [task.only.gaps(Momentum(*setting), horizon, task.workers)[:, 1:] @ weights[1:] for setting in grid]
     best = np.argmin(np.nan_to_num(costs, nan=np.inf), axis=0)  # a lost run costs inf, or 0 inf
     return np.array(grid)[best, 0], np.array(grid)[best, 1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from l2o.policies import MLP
+from l2o.policies.trainable import Examples, Imitable
+from l2o.policies.weights import Weights
 from l2o.training.controllers import Controllers
 from l2o.training.trajectories import Layout, Trajectories
 
@@ -15,34 +15,6 @@ __all__ = ["Examples", "label", "rotate"]
 
 LABEL_BOUND = 1.5  # a wanted step is shortened to this multiple of the longest step
 LARGEST_STATE = 1e6  # a row with entries so many times the usual belongs to a run that left the region of interest
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """What the policy is to do.
-
-    Attributes
-    ----------
-    features : ndarray, shape (rows, n)
-        Network inputs, standardised.
-    scale : ndarray, shape (rows,)
-        Gradient scale r of each row: the network's output is multiplied by it.
-    actions : ndarray, shape (rows, d)
-        Wanted steps.
-    precision : ndarray, shape (rows, d, d)
-        Weight of the error, with a mean trace of d.
-    """
-
-    features: np.ndarray
-    scale: np.ndarray
-    actions: np.ndarray
-    precision: np.ndarray
-
-    def __getitem__(self, rows: np.ndarray) -> Examples:
-        return Examples(self.features[rows], self.scale[rows], self.actions[rows], self.precision[rows])
-
-    def __len__(self) -> int:
-        return len(self.scale)
 
 
 def rotate(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, share: float, layout: Layout,
@@ -89,7 +61,7 @@ def _turned(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, turn
     return turned, actions @ back, turn[:, :, None] @ precision @ back[:, :, None]
 
 
-def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, network: MLP, deviation: np.ndarray,
+def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, network: Imitable, weights: Weights,
           rotations: float, rng: np.random.Generator, dtype: Any = float) -> Examples:
     """Return the mean steps of the teachers at the sampled states.
 
@@ -101,10 +73,10 @@ def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, networ
         One of each function.
     used : ndarray of bool, shape (m,)
         Functions whose teacher is to be imitated.
-    network : MLP
-        The policy's network.
-    deviation : ndarray, shape (n,)
-        Standard deviation of its features.
+    network : Imitable
+        The policy's kind.
+    weights : dict of ndarray
+        Its weights.
     rotations : float
         Share of the trajectories whose axes are turned.
     rng : Generator
@@ -118,15 +90,15 @@ def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, networ
     largest = np.concatenate([np.abs(each.states(teachers.layout)).max(axis=-1) for each in runs])
     bound = LARGEST_STATE * np.median(largest[np.isfinite(largest)]) if np.isfinite(largest).any() else 0.0
     turn = _turns(m, n, dim, rotations, rng) if rotations > 0 else np.broadcast_to(np.eye(dim), (m, n, dim, dim))
-    standard = deviation.astype(dtype)
     parts = []
     for i in range(m):
         teacher = teachers.for_runs(slice(i, i + 1))
         taught = _taught(runs[i], teacher, bound, network)
         states, actions, precision = _turned(*taught, turn[i : i + 1], teacher.layout)
         usable = np.isfinite(actions).all(axis=-1) & used[i]
-        features, scale = network.features(states[usable][:, teacher.layout.observed].astype(dtype))
-        parts.append((features / standard, scale, actions[usable].astype(dtype), precision[usable].astype(dtype)))
+        observed = states[usable][:, teacher.layout.observed].astype(dtype)
+        parts.append((*network.standard_features(weights, observed), actions[usable].astype(dtype),
+                      precision[usable].astype(dtype)))
     features, scale, actions, precision = (np.concatenate(part) for part in zip(*parts))
     if len(precision):
         precision *= dim / np.trace(precision, axis1=1, axis2=2).mean(dtype=float)
@@ -134,7 +106,7 @@ def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, networ
 
 
 def _taught(runs: Trajectories, teacher: Controllers, bound: float,
-            network: MLP) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            network: Imitable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the states of one function's runs (1, n, T, S), NaN where out of bounds, and what its teacher does."""
     states = runs.states(teacher.layout)[None]
     states[~(np.abs(states).max(axis=-1) <= bound)] = np.nan

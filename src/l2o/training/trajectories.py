@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from l2o.base.parallel import map_rows
 from l2o.methods import StepMethod, simulation_room
-from l2o.policies import MLP
+from l2o.policies.trainable import Parametrised
 from l2o.problems import Problems
 
 __all__ = ["Layout", "Trajectories", "from_several_starts", "simulate"]
@@ -42,8 +42,8 @@ class Layout:
     first: int
 
     @classmethod
-    def of(cls, network: MLP, dim: int) -> Layout:
-        """Return the layout of the states that a network needs."""
+    def of(cls, network: Parametrised, dim: int) -> Layout:
+        """Return the layout of the states that a kind of policy needs."""
         return cls(dim, network.history, network.kept, network.kept - network.history)
 
     @property

@@ -1,28 +1,56 @@
 """The exact gradient through the unrolled rollout: nothing linearised, and nothing sampled but functions, starts, axes.
 
-The gradient itself is that of unrolled.py. Here is the descent along it.
+The gradient itself is the kind of policy's. Here is the descent along it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import ClassVar, cast
 
 import numpy as np
 
 from l2o._kernels.training.adam import adam
 from l2o._kernels.training.unrolled import BLOCK
 from l2o.base import arguments
+from l2o.policies.trainable import Differentiable
+from l2o.policies.weights import Weights
 from l2o.training.cost import Cost
-from l2o.training.imitation import Trained
-from l2o.training.trainer import Progress, Task, Trainer, Weights
+from l2o.training.progress import Progress
+from l2o.training.task import Task
+from l2o.training.trainer import Trainer
 from l2o.training.trajectories import Layout, simulate
-from l2o.training.unrolled import Unrolled, differentiate
 
-__all__ = ["Descent", "UnrolledGradient"]
+__all__ = ["Descent", "DescentState", "UnrolledGradient"]
 
 END = 100  # steps of momentum to where near starts are
 NEAR = (1.0, 3.0)  # powers of ten by which a near start is nearer
+
+
+@dataclass(frozen=True, eq=False)
+class DescentState:
+    """What a step, or a round of them, leaves to the next.
+
+    Attributes
+    ----------
+    round : int
+        Rounds that are done.
+    weights : dict of ndarray
+        Those at the start, with what is not trained.
+    vector : ndarray, shape (n,)
+        What is trained.
+    mean, square : ndarray, shape (n,)
+        Moments of the gradient.
+    coming : ndarray of int, shape (pairs, 2)
+        Pairs of functions that were drawn and not used yet.
+    """
+
+    round: int
+    weights: Weights
+    vector: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    coming: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,6 +94,9 @@ class UnrolledGradient(Trainer):
     derivatives out; here they are in.
     """
 
+    asks: ClassVar[type] = Differentiable
+    records: ClassVar[tuple[type, ...]] = (DescentState,)
+
     n_steps: int = 4000
     n_runs: int = 96
     horizon: int = 40
@@ -101,113 +132,117 @@ class UnrolledGradient(Trainer):
         """Return the learning rate of a step: a cosine from `rate` to zero."""
         return 0.5 * self.rate * (1 + np.cos(np.pi * step / self.n_steps))
 
-    def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator, show: bool) -> None:
+    def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator) -> None:
         """Train, from random weights if `weights` is None."""
+        descent = Descent(self, progress.task, rng)
         start = self.first_horizon if weights is None else self.horizon
-        descent = Descent(self, progress.task, weights, rng)
-        if not progress.resumed(descent):
-            progress.offer(descent.weights(), round=0)
-        for i in progress.rounds(descent, self.n_rounds, show, "unrolled gradient"):
-            done, upto = (each * self.n_steps // self.n_rounds for each in (i, i + 1))
+
+        def begin() -> DescentState:
+            state = descent.begin(weights)
+            progress.offer(descent.weights(state), round=0)
+            return state
+
+        def advance(state: DescentState) -> DescentState:
+            done, upto = (each * self.n_steps // self.n_rounds for each in (state.round, state.round + 1))
+            state, costs = replace(state, round=state.round + 1), []
             with progress.clock("unrolled gradient"):
-                costs = [descent.step(step, self.horizon_at(step, start)) for step in range(done, upto)]
+                for step in range(done, upto):
+                    state, cost, lost = descent.step(state, step, self.horizon_at(step, start))
+                    costs.append((cost, lost))
             if costs:
-                progress.offer(descent.weights(), round=i + 1, horizon=self.horizon_at(upto - 1, start),
+                progress.offer(descent.weights(state), round=state.round, horizon=self.horizon_at(upto - 1, start),
                                cost=float(np.mean([cost for cost, _ in costs])),
                                lost=sum(lost for _, lost in costs))
-            descent.round = i + 1
+            return state
+
+        progress.rounds(begin, advance, self.n_rounds, "unrolled gradient")
 
 
 class Descent:
-    """Weights on their way down: one step of Adam after the other.
+    """The descent with its settings on a task: what all steps have in common.
 
     Parameters
     ----------
     settings : UnrolledGradient
         Settings.
     task : Task
-        Functions, network, momentum.
-    weights : dict of ndarray or None
-        Where to start; None for random weights.
+        Functions and kind of policy.
     rng : Generator
         Source of weights, functions, starting points and axes.
     """
 
-    def __init__(self, settings: UnrolledGradient, task: Task, weights: Weights | None,
-                 rng: np.random.Generator) -> None:
-        self.settings, self.task, self.rng = settings, task, rng
-        network = task.network
-        gaps = task.training.gaps(task.momentum, settings.horizon, task.workers)
+    def __init__(self, settings: UnrolledGradient, task: Task, rng: np.random.Generator) -> None:
+        self.settings, self.rng = settings, rng
+        self.functions, self.workers = task.only, task.workers
+        self.network = cast(Differentiable, task.network)  # as `asks` says
+        problems, momentum = self.functions.problems, self.functions.momentum
+        gaps = self.functions.gaps(momentum, settings.horizon, task.workers)
         self.cost = Cost.of(gaps, settings.relative, settings.first_step)
-        ends = simulate(task.momentum, task.training.problems, END, workers=task.workers).x[:, -1]
-        self.ends = np.where(np.isfinite(ends).all(axis=1, keepdims=True), ends, task.training.problems.x0)
+        ends = simulate(momentum, problems, END, workers=task.workers).x[:, -1]
+        self.ends = np.where(np.isfinite(ends).all(axis=1, keepdims=True), ends, problems.x0)
+
+    def begin(self, weights: Weights | None) -> DescentState:
+        """Begin with these weights, or without any with random ones."""
         if weights is None:
-            weights = network.initial(task.dim, rng, self._observed())
-        self.deviation = weights["deviation"].astype(float)
-        self.trained = Trained.of(weights, float)
-        self.mean, self.square = np.zeros((2, len(self.trained.vector)))  # moments of the gradient
-        self.coming = np.empty((0, 2), int)  # pairs of functions that were drawn and not used yet
-        self.round = 0
+            weights = self.network.initial(self.functions.problems.dim, self.rng, self._observed())
+        vector = self.network.parameters(weights)
+        return DescentState(0, weights, vector, np.zeros_like(vector), np.zeros_like(vector), np.empty((0, 2), int))
 
-    def state(self) -> dict[str, Any]:
-        """Return what a round leaves to the next."""
-        return {"round": self.round, "vector": self.trained.vector, "mean": self.mean, "square": self.square,
-                "deviation": self.deviation, "coming": self.coming}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state."""
-        self.round, self.deviation, self.coming = state["round"], state["deviation"], state["coming"]
-        self.mean, self.square = state["mean"], state["square"]
-        self.trained.vector[:] = state["vector"]  # the network's arrays are parts of it
+    def weights(self, state: DescentState) -> Weights:
+        """Return the present weights."""
+        return self.network.with_parameters(state.weights, state.vector)
 
     def _observed(self) -> np.ndarray:
         """Return the observations along runs of momentum that stay among the finite numbers, (runs, T, n)."""
-        runs = simulate(self.task.momentum, self.task.training.problems, self.settings.horizon,
-                        workers=self.task.workers)
-        observations = runs.observations(Layout.of(self.task.network, self.task.dim))
+        problems = self.functions.problems
+        runs = simulate(self.functions.momentum, problems, self.settings.horizon, workers=self.workers)
+        observations = runs.observations(Layout.of(self.network, problems.dim))
         return observations[np.isfinite(observations).all(axis=(1, 2))]
 
-    def weights(self) -> Weights:
-        """Return the present weights."""
-        return self.task.network.at_rest({"deviation": self.deviation, **self.trained.weights()})
-
-    def _draw(self) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the functions of the rollouts (runs,) and where they start (runs, d)."""
-        function, start = self._pairs().T
-        x0, end = self.task.training.problems.x0[start], self.ends[function]
+        function, start = pairs.T
+        x0, end = self.functions.problems.x0[start], self.ends[function]
         near = self.rng.random((len(x0), 1)) < self.settings.near
         nearer = 10.0 ** -self.rng.uniform(*NEAR, (len(x0), 1))
         return function, np.where(near, end + nearer * (x0 - end), x0)
 
-    def _pairs(self) -> np.ndarray:
-        """Return pairs (runs, 2) of a function and of the one whose starting point it gets: all, then all again."""
-        m = len(self.task.training.problems)
-        while len(self.coming) < self.settings.n_runs:
+    def _pairs(self, coming: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return pairs (runs, 2) of a function and of the one whose starting point it gets, and those that come next.
+
+        All functions have their turn, then all again.
+        """
+        m = len(self.functions.problems)
+        while len(coming) < self.settings.n_runs:
             drawn = np.stack([self.rng.permutation(m), self.rng.permutation(m)], axis=1)
-            self.coming = np.concatenate([self.coming, drawn])
-        pairs, self.coming = np.split(self.coming, [self.settings.n_runs])
-        return pairs
+            coming = np.concatenate([coming, drawn])
+        pairs, coming = np.split(coming, [self.settings.n_runs])
+        return pairs, coming
 
     def _turns(self, n: int) -> np.ndarray:
         """Draw an orthogonal matrix for a share of the blocks, and the unit matrix for the others, (n, d, d)."""
-        turns, upper = np.linalg.qr(self.rng.standard_normal((n, self.task.dim, self.task.dim)))
+        dim = self.functions.problems.dim
+        turns, upper = np.linalg.qr(self.rng.standard_normal((n, dim, dim)))
         turns *= np.sign(np.diagonal(upper, axis1=-2, axis2=-1))[..., None, :]  # uniform: Stewart (1980)
-        turns[self.rng.random(n) >= self.settings.rotations] = np.eye(self.task.dim)
+        turns[self.rng.random(n) >= self.settings.rotations] = np.eye(dim)
         return turns
 
-    def step(self, step: int, horizon: int) -> tuple[float, int]:
-        """Take a step; return the cost in units of momentum's, and how many runs left the finite numbers."""
-        training, settings = self.task.training, self.settings
-        function, x0 = self._draw()
-        problems = training.problems[function].with_starts(x0)
+    def step(self, state: DescentState, step: int, horizon: int) -> tuple[DescentState, float, int]:
+        """Take a step; return also the cost in units of momentum's, and how many runs left the finite numbers."""
+        settings, f_star = self.settings, self.functions.f_star
+        pairs, coming = self._pairs(state.coming)
+        function, x0 = self._draw(pairs)
+        problems = self.functions.problems[function].with_starts(x0)
         cost_weights = self.cost.weights(horizon)
         reference = float(cost_weights @ self.cost.momentum_gap[: horizon + 1])
         cost_weights /= reference if 0 < reference < np.inf else 1.0
-        unrolled_runs = Unrolled(self.task.network, self.trained, self.deviation, problems, cost_weights,
-                                 self._turns(-(-len(problems) // BLOCK)))
-        cost, usable, gradient = differentiate(unrolled_runs, self.task.workers)
-        if usable.any():
-            adam(self.trained.vector, gradient, self.mean, self.square, step + 1, settings.rate_at(step),
-                            settings.clip)
-        cost = cost[usable] - cost_weights.sum() * training.f_star[function[usable]]
-        return float(cost.mean()) if usable.any() else np.inf, int((~usable).sum())
+        turns = self._turns(-(-len(problems) // BLOCK))
+        cost, usable, gradient = self.network.cost_gradient(self.weights(state), problems, cost_weights, turns,
+                                                            self.workers)
+        if not usable.any():
+            return replace(state, coming=coming), np.inf, len(usable)
+        vector, mean, square = state.vector.copy(), state.mean.copy(), state.square.copy()
+        adam(vector, gradient, mean, square, step + 1, settings.rate_at(step), settings.clip)
+        cost = cost[usable] - cost_weights.sum() * f_star[function[usable]]
+        state = replace(state, vector=vector, mean=mean, square=square, coming=coming)
+        return state, float(cost.mean()), int((~usable).sum())

@@ -13,22 +13,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from l2o._kernels.training import unrolled
 from l2o._kernels.training.unrolled import BLOCK
 from l2o.base.parallel import map_rows
-from l2o.policies import MLP
 from l2o.policies.activations import ACTIVATIONS
+from l2o.policies.mlp_regression import Trained
 from l2o.problems import Problems
-from l2o.training.imitation import Trained
 
 __all__ = ["Unrolled", "differentiate"]
 
 DIFFERENCE = 6e-6  # relative length of a difference of gradients: the cube root of the rounding
 TINY = 1e-300
+
+
+class Network(Protocol):
+    """The settings of `MLP`, which see."""
+
+    @property
+    def history(self) -> int: ...
+
+    @property
+    def activation(self) -> str: ...
+
+    @property
+    def inputs(self) -> str: ...
+
+    @property
+    def newest_gradient(self) -> bool: ...
+
+    @property
+    def max_step(self) -> float: ...
+
+    @property
+    def scale_floor(self) -> float: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +58,7 @@ class Unrolled:
 
     Attributes
     ----------
-    network : MLP
+    network : Network
         Shape of the network.
     trained : Trained
         Its weights.
@@ -51,7 +72,7 @@ class Unrolled:
         Axes that the policy sees, for each 32 rollouts.
     """
 
-    network: MLP
+    network: Network
     trained: Trained
     deviation: np.ndarray
     problems: Problems

@@ -1,0 +1,31 @@
+"""Bare: a kind of policy with weights and nothing else, for a training, which runs hundreds of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from l2o.methods import Step, StepMethod
+from l2o.policies.architecture import Architecture
+from l2o.policies.weights import Weights
+
+__all__ = ["Bare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bare(StepMethod):
+    """A policy without card, copies and checks: making a `Policy` takes as long as a run.
+
+    Attributes
+    ----------
+    network : Architecture
+        Its kind.
+    weights : dict of ndarray
+        Its weights, which must fit and must not be changed.
+    """
+
+    network: Architecture
+    weights: Weights
+
+    def step(self, dim: int) -> Step:
+        """Return what the kernels need for problems of that dimension."""
+        return self.network.step(self.weights, dim)
