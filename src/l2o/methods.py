@@ -63,15 +63,19 @@ class Runnable(Protocol):
 
 @dataclass(frozen=True)
 class Stopping:
-    """When a minimisation ends: gradient within gtol (maximum norm), iterations, evaluations.
+    """When a minimisation ends: converged by a test in force, or at a limit of iterations or evaluations.
 
-    A method with a safeguard goes without it if `safeguard` is False.
+    Converged: gradient within gtol (maximum norm); the last decrease and the predicted gap within ftol of the fall, and
+    the gradient small; the last step within xtol (xtol + |x|). ftol and xtol are not in force at 0. A method with a
+    safeguard goes without it if `safeguard` is False.
     """
 
     gtol: float
     maxiter: int
     maxfun: int
     safeguard: bool = True
+    ftol: float = 0.0
+    xtol: float = 0.0
 
 
 # x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)

@@ -24,7 +24,7 @@ class NativeMethod(Method):
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
         solution = _kernels.minimize.solution_room(problems.x0)
         _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
-                                  stopping.maxiter, stopping.maxfun, callback, *solution)
+                                  stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution)
         return solution
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:

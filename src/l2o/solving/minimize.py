@@ -321,7 +321,9 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
         safeguard = arguments.flag("safeguard", given["safeguard"])
         if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
             del given["safeguard"]
-    gtol = given.pop("gtol", 1e-5 if tol is None else tol)
+    gtol, ftol, xtol = given.pop("gtol", tol), given.pop("ftol", None), given.pop("xtol", None)
+    if gtol is None:
+        gtol = 1e-5 if ftol is None else 0.0
     maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
     given.pop("disp", None)  # SciPy's spelling; there is nothing to print
     if given:
@@ -333,6 +335,8 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
         200 * dim if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
         15000 if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
         safeguard,
+        0.0 if ftol is None else arguments.number("ftol", ftol),
+        0.0 if xtol is None else arguments.number("xtol", xtol),
     )
 
 

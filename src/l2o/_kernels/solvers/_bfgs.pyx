@@ -3,9 +3,10 @@
 # Another method may leave it the matrix that it has learned; its own first is the identity, scaled by its first pair.
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport intptr_t
+from libc.string cimport memset
 
 from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
-from l2o._kernels.solvers._descent cimport descent_method, product, steepest
+from l2o._kernels.solvers._descent cimport NO_GAP, PREDICTED, descent_method, product, steepest
 
 ctypedef struct bfgs_state:
     intptr_t dim
@@ -76,7 +77,21 @@ cdef void bfgs_learn(double* memory, const double* s, const double* y) noexcept 
             H[i * n + j] += weight * s[i] * s[j] - (image[i] * s[j] + s[i] * image[j]) / sy
 
 
+cdef int bfgs_trust(const double* memory) noexcept nogil:
+    return PREDICTED if (<const bfgs_state*> memory).known else NO_GAP
+
+
+cdef void bfgs_rescale(double* memory, const double* units) noexcept nogil:
+    cdef bfgs_state* state = <bfgs_state*> memory
+    cdef intptr_t n = state.dim, j
+    state.known = True
+    memset(state.inverse, 0, n * n * sizeof(double))
+    for j in range(n):
+        state.inverse[j * n + j] = units[j]
+
+
 cdef descent_method bfgs
 bfgs.size, bfgs.reset, bfgs.propose, bfgs.learn, bfgs.inherit = (
     bfgs_size, bfgs_reset, bfgs_propose, bfgs_learn, bfgs_inherit)
+bfgs.trust, bfgs.rescale = bfgs_trust, bfgs_rescale
 METHOD = <size_t> &bfgs

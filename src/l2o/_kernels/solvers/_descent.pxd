@@ -1,9 +1,16 @@
 # Descent along a line, step after step: what L-BFGS and Newton share. They differ in the direction.
 from libc.math cimport sqrt
 from libc.stdint cimport intptr_t
+from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.base._evaluate cimport largest
+from l2o._kernels.base._evaluate cimport LIMIT, evaluate, is_better, largest, rounding
+from l2o._kernels.solvers._stopping cimport stopping, stopping_see
+
+cdef enum:                                                     # what -g'p / 2 of a direction p is worth
+    NO_GAP = 0
+    PREDICTED = 1                                              # the gap to the minimum, as the matrix has it
+    EXACT = 2                                                  # by the Hessian itself
 
 ctypedef struct descent_method:
     # How a kind of method finds its directions; `memory` is its own, one a run, `setting` its only number.
@@ -15,6 +22,9 @@ ctypedef struct descent_method:
     void (*learn)(double* memory, const double* s, const double* y) noexcept nogil  # after a step s, g changed by y
     # Where another method may write an inverse Hessian for this one to start from, (n, n); or NULL.
     double* (*inherit)(double* memory) noexcept nogil
+    int (*trust)(const double* memory) noexcept nogil         # of the newest direction, for the predicted gap
+    # Forget the matrix: units (n,) is about the inverse diagonal of the Hessian. NULL: the method has no units.
+    void (*rescale)(double* memory, const double* units) noexcept nogil
 
 ctypedef struct descent:
     # One run. The caller sets what stands above the line.
@@ -23,7 +33,7 @@ ctypedef struct descent:
     const descent_method* method
     double* memory                                             # of the method, reset (and perhaps filled) before
     intptr_t n
-    double gtol
+    stopping stop                                              # its tolerances
     intptr_t maxiter
     intptr_t maxfun
     # Who watches, or NULL: told every value; told every iterate, may answer that the run shall stop.
@@ -39,6 +49,10 @@ ctypedef struct descent:
     double lowest                                              # lowest value seen
     # ------
     bint gain                                                  # the last search bettered the best point, noticeably
+    double* anchor                                             # (n,) moves are counted from here
+    double* units                                              # (n,) of their squares
+    int rescalings
+    int probes
 
 cdef intptr_t descent_size(intptr_t n) noexcept nogil         # doubles of workspace
 cdef int descend(descent* run, double* work) noexcept nogil   # the status
@@ -63,3 +77,21 @@ cdef inline void steepest(const double* g, double* p, intptr_t n) noexcept nogil
     size = sqrt(product(p, p, n))
     for j in range(n):
         p[j] /= size
+
+
+cdef inline int attempt(descent* run, const double* x, double* f, double* g) noexcept nogil:
+    """Evaluate a point that is to become an iterate, perhaps; the best one is kept."""
+    cdef int status = evaluate(run.objective, x, f, g, run.n, run.data)
+    run.nfev += 1
+    if run.after_value != NULL:
+        run.after_value(run.observer, f[0])
+    if status == LIMIT:
+        run.lowest = min(run.lowest, f[0])
+        if is_better(f[0], g, run.f[0], run.g, run.first, run.lowest, run.n):
+            run.gain |= f[0] + rounding(f[0]) < run.f[0] or largest(g, run.n) < 0.9 * largest(run.g, run.n)
+            memcpy(run.x, x, run.n * sizeof(double))
+            memcpy(run.g, g, run.n * sizeof(double))
+            run.f[0] = f[0]
+        if run.stop.ftol > 0.0:
+            stopping_see(&run.stop, g, run.n)
+    return status

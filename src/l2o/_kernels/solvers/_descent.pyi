@@ -3,9 +3,9 @@ from collections.abc import Callable
 from numpy import ndarray
 
 def minimize(
-    objective: int, data: ndarray, method: int, setting: int, gtol: float, maxiter: int, maxfun: int,
-    callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray, g: ndarray, nit: ndarray,
-    nfev: ndarray, status: ndarray,
+    objective: int, data: ndarray, method: int, setting: int, gtol: float, ftol: float, xtol: float,
+    maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray,
+    g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray,
 ) -> None: ...
 def record(
     objective: int, data: ndarray, method: int, setting: int, x: ndarray, f: ndarray, g: ndarray, nfev: ndarray,

@@ -1,8 +1,8 @@
 # Descent along a line, step after step: direction, strong Wolfe line search, again.
 #
-# The run ends when the best point has a gradient within gtol, at a limit, or when neither the direction of the
-# method nor a plain one leads to anything better: then f is known no more precisely. Nothing here allocates but
-# one workspace a call of minimize or record; row i does not depend on its neighbours.
+# The run ends when it has converged (_stopping.pxd), at a limit, or when neither the direction of the method nor a
+# plain one leads to anything better: then f is known no more precisely. Nothing here allocates but one workspace a
+# call of minimize or record; row i does not depend on its neighbours.
 from cpython.ref cimport PyObject
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport intptr_t
@@ -11,9 +11,11 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._evaluate cimport (
-    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, is_better, largest, rounding)
+    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, largest, rounding)
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
+from l2o._kernels.solvers._scrutiny cimport RESCALED, scrutiny_size, settle
+from l2o._kernels.solvers._stopping cimport is_short, stopping_start, stopping_step
 
 cdef enum:
     FOUND = -1                                                 # beside the statuses: the search found a point
@@ -21,23 +23,7 @@ cdef enum:
 
 
 cdef intptr_t descent_size(intptr_t n) noexcept nogil:
-    return 5 * n
-
-
-cdef int attempt(descent* run, const double* x, double* f, double* g) noexcept nogil:
-    """Evaluate a point that is to become an iterate, perhaps; the best one is kept."""
-    cdef int status = evaluate(run.objective, x, f, g, run.n, run.data)
-    run.nfev += 1
-    if run.after_value != NULL:
-        run.after_value(run.observer, f[0])
-    if status == LIMIT:
-        run.lowest = min(run.lowest, f[0])
-        if is_better(f[0], g, run.f[0], run.g, run.first, run.lowest, run.n):
-            run.gain |= f[0] + rounding(f[0]) < run.f[0] or largest(g, run.n) < 0.9 * largest(run.g, run.n)
-            memcpy(run.x, x, run.n * sizeof(double))
-            memcpy(run.g, g, run.n * sizeof(double))
-            run.f[0] = f[0]
-    return status
+    return 8 * n + scrutiny_size(n)
 
 
 cdef int search(descent* run, const double* x, double f, const double* p, double slope, double* x_new,
@@ -77,6 +63,37 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
     return FOUND
 
 
+cdef inline double seen_gap(const double* x, const double* g, const double* x_new, const double* g_new,
+                            intptr_t n) noexcept nogil:
+    """Half g'Hg with (s's / s'y) I of a trial for H, or infinity where it shows no curvature."""
+    cdef double ss = 0.0, sy = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        ss += (x_new[j] - x[j]) * (x_new[j] - x[j])
+        sy += (x_new[j] - x[j]) * (g_new[j] - g[j])
+    return 0.5 * product(g, g, n) * (ss / sy) if sy > 0.0 else INFINITY
+
+
+cdef int begin_run(descent* run, double* work) noexcept nogil:
+    """Evaluate the start, unless that is done; LIMIT if the run may go on."""
+    cdef intptr_t n = run.n, j
+    cdef int status = LIMIT
+    if run.nfev == 0:
+        status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
+        run.nfev, run.first, run.lowest = 1, run.f[0], run.f[0]
+        if run.after_value != NULL:
+            run.after_value(run.observer, run.f[0])
+    memcpy(work, run.x, n * sizeof(double))
+    memcpy(work + n, run.g, n * sizeof(double))
+    if run.stop.ftol > 0.0 and status == LIMIT:
+        run.anchor, run.units, run.rescalings, run.probes = work + 5 * n, work + 6 * n, 0, 0
+        memcpy(run.anchor, run.x, n * sizeof(double))
+        for j in range(n):
+            run.units[j] = 1.0
+        stopping_start(&run.stop, run.first, run.g, n)
+    return status
+
+
 cdef int descend(descent* run, double* work) noexcept nogil:
     """Minimise from run.x; x, f, g, nit, nfev of run tell the best point and what it took."""
     cdef intptr_t n = run.n, j
@@ -85,20 +102,14 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     cdef double* x_new = work + 2 * n
     cdef double* g_new = work + 3 * n
     cdef double* p = work + 4 * n
-    cdef double f, f_new = 0.0, slope
-    cdef int status = LIMIT, outcome, idle = 0
-    cdef bint plain = False
-    if run.nfev == 0:
-        status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
-        run.nfev, run.first, run.lowest = 1, run.f[0], run.f[0]
-        if run.after_value != NULL:
-            run.after_value(run.observer, run.f[0])
+    cdef double* inverse = work + 7 * n
+    cdef double f, f_new = 0.0, slope, gap
+    cdef int status = begin_run(run, work), outcome, idle = 0, trust
+    cdef bint plain = False, by_decrease = run.stop.ftol > 0.0
     if status != LIMIT:
         return status
-    memcpy(x, run.x, n * sizeof(double))
-    memcpy(g, run.g, n * sizeof(double))
     f = run.f[0]
-    while largest(run.g, n) > run.gtol:
+    while largest(run.g, n) > run.stop.gtol:
         if run.nit >= run.maxiter or run.nfev >= run.maxfun:
             return LIMIT
         if idle == PATIENCE:
@@ -107,11 +118,28 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         if outcome != LIMIT:
             return status if plain and outcome == PRECISION_LOSS else outcome
         slope = product(g, p, n)
+        if by_decrease:
+            trust = run.method.trust(run.memory)
+            gap = -0.5 * slope if trust else INFINITY
+            outcome = settle(run, x, f, g, p, gap, trust, x_new, g_new, inverse)
+            if outcome == RESCALED:
+                continue
+            if outcome != LIMIT:
+                return outcome
         status = search(run, x, f, p, slope, x_new, &f_new, g_new) if -INFINITY < slope < 0.0 else PRECISION_LOSS
         if status in (PRECISION_LOSS, NON_FINITE) and not plain:
+            if by_decrease:
+                run.stop.decrease = 0.0
+                if not trust:
+                    gap = seen_gap(x, g, x_new, g_new, n)
+                outcome = settle(run, x, f, g, p, gap, trust, x_new, g_new, inverse)
+                if outcome == RESCALED:
+                    continue
+                if outcome != LIMIT:
+                    return outcome
             plain = True
             continue
-        if status == LIMIT and largest(run.g, n) <= run.gtol:
+        if status == LIMIT and largest(run.g, n) <= run.stop.gtol:
             return CONVERGED
         if status != FOUND:
             return status
@@ -121,12 +149,16 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             p[j] = x_new[j] - x[j]
             g[j] = g_new[j] - g[j]
         run.method.learn(run.memory, p, g)
+        if by_decrease:
+            stopping_step(&run.stop, f, f_new, g_new, n)
         x, x_new = x_new, x
         g, g_new = g_new, g
         f = f_new
         run.nit += 1
         if run.after_step != NULL and run.after_step(run.observer, x, f, g, run.nfev):
             return STOPPED
+        if run.stop.xtol > 0.0 and is_short(&run.stop, x_new, x, n):
+            return CONVERGED
     return CONVERGED
 
 
@@ -164,19 +196,20 @@ cdef inline void begin(descent* run, size_t setting, void* data, double* x, doub
     run.method.reset(run.memory, run.n, setting, data)
 
 
-def minimize(size_t objective, const size_t[::1] data, size_t method, size_t setting, double gtol, intptr_t maxiter,
-             intptr_t maxfun, object callback, double[:, ::1] x, double[::1] f, double[:, ::1] g, intptr_t[::1] nit,
-             intptr_t[::1] nfev, int[::1] status):
+def minimize(size_t objective, const size_t[::1] data, size_t method, size_t setting, double gtol, double ftol,
+             double xtol, intptr_t maxiter, intptr_t maxfun, object callback, double[:, ::1] x, double[::1] f,
+             double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status):
     """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None."""
     cdef intptr_t n = x.shape[1], i
     cdef list told = [callback, n, None]
     cdef descent run
     cdef double* work = workspace(&run, objective, method, setting, n, 0)
-    run.gtol, run.maxiter, run.maxfun = gtol, maxiter, maxfun
+    run.maxiter, run.maxfun = maxiter, maxfun
     if callback is not None:
         run.after_step, run.observer = call_back, <void*> told
     with nogil:
         for i in range(x.shape[0]):
+            run.stop.gtol, run.stop.ftol, run.stop.xtol = gtol, ftol, xtol
             begin(&run, setting, <void*> data[i], &x[i, 0], &f[i], &g[i, 0])
             status[i] = descend(&run, work)
             nit[i], nfev[i] = run.nit, run.nfev

@@ -16,6 +16,7 @@ ctypedef struct lbfgs_state:
     double* y                                                  # (length, dim) changes of the gradient
     double* inverse                                            # (length,) 1 / s'y
     double* along                                              # (length,) workspace of the direction
+    const double* units                                        # (dim,) in the place of the identity, or NULL for it
 
 cdef intptr_t lbfgs_size(intptr_t dim, size_t length) noexcept nogil
 cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) noexcept nogil

@@ -4,7 +4,8 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.solvers._descent cimport descend, descent, descent_size, product, steepest
+from l2o._kernels.solvers._descent cimport (
+    NO_GAP, PREDICTED, descend, descent, descent_size, product, steepest)
 from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
 
 cdef inline intptr_t header() noexcept nogil:
@@ -31,10 +32,14 @@ cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) n
 cdef void lbfgs_push(double* memory, const double* s, const double* y) noexcept nogil:
     """Take on the change y of the gradient along the step s, unless it shows no positive curvature."""
     cdef lbfgs_state* state = <lbfgs_state*> memory
-    cdef intptr_t n = state.dim, row = (state.newest + 1) % state.length
+    cdef intptr_t n = state.dim, row = (state.newest + 1) % state.length, j
     cdef double sy = product(s, y, n), yy = product(y, y, n), ss = product(s, s, n)
     if not (sy > 2.220446049250313e-16 * sqrt(ss) * sqrt(yy) and isfinite(1.0 / sy) and isfinite(yy)):
         return
+    if state.units != NULL:
+        yy = 0.0
+        for j in range(n):
+            yy += y[j] * state.units[j] * y[j]
     memcpy(state.s + row * n, s, n * sizeof(double))
     memcpy(state.y + row * n, y, n * sizeof(double))
     state.inverse[row], state.scale, state.newest = 1.0 / sy, sy / yy, row
@@ -42,7 +47,7 @@ cdef void lbfgs_push(double* memory, const double* s, const double* y) noexcept 
 
 
 cdef inline void two_loops(const lbfgs_state* state, double* p) noexcept nogil:
-    """p <- H p, H the inverse Hessian of the pairs on scale times the identity."""
+    """p <- H p, H the inverse Hessian of the pairs on scale times the units."""
     cdef intptr_t n = state.dim, _, j, row = state.newest
     cdef double weight
     for _ in range(state.count):                               # newest first
@@ -52,7 +57,7 @@ cdef inline void two_loops(const lbfgs_state* state, double* p) noexcept nogil:
             p[j] -= weight * state.y[row * n + j]
         row = row - 1 if row > 0 else state.length - 1
     for j in range(n):
-        p[j] *= state.scale
+        p[j] *= state.scale if state.units == NULL else state.scale * state.units[j]
     for _ in range(state.count):                               # and back
         row = row + 1 if row < state.length - 1 else 0
         weight = state.along[row] - state.inverse[row] * product(state.y + row * n, p, n)
@@ -64,6 +69,13 @@ cdef int lbfgs_propose(double* memory, const double* x, const double* g, double*
     """Direction -H g; before the first pair a step of length 1, as in L-BFGS-B. plain: start over with -g, if short."""
     cdef lbfgs_state* state = <lbfgs_state*> memory
     cdef intptr_t j
+    if state.units != NULL and (plain or state.count == 0):
+        if plain and state.count == 0:
+            return PRECISION_LOSS
+        state.count = 0
+        for j in range(state.dim):
+            p[j] = -state.units[j] * g[j]
+        return LIMIT
     if state.count == 0:
         steepest(g, p, state.dim)
         return LIMIT if not plain else PRECISION_LOSS
@@ -80,7 +92,18 @@ cdef int lbfgs_propose(double* memory, const double* x, const double* g, double*
     return LIMIT
 
 
+cdef int lbfgs_trust(const double* memory) noexcept nogil:
+    cdef const lbfgs_state* state = <const lbfgs_state*> memory
+    return PREDICTED if state.count > 0 or state.units != NULL else NO_GAP
+
+
+cdef void lbfgs_rescale(double* memory, const double* units) noexcept nogil:
+    cdef lbfgs_state* state = <lbfgs_state*> memory
+    state.count, state.units = 0, units
+
+
 lbfgs.size, lbfgs.reset, lbfgs.propose, lbfgs.learn = lbfgs_size, lbfgs_reset, lbfgs_propose, lbfgs_push
+lbfgs.trust, lbfgs.rescale = lbfgs_trust, lbfgs_rescale
 METHOD = <size_t> &lbfgs
 
 
@@ -110,7 +133,7 @@ def resume(size_t objective, size_t data, size_t length, const double[:, ::1] s,
     cdef descent run
     memset(&run, 0, sizeof(descent))
     run.objective, run.data, run.method, run.n = <l2o_objective_fn> objective, <void*> data, &lbfgs, n
-    run.gtol, run.maxiter, run.maxfun = gtol, maxiter, maxfun
+    run.stop.gtol, run.maxiter, run.maxfun = gtol, maxiter, maxfun
     run.first, run.lowest, run.nit, run.nfev = first, lowest, nit, nfev
     run.memory, run.x, run.f, run.g = &memory[0] + descent_size(n), &x[0], &f[0], &g[0]
     lbfgs_reset(run.memory, n, length, NULL)

@@ -98,7 +98,7 @@ cdef inline void hand_over(Minimization* run, l2o_run* h, const void* weights) n
 cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexcept nogil:
     """Whether the policy is not to be asked again; where it no longer helps, the heir finishes the run."""
     cdef descent* best = &run.best
-    if run.status == LIMIT and largest(best.g, best.n) <= best.gtol:
+    if run.status == LIMIT and largest(best.g, best.n) <= best.stop.gtol:
         run.status = CONVERGED
     if run.status != LIMIT or best.nit >= best.maxiter or best.nfev >= best.maxfun:
         return True
@@ -242,7 +242,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     memset(runs, 0, sizeof(runs))
     for k in range(GROUP):
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
-        runs[k].best.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
+        runs[k].best.stop.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
         runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
         runs[k].point, runs[k].gradient = vectors + (GROUP + k) * n, vectors + (2 * GROUP + k) * n
         runs[k].work = vectors + 3 * GROUP * n

@@ -5,7 +5,7 @@ from libc.math cimport fabs
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn
-from l2o._kernels.solvers._descent cimport descent_method, steepest
+from l2o._kernels.solvers._descent cimport EXACT, NO_GAP, PREDICTED, descent_method, steepest
 from l2o._kernels.base._evaluate cimport LIMIT, OBJECTIVE_FAILED, PRECISION_LOSS
 
 cdef extern from *:
@@ -24,6 +24,7 @@ ctypedef struct newton_state:
     intptr_t dim
     l2o_hessian_fn hessian
     void* data
+    int trust                                                  # of the newest direction
     double* matrix                                             # (n, n)
     double* rows                                               # (n + 1, n), of eliminate
     double* unit                                               # (n,) curvature that counts as 1, of each variable
@@ -89,12 +90,13 @@ cdef inline double measure(const newton_state* state, intptr_t n) noexcept nogil
     return LEAST_SHIFT - lowest / scale
 
 
-cdef inline bint solve(const newton_state* state, const double* g, double* p, intptr_t n) noexcept nogil:
+cdef inline bint solve(newton_state* state, const double* g, double* p, intptr_t n) noexcept nogil:
     """p <- -(H + shift diag(unit))^-1 g with the smallest shift that was tried; False if H is not finite, or zero."""
     cdef intptr_t i, j, _
     cdef double shift = measure(state, n)
     for _ in range(MOST_SHIFTS):
         if eliminate(state, g, shift, state.rows, n):
+            state.trust = EXACT if shift == 0.0 else PREDICTED
             break
         shift = max(4.0 * shift, LEAST_SHIFT)
     else:
@@ -112,6 +114,7 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
     cdef int code
     if plain:
         return PRECISION_LOSS
+    state.trust = NO_GAP
     code = state.hessian(x, state.matrix, state.dim, state.data)
     if code < 0:
         return OBJECTIVE_FAILED
@@ -125,6 +128,11 @@ cdef void newton_learn(double* memory, const double* s, const double* y) noexcep
     """Nothing: the next Hessian tells."""
 
 
+cdef int newton_trust(const double* memory) noexcept nogil:
+    return (<const newton_state*> memory).trust
+
+
 cdef descent_method newton
 newton.size, newton.reset, newton.propose, newton.learn = newton_size, newton_reset, newton_propose, newton_learn
+newton.trust, newton.rescale = newton_trust, NULL
 METHOD = <size_t> &newton

@@ -1,0 +1,233 @@
+# What a run alone cannot tell before it is called converged: a few more gradients do.
+#
+# A variable in a unit of its own may not have moved yet: its gradient is small because its unit is, and the matrix
+# knows nothing of it. Then, and where f is known no better than what is left to gain, one gradient a variable gives the
+# Hessian, and the gap is judged with that. If it is too wide, the run goes on in units of its diagonal. And where the
+# gradient has not become small, a kink may stop the steps: across one, it changes too little for the way.
+from libc.math cimport INFINITY, copysign, fabs, sqrt
+from libc.stdint cimport intptr_t
+from libc.string cimport memcpy, memset
+
+from l2o._kernels.base._evaluate cimport CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, largest, rounding
+from l2o._kernels.solvers._descent cimport EXACT, PREDICTED, attempt, descent, product
+from l2o._kernels.solvers._stopping cimport is_flat, tolerance
+
+cdef enum:
+    RESCALED = -2                                              # not converged: the run begins anew in other units
+    MOST_RESCALINGS = 3
+    MOST_PROBES = 3                                            # for a kink
+    MOST_COUPLED = 64                                          # variables; of more, the diagonal alone is kept
+
+cdef extern from *:
+    """
+    #define L2O_STILL 1e-2
+    #define L2O_DIGITS 1e-7
+    #define L2O_SINGULAR 1e-10
+    """
+    const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
+    const double DIGITS "L2O_DIGITS"                           # of x: f is then right to their square
+    const double SINGULAR "L2O_SINGULAR"                       # pivots below are none, of a diagonal of ones
+
+
+cdef inline double most_moved(const descent* run, const double* x) noexcept nogil:
+    """The largest move of a variable, in units."""
+    cdef double most = 0.0
+    cdef intptr_t j
+    for j in range(run.n):
+        most = max(most, fabs(x[j] - run.anchor[j]) / sqrt(run.units[j]))
+    return most
+
+
+cdef inline bint some_rest(const descent* run, const double* x) noexcept nogil:
+    """Whether a variable has moved by less than a unit common to all explains."""
+    cdef double most = most_moved(run, x)
+    cdef intptr_t j
+    for j in range(run.n):
+        if not fabs(x[j] - run.anchor[j]) >= STILL * most * sqrt(run.units[j]):
+            return True
+    return not most > 0.0
+
+
+cdef inline int measure(descent* run, const double* x, const double* g, intptr_t j, double least, double most,
+                        double* x_new, double* g_new) noexcept nogil:
+    """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. LIMIT or a failure.
+
+    The way is as long as the slope would have to hold on to win `least`. The variable's own move is tried first, then
+    the largest, for the sake of f.
+    """
+    cdef double way, f, last = 0.0, enough = max(2.0 * least / fabs(g[j]), 1e-8 * fabs(x[j]))
+    cdef int stage, status = LIMIT
+    cdef intptr_t k
+    for stage in range(4 if g[j] != 0.0 else 0):
+        way = fabs(x[j] - run.anchor[j]) if stage == 0 else most if stage == 1 else 1e4 * most if stage == 2 \
+            else 1e8 * most
+        way = min(enough, way)
+        memcpy(x_new, x, run.n * sizeof(double))
+        x_new[j] -= copysign(way, g[j])
+        if not way > last or x_new[j] == x[j]:
+            continue
+        status = attempt(run, x_new, &f, g_new)
+        if status != LIMIT:
+            break
+        if way == enough or fabs(g_new[j] - g[j]) > 1e-6 * fabs(g[j]):
+            for k in range(run.n):
+                g_new[k] = (g_new[k] - g[k]) / (x_new[j] - x[j])
+            return LIMIT
+        last = way
+    memset(g_new, 0, run.n * sizeof(double))
+    return status if status == OBJECTIVE_FAILED else LIMIT
+
+
+cdef inline double judged_gap(double* matrix, const double* g, double* inverse, double* rest,
+                              intptr_t n) noexcept nogil:
+    """Half g'H^-1 g with the Hessian (n, n), by elimination in units of its diagonal; infinite where H is not convex.
+
+    inverse becomes that of the diagonal, 0 where nothing was measured; matrix and rest (n,) are workspace.
+    """
+    cdef double gap = 0.0, pivot, factor
+    cdef intptr_t i, j, k
+    for j in range(n):
+        pivot = matrix[j * n + j]
+        inverse[j] = 1.0 / fabs(pivot) if pivot != 0.0 else 0.0
+        matrix[j * n + j] = 1.0 if pivot >= 0.0 else -1.0
+        rest[j] = g[j] * sqrt(inverse[j])
+    for i in range(n):
+        for j in range(i):
+            matrix[i * n + j] = 0.5 * (matrix[i * n + j] + matrix[j * n + i]) * sqrt(inverse[i]) * sqrt(inverse[j])
+    for j in range(n):
+        pivot = matrix[j * n + j]
+        if not pivot > -1e-6:
+            return INFINITY
+        pivot = max(pivot, SINGULAR)
+        gap += 0.5 * rest[j] * rest[j] / pivot
+        for i in range(j + 1, n):
+            factor = matrix[i * n + j] / pivot
+            rest[i] -= factor * rest[j]
+            for k in range(j + 1, i + 1):
+                matrix[i * n + k] -= factor * matrix[k * n + j]
+    return gap
+
+
+cdef inline double diagonal_gap(const double* diagonal, const double* g, double* inverse, intptr_t n) noexcept nogil:
+    """The same for many variables, as if they were not coupled."""
+    cdef double gap = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        inverse[j] = 1.0 / fabs(diagonal[j]) if diagonal[j] != 0.0 else 0.0
+        gap += 0.5 * g[j] * g[j] * inverse[j] if diagonal[j] >= 0.0 else INFINITY
+    return gap
+
+
+cdef inline bint is_bowl(const descent* run, const double* x, double f, const double* inverse) noexcept nogil:
+    """Whether going back over the way would show in f; on a plateau it does not."""
+    cdef double way
+    cdef intptr_t j
+    for j in range(run.n):
+        way = fabs(x[j] - run.anchor[j])
+        if way == 0.0:
+            way = fabs(x[j])
+        if inverse[j] > 0.0 and way * (way / inverse[j]) > 100.0 * rounding(f):
+            return True
+    return False
+
+
+cdef inline int rescale(descent* run, const double* x, const double* inverse) noexcept nogil:
+    """Begin anew in units of the curvatures; LIMIT, if the method has none or has had them too often."""
+    cdef double most = largest(inverse, run.n)
+    cdef intptr_t j
+    if run.method.rescale == NULL or run.rescalings == MOST_RESCALINGS or most == 0.0:
+        run.stop.ftol = 0.0
+        return LIMIT
+    for j in range(run.n):
+        run.units[j] = inverse[j] if inverse[j] > 0.0 else most
+    memcpy(run.anchor, x, run.n * sizeof(double))
+    run.method.rescale(run.memory, run.units)
+    run.rescalings += 1
+    run.stop.decrease = INFINITY
+    return RESCALED
+
+
+cdef inline int scrutinise(descent* run, const double* x, double f, const double* g, double least,
+                           double* x_new, double* g_new, double* inverse, double* matrix) noexcept nogil:
+    """Judge the gap with the Hessian by differences: CONVERGED, or RESCALED, or LIMIT ('go on'), or a failure."""
+    cdef double most = most_moved(run, x), gap
+    cdef intptr_t n = run.n, j
+    cdef int status
+    if run.maxfun - run.nfev < 4 * n:
+        return LIMIT
+    if not most > 0.0:
+        most = largest(x, n) if largest(x, n) > 0.0 else 1.0
+    for j in range(n):
+        status = measure(run, x, g, j, least, most * sqrt(run.units[j]), x_new, g_new)
+        if status != LIMIT:
+            return status
+        if n <= MOST_COUPLED:
+            memcpy(matrix + j * n, g_new, n * sizeof(double))
+        else:
+            matrix[j] = g_new[j]
+    gap = judged_gap(matrix, g, inverse, x_new, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, inverse, n)
+    if gap <= 2.0 * least and (least > rounding(f) or is_bowl(run, x, f, inverse)):
+        return CONVERGED
+    return rescale(run, x, inverse)
+
+
+cdef inline intptr_t scrutiny_size(intptr_t n) noexcept nogil:
+    """Doubles of the matrix."""
+    return n * n if n <= MOST_COUPLED else n
+
+
+cdef inline int probe_kink(descent* run, const double* x, const double* g, double least, double* x_new,
+                           double* g_new) noexcept nogil:
+    """Whether the gradient changes along itself as that of a smooth function so close to its minimum."""
+    cdef double way = 1e-3 * most_moved(run, x), size = largest(g, run.n), length, change, f
+    cdef int status
+    cdef intptr_t j
+    if run.probes == MOST_PROBES or run.nfev >= run.maxfun or not way > 0.0:
+        return LIMIT
+    run.probes += 1
+    for j in range(run.n):
+        x_new[j] = g[j] / size * sqrt(run.units[j])
+    length = sqrt(product(x_new, x_new, run.n))
+    for j in range(run.n):
+        x_new[j] = x[j] - way * sqrt(run.units[j]) * (x_new[j] / length)
+    status = attempt(run, x_new, &f, g_new)
+    if status != LIMIT:
+        return LIMIT if status == NON_FINITE else status
+    change, length = 0.0, 0.0
+    for j in range(run.n):
+        length += (x[j] - x_new[j]) * g[j]                     # the slope along the way, times it
+        change += (x[j] - x_new[j]) * (g[j] - g_new[j])
+    return CONVERGED if change > 0.0 and length * (length / change) <= 2.0 * least else LIMIT
+
+
+cdef inline bint is_last_digits(const descent* run, const double* x, const double* p) noexcept nogil:
+    """Whether the step p to the minimum that is predicted changes nothing that matters of x."""
+    cdef double size = 0.0, step = 0.0
+    cdef intptr_t j
+    for j in range(run.n):
+        size = max(size, max(fabs(x[j]), fabs(x[j] - run.anchor[j])) / sqrt(run.units[j]))
+        step = max(step, fabs(p[j]) / sqrt(run.units[j]))
+    return step <= DIGITS * size
+
+
+cdef inline int settle(descent* run, const double* x, double f, const double* g, const double* p, double gap,
+                       int trust, double* x_new, double* g_new, double* inverse) noexcept nogil:
+    """Whether ftol ends the run at an iterate with this predicted gap: CONVERGED, LIMIT ('go on'), RESCALED, a failure.
+
+    x_new, g_new and inverse (n,), with the matrix behind it, are workspace.
+    """
+    cdef double least = tolerance(&run.stop, f)
+    cdef int status
+    if trust and is_last_digits(run, x, p):
+        least = max(least, run.stop.ftol * (run.stop.first - f))
+    if not (run.stop.decrease <= least and gap <= least < INFINITY and f <= run.f[0] + least):
+        return LIMIT
+    if trust == EXACT:
+        return CONVERGED
+    if not is_flat(&run.stop, g, run.n):
+        status = probe_kink(run, x, g, least, x_new, g_new)
+        if status != CONVERGED:
+            return status
+    if trust == PREDICTED and least > rounding(f) and not some_rest(run, x):
+        return CONVERGED
+    return scrutinise(run, x, f, g, least, x_new, g_new, inverse, inverse + run.n)

@@ -1,0 +1,82 @@
+# When a run has converged: the one rule of all methods, in numbers that know no units.
+#
+# gtol: the largest |g| is within it. ftol: the last decrease of f and the gap to the minimum that the method's matrix
+# predicts, g'Hg / 2, are both within `tolerance`, and the gradient has become small beside what was met in the last
+# steps. Where that cannot be told from the run (_scrutiny.pxd), further gradients tell. xtol: the last step is
+# within xtol (xtol + |x|).
+from libc.math cimport INFINITY, fabs, sqrt
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._evaluate cimport largest, rounding
+
+cdef extern from *:
+    """
+    #define L2O_FLAT 1e-3
+    """
+    const double FLAT "L2O_FLAT"                               # of the largest gradient: smaller ones are small
+
+cdef enum:
+    WINDOW = 10                                                # steps whose gradients are remembered
+    LATEST = 3                                                 # steps whose fall measures what is left to gain
+
+ctypedef struct stopping:
+    double gtol
+    double ftol                                                # 0: not in force, and so is xtol
+    double xtol
+    # ------ what the run has shown; kept with ftol only
+    double first                                               # value that the fall is counted from
+    double decrease                                            # of the last step
+    double values[WINDOW]                                      # before each of the last steps
+    double slopes[WINDOW]                                      # largest |g| evaluated during each of them
+    intptr_t steps
+
+
+cdef inline void stopping_start(stopping* stop, double f, const double* g, intptr_t n) noexcept nogil:
+    cdef intptr_t k
+    stop.first, stop.decrease, stop.steps = f, INFINITY, 0
+    for k in range(WINDOW):
+        stop.values[k], stop.slopes[k] = f, 0.0
+    stop.slopes[0] = largest(g, n)
+
+
+cdef inline void stopping_see(stopping* stop, const double* g, intptr_t n) noexcept nogil:
+    """Take note of a gradient at a trial."""
+    cdef intptr_t now = stop.steps % WINDOW
+    stop.slopes[now] = max(stop.slopes[now], largest(g, n))
+
+
+cdef inline void stopping_step(stopping* stop, double before, double f, const double* g, intptr_t n) noexcept nogil:
+    """Take note of a step from a value `before` to f, g."""
+    stop.decrease = before - f
+    stop.values[stop.steps % WINDOW] = before
+    stop.steps += 1
+    stop.slopes[stop.steps % WINDOW] = largest(g, n)
+
+
+cdef inline double tolerance(const stopping* stop, double f) noexcept nogil:
+    """What f may still fall by at a point that counts as the minimum.
+
+    ftol times the fall of the run, or what is left of f and its latest fall, if that is less (a steep start says
+    nothing of the end); never less than f is known to.
+    """
+    cdef double before = stop.values[(stop.steps - LATEST) % WINDOW] if stop.steps >= LATEST else stop.first
+    return max(stop.ftol * min(stop.first - f, fabs(f) + (before - f)), rounding(f))
+
+
+cdef inline bint is_flat(const stopping* stop, const double* g, intptr_t n) noexcept nogil:
+    """Whether the gradient is small beside those of the last steps: at a kink it is not, however small the steps."""
+    cdef double most = 0.0
+    cdef intptr_t k
+    for k in range(WINDOW):
+        most = max(most, stop.slopes[k])
+    return largest(g, n) <= FLAT * most
+
+
+cdef inline bint is_short(const stopping* stop, const double* x_before, const double* x, intptr_t n) noexcept nogil:
+    """Whether the step to x is within xtol."""
+    cdef double step = 0.0, size = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        step += (x[j] - x_before[j]) * (x[j] - x_before[j])
+        size += x[j] * x[j]
+    return sqrt(step) <= stop.xtol * (stop.xtol + sqrt(size))
