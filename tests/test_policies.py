@@ -14,7 +14,7 @@ import pytest
 
 import l2o
 from l2o.errors import PolicyFileError
-from l2o.policies import MLP, Policy, activations
+from l2o.policies import MLP, Handoff, Policy, activations
 from l2o.problems import PythonObjective
 
 INPUTS = ("raw", "linear", "scaled")
@@ -403,7 +403,7 @@ def test_file_of_format_1_still_gives_its_actions(problems):
     """Written once and kept: tests/data/policy_format_1.npz, history 3, width 4, dimension 2."""
     policy = l2o.load(DATA / "policy_format_1.npz")
     stored = json.loads((DATA / "policy_format_1.json").read_text())
-    assert policy.card == {**stored["card"], "format": 2}
+    assert policy.card == {**stored["card"], "format": 2, "handoff": dataclasses.asdict(Handoff())}
     assert policy.network == MLP(history=3, width=4, inputs="scaled")
     np.testing.assert_allclose(policy.actions(stored["observations"]), stored["actions"], rtol=1e-12)
     taken = steps(policy, np.array(stored["fun"]), np.array(stored["jac"]))
@@ -513,3 +513,25 @@ def test_single_precision_is_kept_in_the_file(random_policy, tmp_path):
 def test_precision_is_float32_or_float64(bad, random_policy):
     with pytest.raises(ValueError, match="precision is"):
         random_policy(dim=2).astype(bad)
+
+
+# -- the hand-over ----------------------------------------------------------------------------------
+
+
+def test_handoff_stands_in_the_card_and_is_followed(random_policy, problems, tmp_path):
+    policy = random_policy()
+    assert policy.card["handoff"] == {"most_trials": 10, "rejections": 1, "flat": 0.5, "heir": "lbfgs"}
+    other = policy.with_card(handoff={"most_trials": 2, "heir": "bfgs"})
+    assert other.card["handoff"] == {"most_trials": 2, "rejections": 1, "flat": 0.5, "heir": "bfgs"}
+    assert other.step(4).handoff.most_trials == 2
+    other.save(tmp_path / "other.npz")
+    assert l2o.load(tmp_path / "other.npz").card == other.card
+    found = [l2o.minimize_many(problems, method=method, tol=1e-6) for method in (policy, other)]
+    assert found[0].nfev.tolist() != found[1].nfev.tolist()
+    assert found[1].success.all()
+
+
+@pytest.mark.parametrize("handoff", [{"most_trials": 0}, {"heir": "newton"}, {"trials": 3}, "lbfgs", [1]])
+def test_handoff_that_is_none_is_refused(handoff, random_policy):
+    with pytest.raises((TypeError, ValueError)):
+        random_policy().with_card(handoff=handoff)

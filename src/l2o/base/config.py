@@ -14,7 +14,7 @@ __all__ = ["get_include", "show_config"]
 
 
 def get_include() -> str:
-    """Return the folder of ``objective.h``, the C interface of an objective.
+    """Return the folder of ``objective.h`` and ``policy.h``, the C interfaces of objectives and policies.
 
     Returns
     -------

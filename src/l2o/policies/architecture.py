@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from l2o.base import arguments
-from l2o.methods import Step
+from l2o.methods import Handoff, Step
 from l2o.policies.weights import Weights
 
 __all__ = ["Architecture"]
@@ -29,12 +29,15 @@ class Architecture(ABC):
     knows_limits : bool
         Whether its steps depend on the absolute size of gradients and objective changes, so that it is good only within
         what it met in training; a rule without a scale of its own goes on anywhere.
+    handoff : Handoff
+        When another method takes over in a minimisation, and which, unless the card says so.
     """
 
     kind: ClassVar[str]
     precisions: ClassVar[tuple[str, ...]] = ("float64",)
     one_dimension: ClassVar[bool] = False
     knows_limits: ClassVar[bool] = False
+    handoff: ClassVar[Handoff] = Handoff()
 
     @abstractmethod
     def shapes(self, dim: int | None) -> dict[str, tuple[int, ...]]:

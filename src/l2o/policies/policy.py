@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from l2o.base import archive, arguments
 from l2o.errors import PolicyFileError
-from l2o.methods import Runnable, Step, StepMethod
+from l2o.methods import Handoff, Runnable, Step, StepMethod
 from l2o.policies.architecture import Architecture
 from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
@@ -61,6 +61,8 @@ class Policy(StepMethod):
         self._weights = network.checked(weights, precision)
         limits = Limits.from_card(self._card.get("limits", {}))
         self._limits = None if limits is None else limits.widened()
+        self._handoff = Handoff(**self._card.get("handoff", asdict(network.handoff)))
+        self._card["handoff"] = asdict(self._handoff)
         self._steps: dict[int, Step] = {}
 
     def __repr__(self) -> str:
@@ -132,7 +134,8 @@ class Policy(StepMethod):
         """Return what the kernels need."""
         if dim not in self._steps:
             self.check_dim(dim)
-            self._steps[dim] = replace(self._network.step(self._weights, dim), limits=self._limits)
+            self._steps[dim] = replace(self._network.step(self._weights, dim), limits=self._limits,
+                                       handoff=self._handoff)
         return self._steps[dim]
 
     def actions(self, observations: Any) -> np.ndarray:

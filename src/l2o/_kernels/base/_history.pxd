@@ -7,9 +7,16 @@ from libc.string cimport memcpy, memset
 from l2o._kernels.base._abi cimport START, l2o_run
 
 
+cdef extern from *:
+    """
+    #define L2O_GUARD -6.02214076e223
+    """
+    const double GUARD "L2O_GUARD"                             # stands behind what a policy may write to
+
+
 cdef inline intptr_t history_size(intptr_t dim, intptr_t length, intptr_t state_size) noexcept nogil:
     """Doubles that a history needs, the policy's own memory of the run included."""
-    return 2 * length * (dim + 1) + state_size
+    return 2 * length * (dim + 1) + state_size + 1             # a guard behind it
 
 
 cdef inline void history_reset(l2o_run* run, double* memory, intptr_t dim, intptr_t length,
@@ -19,6 +26,7 @@ cdef inline void history_reset(l2o_run* run, double* memory, intptr_t dim, intpt
     run.f = memory + length                                    # the end of its memory
     run.g = memory + 2 * length + length * dim
     run.state = memory + 2 * length * (dim + 1)
+    run.state[state_size] = GUARD
     run.x = run.best_x = run.best_g = run.curvature = NULL
 
 

@@ -12,9 +12,9 @@ from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles, emp
 from l2o._kernels.base._curvature cimport show_curvature
 from l2o._kernels.base._evaluate cimport (
     CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, is_better, largest, rounding)
-from l2o._kernels.base._history cimport history_push, history_reset, history_size
+from l2o._kernels.base._history cimport GUARD, history_push, history_reset, history_size
 from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size, product
-from l2o._kernels.solvers._step cimport GROUP, Limits, Step, drop, group, step_rules
+from l2o._kernels.solvers._step cimport GROUP, Limits, Step, ask, drop, group, refuse, step_rules
 
 cnp.import_array()
 
@@ -176,9 +176,13 @@ cdef inline void advance(Minimization* run, l2o_run* h, const double* point) noe
         run.status = PRECISION_LOSS
 
 
-cdef void minimize_group(const void* weights, l2o_run* h, double* points, Minimization* runs,
+cdef bint minimize_group(const void* weights, l2o_run* h, double* points, Minimization* runs,
                          intptr_t n_runs) noexcept nogil:
-    """Run each until its best point has a gradient within gtol; x, f, g become the best point seen."""
+    """Run each until its best point has a gradient within gtol; x, f, g become the best point seen.
+
+    False if the policy wrote where it must not.
+    """
+    cdef const step_rules* rules = runs[0].rules
     cdef intptr_t row[GROUP]
     cdef intptr_t active = n_runs, k
     for k in range(n_runs):
@@ -193,10 +197,14 @@ cdef void minimize_group(const void* weights, l2o_run* h, double* points, Minimi
             else:
                 tell(&runs[row[k]], &h[k])
                 k += 1
-        if active > 0:
-            runs[0].rules.policy.next(h, active, points, weights)
+        if active > 0 and not ask(rules, h, active, points, weights):
+            return False
         for k in range(active):
             advance(&runs[row[k]], &h[k], points + k * runs[0].best.n)
+    for k in range(n_runs):
+        if h[k].state[rules.state_size] != GUARD:
+            return False
+    return True
 
 
 def solution_room(cnp.ndarray x0 not None):
@@ -229,14 +237,16 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef intptr_t* nfevs = counts(nfev, m)
     cdef int* statuses = codes(status, m)
     cdef unsigned char* beyond_them = NULL if rules.limits == NULL else flags(outside, m)
-    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 3 * n + square) + descent_size(n))
+    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 3 * n + square) + descent_size(n) + 1)
                                            * sizeof(double))
     cdef double* histories = memory + GROUP * inheritance
-    cdef double* vectors = histories + GROUP * size            # points asked for, trials, gradients, workspace
-    cdef double* squares = vectors + 3 * GROUP * n + descent_size(n)
+    cdef double* points = histories + GROUP * size             # those asked for, and a guard
+    cdef double* vectors = points + GROUP * n + 1              # trials, gradients, workspace
+    cdef double* squares = vectors + 2 * GROUP * n + descent_size(n)
     cdef list told = [callback, n, None]
     cdef l2o_run h[GROUP]
     cdef Minimization runs[GROUP]
+    cdef bint kept = True
     if memory == NULL:
         raise MemoryError
     memset(runs, 0, sizeof(runs))
@@ -244,8 +254,8 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
         runs[k].best.stop.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
         runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
-        runs[k].point, runs[k].gradient = vectors + (GROUP + k) * n, vectors + (2 * GROUP + k) * n
-        runs[k].work = vectors + 3 * GROUP * n
+        runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
+        runs[k].work = vectors + 2 * GROUP * n
         if safeguard:
             runs[k].best.memory = memory + k * inheritance
         if rules.curvature:
@@ -261,12 +271,16 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
                 runs[k].best.x, runs[k].best.f, runs[k].best.g = xs + (i + k) * n, fs + i + k, gs + (i + k) * n
                 if safeguard:
                     rules.heir.reset(runs[k].best.memory, n, rules.setting, runs[k].best.data)
-            minimize_group(<const void*> weights_of[i], h, vectors, runs, n_runs)
+            kept = minimize_group(<const void*> weights_of[i], h, points, runs, n_runs)
+            if not kept:
+                break
             for k in range(n_runs):
                 nits[i + k], nfevs[i + k], statuses[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
                 if beyond_them != NULL:
                     beyond_them[i + k] = runs[k].outside
             i += n_runs
     free(memory)
+    if not kept:
+        refuse(n, rules.state_size)
     if told[2] is not None:
         raise told[2]

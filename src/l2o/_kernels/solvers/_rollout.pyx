@@ -14,8 +14,8 @@ from l2o._kernels.base._abi cimport HIGHER, LOWER, NOT_FINITE, l2o_hessian_fn, l
 from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles, empty
 from l2o._kernels.base._curvature cimport show_curvature
 from l2o._kernels.base._evaluate cimport LIMIT, NON_FINITE, OBJECTIVE_FAILED, evaluate, is_better
-from l2o._kernels.base._history cimport history_push, history_reset, history_size
-from l2o._kernels.solvers._step cimport GROUP, Step, drop, group, step_rules
+from l2o._kernels.base._history cimport GUARD, history_push, history_reset, history_size
+from l2o._kernels.solvers._step cimport GROUP, Step, ask, drop, group, refuse, step_rules
 
 cnp.import_array()
 
@@ -97,9 +97,9 @@ cdef inline void fill(const Batch* batch, Rollout* run, intptr_t t) noexcept nog
         run.f[t + 1] = run.f[t]
 
 
-cdef void rollout_group(const Batch* batch, const void* weights, Rollout* runs, l2o_run* h,
+cdef bint rollout_group(const Batch* batch, const void* weights, Rollout* runs, l2o_run* h,
                         intptr_t n_runs) noexcept nogil:
-    """All rows of each run; one that ends early repeats its last."""
+    """All rows of each run; one that ends early repeats its last. False if the policy wrote where it must not."""
     cdef intptr_t row[GROUP]
     cdef intptr_t n = batch.n, active = n_runs, t, k
     cdef Rollout* run
@@ -118,13 +118,17 @@ cdef void rollout_group(const Batch* batch, const void* weights, Rollout* runs, 
                 fill(batch, run, t)
                 active -= 1
                 drop(h, row, k, active)
-        if active > 0:
-            batch.rules.policy.next(h, active, batch.points, weights)
+        if active > 0 and not ask(batch.rules, h, active, batch.points, weights):
+            return False
         for k in range(active):
             settle(batch, &runs[row[k]], &h[k], t)
             step_to(batch, &runs[row[k]], &h[k], batch.points + k * n, t + 1)
     for k in range(active):
         settle(batch, &runs[row[k]], &h[k], batch.n_steps)
+    for k in range(n_runs):
+        if h[k].state[batch.rules.state_size] != GUARD:
+            return False
+    return True
 
 
 cdef inline void count(const Rollout* run, intptr_t n_steps, intptr_t* nfev) noexcept nogil:
@@ -163,10 +167,11 @@ def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step st
     cdef int* statuses = codes(status, m)
     cdef intptr_t* nfevs = NULL if nfev is None else counts(nfev, m * rows)
     cdef double* values = NULL if nfev is None else doubles(evaluations, m * rows)
-    cdef double* memory = <double*> malloc(GROUP * (size + n + square) * sizeof(double))
+    cdef double* memory = <double*> malloc((GROUP * (size + n + square) + 1) * sizeof(double))
     cdef l2o_run h[GROUP]
     cdef Rollout runs[GROUP]
     cdef Batch batch
+    cdef bint kept = True
     if memory == NULL:
         raise MemoryError
     batch.objective, batch.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
@@ -180,11 +185,15 @@ def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step st
                 runs[k].noise = NULL if shock == NULL else shock + (i + k) * (rows - 1) * n
                 runs[k].x, runs[k].f, runs[k].g = xs + (i + k) * rows * n, fs + (i + k) * rows, gs + (i + k) * rows * n
                 runs[k].evaluations = NULL if values == NULL else values + (i + k) * rows
-                runs[k].curvature = memory + GROUP * (size + n) + k * square if square > 0 else NULL
-            rollout_group(&batch, <const void*> weights_of[i], runs, h, n_runs)
+                runs[k].curvature = memory + GROUP * (size + n) + 1 + k * square if square > 0 else NULL
+            kept = rollout_group(&batch, <const void*> weights_of[i], runs, h, n_runs)
+            if not kept:
+                break
             for k in range(n_runs):
                 statuses[i + k] = runs[k].status
                 if nfevs != NULL:
                     count(&runs[k], rows - 1, nfevs + (i + k) * rows)
             i += n_runs
     free(memory)
+    if not kept:
+        refuse(n, step.rules.state_size)

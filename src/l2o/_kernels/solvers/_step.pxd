@@ -3,6 +3,7 @@ cimport numpy as cnp
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_policy, l2o_run
+from l2o._kernels.base._history cimport GUARD
 from l2o._kernels.solvers._descent cimport descent_method
 
 cdef enum:
@@ -34,6 +35,17 @@ ctypedef struct step_rules:
 cdef class Step:
     cdef step_rules rules
     cdef object limits                                         # kept alive
+
+cdef int refuse(intptr_t n, intptr_t state_size) except -1    # a policy that wrote where it must not
+
+
+cdef inline bint ask(const step_rules* rules, const l2o_run* runs, intptr_t n_runs, double* points,
+                     const void* weights) noexcept nogil:
+    """Let the policy write its points, (n_runs, n) and room for one number more; False if it wrote on behind them."""
+    cdef double* guard = points + n_runs * runs.dim
+    guard[0] = GUARD
+    rules.policy.next(runs, n_runs, points, weights)
+    return guard[0] == GUARD
 
 
 cdef inline intptr_t group(const size_t* weights, intptr_t m) noexcept nogil:

@@ -23,3 +23,7 @@ cdef class Step:
         self.rules.heir, self.rules.setting, self.limits = <const descent_method*> heir, setting, limits
         self.rules.limits = (NULL if limits is None
                              else <const Limits*> doubles(limits, sizeof(Limits) // sizeof(double)))
+
+
+cdef int refuse(intptr_t n, intptr_t state_size) except -1:
+    raise RuntimeError(f"the policy wrote beyond its memory: points have {n} numbers a run, the state has {state_size}")
