@@ -34,7 +34,7 @@ ORDER = [
     "evaluation", "testing",
     "l2o", "commands",
 ]
-UPWARDS = {("policies", "solving")}  # from inside a function: a policy is called by SciPy
+UPWARDS: set[tuple[str, str]] = set()  # from inside a function
 
 
 def names(path):

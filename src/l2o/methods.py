@@ -7,11 +7,12 @@ the same.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -88,6 +89,8 @@ Callback = Callable[[list[float], float], bool]
 class Method(ABC):
     """Minimise objective functions from a starting point."""
 
+    scipy_options: ClassVar[Mapping[str, str]] = {}  # names of settings in SciPy's options, and here
+    minimize: ClassVar[Callable[..., Any]]  # l2o.minimize, for calls by SciPy; it stands above and puts itself here
     safeguarded = False  # whether another method takes over where this one no longer helps, in minimize
 
     def room(self, n_steps: int, dim: int, m: int) -> Record | None:  # noqa: B027
@@ -115,6 +118,19 @@ class Method(ABC):
     def check_problems(self, problems: Runnable) -> None:
         """Raise ValueError if these problems are not for this method."""
         self.check_dim(problems.dim)
+
+    def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), *, jac: Any = None, hess: Any = None,
+                 hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
+                 **options: Any) -> Any:
+        """Minimise a function: the signature that `scipy.optimize.minimize` calls a custom method with."""
+        if constraints is not None and len(np.atleast_1d(np.asarray(constraints, object))):
+            raise ValueError("constraints are not supported; expected none")
+        for name, given in (("hess", hess), ("hessp", hessp)):
+            if given is not None:  # as SciPy says of its own methods
+                warnings.warn(f"Method {self} does not use Hessian information ({name}).", RuntimeWarning, stacklevel=3)
+        tol = options.pop("tol", None)
+        return Method.minimize(fun, x0, args, method=self, jac=jac, bounds=bounds, callback=callback, tol=tol,
+                               options=options)
 
 
 HEIRS = {"lbfgs": (_kernels.lbfgs.METHOD, 10), "bfgs": (_kernels.bfgs.METHOD, 0)}  # with their setting

@@ -11,11 +11,26 @@ from l2o.methods import Method
 BASELINES = {"gradient-descent": GradientDescent, "momentum": Momentum, "cg": ConjugateGradient, "lbfgs": LBFGS,
              "newton": Newton, "scipy-lbfgs": ScipyLBFGS}
 
-__all__ = ["BASELINES", "ConjugateGradient", "GradientDescent", "LBFGS", "Momentum", "Newton", "ScipyLBFGS", "resolve"]
+__all__ = ["BASELINES", "ConjugateGradient", "GradientDescent", "LBFGS", "Momentum", "Newton", "ScipyLBFGS",
+           "default_method", "resolve"]
+
+SCIPY = {"l-bfgs-b": "lbfgs"}  # SciPy's names of what is here under another; its "CG" is "cg" here
+NEAREST = {  # and what to take for those that are not here
+    **dict.fromkeys(("bfgs", "tnc", "slsqp", "trust-constr"), "'lbfgs', in bounds, too"),
+    **dict.fromkeys(("newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact"),
+                    "'newton', where the objective has a Hessian, or 'lbfgs'"),
+    **dict.fromkeys(("nelder-mead", "powell", "cobyla", "cobyqa"),
+                    "'lbfgs', which takes differences of fun if there is no gradient"),
+}
+
+
+def default_method(dim: int) -> Method:
+    """Return the method for problems of dim variables where none is named."""
+    return LBFGS()
 
 
 def resolve(method: object) -> Method:
-    """Return the method that a name or a method object stands for.
+    """Return the method that a name, ours or SciPy's, or a method object stands for.
 
     Raises
     ------
@@ -25,9 +40,12 @@ def resolve(method: object) -> Method:
         If it is neither a name nor a method.
     """
     if isinstance(method, str):
-        if method not in BASELINES:
-            raise ValueError(f"method is {method!r}; expected one of {', '.join(map(repr, BASELINES))}, or a Policy")
-        return BASELINES[method]()
+        name = SCIPY.get(method.lower(), method.lower())
+        if name in BASELINES:
+            return BASELINES[name]()
+        nearest = f" (nearest to it is {NEAREST[name]})" if name in NEAREST else ""
+        known = ", ".join(map(repr, BASELINES))
+        raise ValueError(f"method is {method!r}; expected one of {known}{nearest}, or a Policy")
     if not isinstance(method, Method):
         raise TypeError(f"method is {method!r}; expected a name, a Policy or a baseline")
     return method

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from l2o import _kernels
 from l2o.base import arguments
@@ -31,6 +32,8 @@ class LBFGS(NativeMethod):
     """
 
     memory: int = 10
+
+    scipy_options = MappingProxyType({"maxcor": "memory"})
 
     def __post_init__(self) -> None:
         arguments.count("memory", self.memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from l2o.base import arguments
@@ -27,6 +28,8 @@ class ScipyLBFGS(ScipyMethod):
     """
 
     memory: int = 10
+
+    scipy_options = MappingProxyType({"maxcor": "memory"})
 
     scipy_name = "L-BFGS-B"
 

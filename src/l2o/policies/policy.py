@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -164,20 +163,6 @@ class Policy(StepMethod):
             If the file cannot be written.
         """
         archive.write(path, self._weights, card=self._card)
-
-    def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), *, jac: Any = None, hess: Any = None,
-                 hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
-                 **options: Any) -> Any:
-        """Minimise a function: the signature that `scipy.optimize.minimize` calls a custom method with."""
-        from l2o.solving.minimize import minimize  # upwards: a policy is a SciPy method
-
-        if constraints is not None and len(np.atleast_1d(np.asarray(constraints, object))):
-            raise ValueError("constraints are not supported; expected none")
-        for name, given in (("hess", hess), ("hessp", hessp)):
-            if given is not None:  # as SciPy says of its own methods
-                warnings.warn(f"A policy does not use Hessian information ({name}).", RuntimeWarning, stacklevel=3)
-        tol = options.pop("tol", None)
-        return minimize(fun, x0, args, method=self, jac=jac, bounds=bounds, callback=callback, tol=tol, options=options)
 
 
 def load(path: Any) -> Policy:

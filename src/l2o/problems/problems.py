@@ -278,29 +278,43 @@ class Objective:
         return self.problem.hessian(arguments.array("x", x, (self.dim,), finite=False)[None])[0]
 
 
+Limits = tuple[np.ndarray, np.ndarray] | None  # bounds (d,), or none
+Source = Callable[[np.ndarray, Limits], tuple[ArrayLike, ArrayLike]]  # x -> value, gradient, as the user returned them
+
+
 class PythonObjective:
     """A Python callable that looks to the kernels like a batch of one.
 
     Parameters
     ----------
     function : callable
-        x (d,), high -> (value, gradient (d,)); differences must not step over high, a number or (d,).
+        x (d,), bounds -> (value, gradient (d,)); differences must not leave bounds, (low, high) of (d,) or None.
     calls : callable
         () -> number of calls of the user's function so far.
     x0 : ndarray, shape (d,)
         Starting point.
-    calls_per_point : int
-        Calls that a value with its gradient takes.
+    begin : callable, optional
+        x (d,), bounds -> (function, calls that a value with its gradient takes): for what is known only when a run
+        begins.
     """
 
-    def __init__(self, function: Callable[[np.ndarray, float | np.ndarray], tuple[ArrayLike, ArrayLike]],
-                 calls: Callable[[], int], x0: np.ndarray, calls_per_point: int = 1) -> None:
+    def __init__(self, function: Source, calls: Callable[[], int], x0: np.ndarray,
+                 begin: Callable[[np.ndarray, Limits], tuple[Source, int]] | None = None) -> None:
         self._function = function
         self._calls = calls
-        self.calls_per_point = calls_per_point
+        self._begin = begin
         self.x0 = x0[None]
         self.error: BaseException | None = None
-        self.high: float | np.ndarray = np.inf
+        self.calls_per_point = 1
+        self._limits: Limits = None
+
+    def begin(self, low: np.ndarray | None = None, high: np.ndarray | None = None) -> None:
+        """Begin a run, within bounds (d,) if there are any."""
+        x = self.x0[0]
+        if low is not None and high is not None:
+            self._limits, x = (low, high), np.clip(x, low, high)
+        if self._begin is not None:
+            self._function, self.calls_per_point = self._begin(x, self._limits)
 
     def __len__(self) -> int:
         return 1
@@ -337,7 +351,7 @@ class PythonObjective:
 
     def value_and_grad(self, x: ArrayLike) -> tuple[float, np.ndarray]:
         """Return value and gradient at x (d,), checked."""
-        fun, jac = self._function(np.array(x, np.float64), self.high)
+        fun, jac = self._function(np.array(x, np.float64), self._limits)
         value = number_of(fun)
         jac = np.atleast_1d(jac) if self.dim == 1 else jac  # SciPy takes a number there, too
         gradient = arguments.array("the gradient", jac, (self.dim,), finite=False)
@@ -354,5 +368,6 @@ def number_of(value: ArrayLike) -> float:
         return float(value)
     result = arguments.array("the value of fun", value, None, finite=False)
     if result.size != 1:
-        raise ValueError(f"fun returned a value of shape {result.shape}; expected a number")
+        raise ValueError(f"fun returned a value of shape {result.shape}; expected a number, or a pair of it and the "
+                         "gradient (for residuals of a curve there is scipy.optimize.curve_fit)")
     return float(result.reshape(()))

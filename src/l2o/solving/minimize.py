@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import numpy as np
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, map_rows
 from l2o.base.watch import Watch, Watched
-from l2o.baselines import resolve
+from l2o.baselines import default_method, resolve
 from l2o.methods import (
     CONVERGED,
     NON_FINITE,
@@ -27,6 +28,7 @@ from l2o.methods import (
 )
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.solving.box import Box
+from l2o.solving.options import for_differences, for_method
 from l2o.solving.target import doubt, target
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchResult", "minimize", "minimize_many"]
 
 
-def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any = True, bounds: Any = None,
+def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, jac: Any = None, bounds: Any = None,
              fixed: Any = None, callback: Any = None, tol: float | None = None,
              options: dict[str, Any] | None = None) -> OptimizeResult:
     """Minimise a function of several variables.
@@ -55,12 +57,12 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     args : tuple
         Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
     method : str, Policy or baseline
-        The method: "gradient-descent", "momentum", "cg", "lbfgs", "newton" (for objectives with a
-        Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
-    jac : bool or callable
-        True: fun returns value and gradient. A callable: ``jac(x, *args)`` returns the gradient. None or
-        False: 2-point differences within the bounds, counted in ``nfev``. An Objective and a compiled objective have
-        a gradient of their own, whichever of the three is said.
+        The method: "lbfgs" (the default; SciPy's "L-BFGS-B" is it, too), "gradient-descent", "momentum", "cg",
+        "newton" (for objectives with a Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
+    jac : bool, str or callable, optional
+        None: as fun returns at the start, a pair of value and gradient, or a value. True: a pair. A callable: ``jac(x,
+        *args)`` is the gradient. "2-point", which False is, too, and "3-point": differences in the bounds, counted in
+        ``nfev``, steps as in SciPy's `least_squares`. A compiled objective has its own.
     bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
         Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
         variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
@@ -76,8 +78,8 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     options : dict, optional
         gtol : maximum norm of the gradient at which the run has converged (1e-5).
         maxiter : iterations (200 d), steps of a policy and of L-BFGS together. maxfun : evaluations (15000).
-        safeguard : for a `Policy`, whether L-BFGS takes over (True); False is the policy alone. disp is accepted, and
-        prints nothing; other names are an OptimizeWarning.
+        safeguard : whether L-BFGS takes over from a `Policy` (True). eps, finite_diff_rel_step : steps of differences,
+        absolute or relative. maxcor : pairs that L-BFGS keeps. Other names are an OptimizeWarning.
 
     Returns
     -------
@@ -99,19 +101,19 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any, jac: Any 
     Examples
     --------
     >>> import l2o
-    >>> def bowl(x):
-    ...     return ((x - 1) ** 2).sum(), 2 * (x - 1)
-    >>> result = l2o.minimize(bowl, [3.0, -2.0], method="lbfgs")
-    >>> result.success, result.x.round(6).tolist()
+    >>> result = l2o.minimize(lambda x: ((x - 1) ** 2).sum(), [3.0, -2.0])
+    >>> result.success, result.x.round(4).tolist()
     (True, [1.0, 1.0])
     """
-    chosen, problem = resolve(method), target(fun, x0, args, jac)
+    options, differences = for_differences(options, np.size(x0))
+    problem = target(fun, x0, args, jac, differences)
+    chosen, options = for_method(_chosen(method, problem.dim), options)
     box = Box.of(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
     stopping = _stopping(problem.dim, tol, options, chosen)
     if isinstance(problem, PythonObjective):
+        problem.begin(*(() if box is None else (box.low[0], box.high[0])))
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
-        problem.high = np.inf if box is None else box.high[0]
         solution = _solved(problem, chosen, stopping, box, _report(callback, box))
     else:
         with Watch() as watch:
@@ -190,7 +192,7 @@ class BatchResult:
         return len(self.fun)
 
 
-def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: Any = None, fixed: Any = None,
+def minimize_many(problems: Problems, x0: Any = None, *, method: Any = None, bounds: Any = None, fixed: Any = None,
                   workers: Any = 1, tol: float | None = None, options: dict[str, Any] | None = None,
                   raise_on_error: bool = False, progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
@@ -236,7 +238,8 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any, bounds: An
     >>> batch.x.shape, bool(batch.success.all())
     ((100, 4), True)
     """
-    chosen, problems = resolve(method), problems_with_starts(problems, x0)
+    problems = problems_with_starts(problems, x0)
+    chosen, options = for_method(_chosen(method, problems.dim), options)
     box = Box.of(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
@@ -287,6 +290,11 @@ def _report(callback: Any, box: Box | None) -> Any:
     return lambda z, fun: report(box.points(np.array([z]))[0].tolist(), fun)
 
 
+def _chosen(method: Any, dim: int) -> Method:
+    """Return the method that is meant for problems of dim variables."""
+    return default_method(dim) if method is None else resolve(method)
+
+
 class _Callback:
     """A user's callback in either of SciPy's forms; returns whether to stop."""
 
@@ -325,7 +333,6 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
     if gtol is None:
         gtol = 1e-5 if ftol is None else 0.0
     maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
-    given.pop("disp", None)  # SciPy's spelling; there is nothing to print
     if given:
         from scipy.optimize import OptimizeWarning
 
@@ -341,5 +348,8 @@ def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, metho
 
 
 def _whole(limit: Any) -> Any:
-    """Return a limit such as 1e4, which SciPy takes, as an int; anything else as it is."""
-    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+    """Return a limit such as 1e4 or 100.5, which SciPy takes, as an int, upwards; anything else as it is."""
+    return math.ceil(limit) if isinstance(limit, float) and math.isfinite(limit) else limit
+
+
+Method.minimize = staticmethod(minimize)

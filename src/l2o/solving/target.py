@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike
-from l2o.problems import Objective, Problems, PythonObjective, number_of
+from l2o.problems import Objective, Problems, PythonObjective
 from l2o.problems.objectives import is_compiled, one_problem
+from l2o.solving.gradients import python_objective
 from l2o.solving.slopes import contradiction, ways
 
 __all__ = ["doubt", "target"]
 
-STEP = np.sqrt(np.finfo(float).eps)  # of differences, as SciPy's
 DOUBT = 0.2  # of the change of f: a gradient that is right is far more exact than that
 SIZES = (1e-4, 1e-5, 1e-6, 1e-7)  # of the ways along a gradient in doubt, relative to the variables
 
 
-def target(fun: object, x0: ArrayLike | None, args: object, jac: object) -> Problems | PythonObjective:
-    """Return what the kernels can run as a batch of one."""
+def target(fun: object, x0: ArrayLike | None, args: object, jac: object,
+           differences: dict[str, np.ndarray] | None = None) -> Problems | PythonObjective:
+    """Return what the kernels can run as a batch of one; differences are the settings of `Differences`."""
     if isinstance(fun, Objective) or is_compiled(fun):
         if jac is not True and jac is not None and jac is not False:  # SciPy says None where nothing was said
             raise ValueError(f"jac is {jac!r}; expected True: fun has a gradient of its own")
@@ -32,9 +30,7 @@ def target(fun: object, x0: ArrayLike | None, args: object, jac: object) -> Prob
     x0 = arguments.array("x0", x0, (None,), "one starting point")
     if x0.size == 0:
         raise ValueError("x0 is empty; expected at least one variable")
-    args = args if isinstance(args, tuple) else (args,)
-    differences = jac is None or jac is False
-    return PythonObjective(*_value_and_grad(fun, args, jac), x0, 1 + differences * len(x0))
+    return python_objective(fun, x0, args if isinstance(args, tuple) else (args,), jac, differences or {})
 
 
 def _native(fun: object, x0: ArrayLike | None, args: object) -> Problems:
@@ -44,41 +40,6 @@ def _native(fun: object, x0: ArrayLike | None, args: object) -> Problems:
     if not isinstance(args, tuple) or args:
         raise ValueError(f"args is {args!r}; expected none: an Objective has its data")
     return fun.problem if x0 is None else fun.problem.with_starts(arguments.array("x0", x0, (fun.dim,))[None])
-
-
-def _value_and_grad(fun: Callable[..., Any], args: tuple[Any, ...],
-                    jac: object) -> tuple[Callable[..., Any], Callable[[], int]]:
-    """Return x -> (value, gradient), and the number of calls of fun so far."""
-    calls = 0
-
-    def counted(x: np.ndarray) -> Any:
-        nonlocal calls
-        calls += 1
-        return fun(np.copy(x), *args)
-
-    def together(x: np.ndarray, high: Any) -> Any:
-        result = counted(x)
-        if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise ValueError("fun returned no pair of value and gradient; with jac=True it must return (f, g), "
-                             "else pass jac=None (2-point differences) or a callable")
-        return result
-
-    def differences(x: np.ndarray, high: Any) -> Any:
-        from scipy.optimize import approx_fprime
-
-        value = number_of(counted(x))
-        if not np.isfinite(value):
-            return value, np.full(x.shape, np.nan)
-        step = np.where(x + STEP > high, -STEP, STEP)
-        return value, approx_fprime(x, lambda z: value if np.array_equal(z, x) else number_of(counted(z)), step)
-
-    if jac is True:
-        return together, lambda: calls
-    if callable(jac):
-        return lambda x, _: (counted(x), jac(np.copy(x), *args)), lambda: calls
-    if jac is None or jac is False:
-        return differences, lambda: calls
-    raise TypeError(f"jac is {jac!r}; expected True, False, None or a callable")
 
 
 def doubt(problem: Problems | PythonObjective, x: np.ndarray, gradient: np.ndarray,

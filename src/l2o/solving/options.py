@@ -1,0 +1,70 @@
+"""Options in SciPy's words: what they mean here, and what to write instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.base.typing import ArrayLike
+from l2o.methods import Method
+
+__all__ = ["for_differences", "for_method"]
+
+Options = dict[str, Any] | None
+
+ALIKE = {"maxfev": "maxfun"}  # other names of the same
+ELSEWHERE = {"xatol": "use xtol", "xrtol": "use xtol", "fatol": "use ftol", "norm": "gtol is for the maximum norm",
+             **dict.fromkeys(("maxls", "c1", "c2"), "line searches have limits and constants of their own")}
+SILENT = ("disp", "iprint")  # there is nothing to print
+
+
+def for_differences(options: Options, dim: int) -> tuple[Options, dict[str, np.ndarray]]:
+    """Return the other options, and the settings of `Differences` for dim variables: eps and finite_diff_rel_step.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a step does not fit.
+    """
+    if not isinstance(options, Mapping):  # None, or what is refused later
+        return options, {}
+    rest, settings = dict(options), {}
+    for name, setting in (("eps", "step"), ("finite_diff_rel_step", "relative_step")):
+        step = rest.pop(name, None)
+        if step is not None:
+            settings[setting] = _step(name, step, dim)
+    return rest, settings
+
+
+def _step(name: str, value: ArrayLike, dim: int) -> np.ndarray:
+    steps = arguments.array(name, value, (dim,) if np.ndim(value) else (), "a step for each variable, or one for all")
+    if not (np.abs(steps) > 0).all():
+        raise ValueError(f"{name} is {value!r}; expected steps that are not zero")
+    return steps
+
+
+def for_method(method: Method, options: Options) -> tuple[Method, Options]:
+    """Return a method with the settings that options have for it, and the options of the run.
+
+    An option that means nothing here, but something to SciPy, is a warning that says what to write.
+    """
+    if not isinstance(options, Mapping):
+        return method, options
+    rest = {ALIKE.get(name, name): value for name, value in options.items()}
+    for name in SILENT:
+        rest.pop(name, None)
+    settings = {setting: rest.pop(name) for name, setting in method.scipy_options.items() if name in rest}
+    for name in ELSEWHERE:
+        if name in rest:
+            from scipy.optimize import OptimizeWarning
+
+            del rest[name]
+            warnings.warn(f"option {name} is not used: {ELSEWHERE[name]}", OptimizeWarning, stacklevel=4)
+    if not settings:
+        return method, rest
+    return dataclasses.replace(method, **settings), rest  # type: ignore[type-var]  # a frozen record of its settings
