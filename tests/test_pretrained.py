@@ -10,6 +10,7 @@ import pytest
 import l2o
 from l2o.families import PAPER
 from l2o.policies.policy import PRETRAINED
+from l2o.training.race import Race
 
 with_each = pytest.mark.parametrize("name", list(PAPER))
 
@@ -71,7 +72,7 @@ def test_unknown_name_is_an_error_that_lists_the_names(path, told, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="cannot read the policy") as caught:
         l2o.load(path)
-    names = "'logistic', 'robust', 'neural-net', 'robust-short'"
+    names = "'logistic', 'robust', 'neural-net', 'robust-short', 'universal'"
     assert (f"expected a file, or one of {names}" in str(caught.value)) == told
 
 
@@ -140,3 +141,26 @@ def test_shipped_policy_is_sound_on_real_data(name, table):
     assert np.isin(batch.status, usual).all(), [batch.message(i) for i in np.flatnonzero(~batch.success)]
     assert (batch.fun <= runs.fun[:, 0]).all()
     assert batch.fun.mean() <= l2o.minimize_many(problems, method="lbfgs").fun.mean() + 0.05
+
+
+def test_rule_for_any_function_says_how_it_was_chosen_and_what_it_reaches():
+    policy = l2o.load("universal")
+    card = policy.card
+    made = card["pretrained"]
+    assert policy.dim is None
+    assert PRETRAINED["universal"].stat().st_size < 100_000
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+    assert made["command"] == "make pretrained"
+    assert len(made["validation"]) >= 2
+    assert str(card["training"]["seed"]) == min(made["validation"], key=made["validation"].get)
+    assert made["laws"]["training"]["seed"] != made["laws"]["validation"]["seed"]
+    assert card["limits"]["known"]
+    assert set(made["fresh"]) == {"logistic, d = 4", "logistic, d = 10", "logistic, d = 20", "robust, d = 4", "bank"}
+
+
+@pytest.mark.parametrize("n_features", [3, 9])
+def test_rule_for_any_function_needs_fewer_evaluations_than_lbfgs(n_features):
+    """On a family that it was not trained on, by a margin of several standard errors."""
+    problems = l2o.families.Logistic(n_features=n_features, n_points=200).sample(200, rng=77)
+    scores = Race.of(problems, 40).scores(l2o.load("universal"))
+    assert scores.mean() + 3 * scores.std() / np.sqrt(len(scores)) < np.log(0.95)

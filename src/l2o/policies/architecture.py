@@ -22,6 +22,8 @@ class Architecture(ABC):
     ----------
     kind : str
         The word for it in a policy's card, by which `l2o.load` finds the class.
+    shipped : str or None
+        Name of the shipped policy of this kind that serves any function: trainings start from it.
     precisions : tuple of str
         What its kernel can compute in; the first is the default.
     one_dimension : bool
@@ -34,6 +36,7 @@ class Architecture(ABC):
     """
 
     kind: ClassVar[str]
+    shipped: ClassVar[str | None] = None
     precisions: ClassVar[tuple[str, ...]] = ("float64",)
     one_dimension: ClassVar[bool] = False
     knows_limits: ClassVar[bool] = False

@@ -25,7 +25,7 @@ FORMAT = 2  # version of the file format; files of every version stay in the tes
 READABLE = (1, 2)  # in 1, a policy is a network of one dimension
 
 PRETRAINED = {name: Path(__file__).parents[1] / "pretrained" / f"{name}.npz"
-              for name in ("logistic", "robust", "neural-net", "robust-short")}  # the policies that are shipped
+              for name in ("logistic", "robust", "neural-net", "robust-short", "universal")}  # what is shipped
 
 
 class Policy(StepMethod):
@@ -63,6 +63,9 @@ class Policy(StepMethod):
         self._handoff = Handoff(**self._card.get("handoff", asdict(network.handoff)))
         self._card["handoff"] = asdict(self._handoff)
         self._steps: dict[int, Step] = {}
+        self._elsewhere = self._card.get("elsewhere")
+        if self._elsewhere is not None:
+            arguments.choice("elsewhere", self._elsewhere, PRETRAINED)
 
     def __repr__(self) -> str:
         family = self._card.get("family", "unknown family")
@@ -130,11 +133,12 @@ class Policy(StepMethod):
         return learned is not None and met is not None and learned != met
 
     def step(self, dim: int) -> Step:
-        """Return what the kernels need."""
+        """Return what the kernels need; of a shipped policy, where the card says so for dimensions not trained on."""
         if dim not in self._steps:
             self.check_dim(dim)
-            self._steps[dim] = replace(self._network.step(self._weights, dim), limits=self._limits,
-                                       handoff=self._handoff)
+            own = self._elsewhere is None or dim in self._card["training"]["dimensions"]
+            step = self._network.step(self._weights, dim) if own else load(self._elsewhere).step(dim)
+            self._steps[dim] = replace(step, limits=self._limits, handoff=self._handoff)
         return self._steps[dim]
 
     def actions(self, observations: Any) -> np.ndarray:
@@ -171,9 +175,9 @@ def load(path: Any) -> Policy:
     Parameters
     ----------
     path : path-like
-        "logistic", "robust" or "neural-net", or "robust-short", which makes the first steps of `minimize` on robust
-        regressions and is not meant to run alone; or the file. A file of such a name needs a folder before it:
-        "./robust".
+        "universal", for any function; "logistic", "robust" or "neural-net"; or "robust-short", which makes the first
+        steps of `minimize` on robust regressions and is not meant to run alone; or the file. A file of such a name
+        needs a folder before it: "./robust".
 
     Returns
     -------

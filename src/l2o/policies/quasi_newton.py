@@ -43,6 +43,7 @@ class QuasiNewton(Architecture):
     """
 
     kind: ClassVar[str] = "quasi-newton"
+    shipped: ClassVar[str | None] = "universal"
 
     memory: int = 5
     features: bool = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -124,8 +123,7 @@ def train(family: Family | Problems | Sequence[Problems], n_functions: int | Non
                         branches["search"], init), branches["search"],
                [record for each in trainers for record in each.records])
     clock = Clock(**kept.state.get("clock", {}))
-    with clock("tuning momentum"):
-        task = Task.of(training, held_out, network, HORIZON, workers)
+    task = Task(training, held_out, network, HORIZON, workers)
     found = Progress(task, clock, kept, **kept.state.get("progress", {}), show=progress)
     _run(trainers, found, init, branches["search"])
     return Policy(network, found.weights, _card(family, found, trainers, rng, init))
@@ -185,34 +183,35 @@ def _run(trainers: list[Trainer], found: Progress, init: Policy | None, rng: np.
     """Run the trainers that are left, one after the other, each from the best weights so far."""
     done = found.checkpoint.state.get("trainers", 0)
     weights = found.weights if done else None if init is None else init.weights
-    if init is not None and not found.weights:
-        found.offer(init.weights, round=0)
     with np.errstate(over="ignore", invalid="ignore"):  # a policy that diverges is an outcome: its score says so
         for i, trainer in enumerate(trainers[done:], done + 1):
+            found.judged_by(trainer.judge(found.task, found.clock))
+            if init is not None and not found.weights:
+                found.offer(init.weights, round=0)
             trainer.run(found, weights, rng)
             weights = found.weights
             found.keep(search=None, trainers=i)
 
 
 def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init: Policy | None) -> dict[str, Any]:
-    task = found.task
-    training, validation = ([each.problems for each in part] for part in (task.training, task.validation))
-    settings = [asdict(each.momentum) for each in task.training]
+    task, judge = found.task, found.judge or found.task
+    any_dimension = task.network.dim(found.weights) is None
+    elsewhere = task.network.shipped if any_dimension and task.dim is not None else None
     return {
         "family": named(family),
-        "objective": objective(tuple(training)),
+        "objective": objective(task.functions),
         "training": {
-            "n_functions": sum(map(len, training)), "n_validation": sum(map(len, validation)),
-            "dimensions": sorted({problems.dim for problems in training}),
+            "n_functions": sum(map(len, task.functions)), "n_validation": sum(map(len, task.held_out)),
+            "dimensions": sorted({problems.dim for problems in task.functions}),
             "trainers": [each.card() for each in trainers], "course": found.course, "l2o": __version__,
             "seed": int(rng) if isinstance(rng, (int, np.integer)) else None,
             "init": None if init is None else init.card.get("training"),
         },
         "quality": {
-            "measure": f"mean of f - f_star over k = 1..{task.horizon} and the validation functions",
-            "policy": finite(found.score), "momentum": finite(task.momentum_score()),
-            "momentum_settings": settings[0] if len(settings) == 1 else settings,
+            "measure": found.measure, "policy": finite(found.score),
+            **{name: finite(value) for name, value in judge.beside().items()},
         },
+        **({"elsewhere": elsewhere} if elsewhere is not None else {}),
         **({"limits": _limits(found)} if task.network.knows_limits else {}),
         "run": {
             "date": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(found.clock.total, 1),

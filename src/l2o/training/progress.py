@@ -11,12 +11,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from l2o.base.parallel import shown
+from l2o.methods import StepMethod
 from l2o.policies.bare import Bare
 from l2o.policies.weights import Weights
 from l2o.training.checkpoint import Checkpoint
 from l2o.training.task import Task
 
-__all__ = ["Clock", "Progress", "State", "finite"]
+__all__ = ["Clock", "Judge", "Progress", "State", "finite"]
 
 
 def finite(value: Any) -> Any:
@@ -68,6 +69,20 @@ class State(Protocol):
         """Rounds that are done."""
 
 
+class Judge(Protocol):
+    """What policies are compared by, on the validation functions."""
+
+    @property
+    def measure(self) -> str:
+        """What the score is, in words."""
+
+    def score(self, method: StepMethod) -> float:
+        """Return the score of a policy; lower is better."""
+
+    def beside(self) -> dict[str, Any]:
+        """Return what a card says beside the score of the policy: that of a rival, and how it was found."""
+
+
 S = TypeVar("S", bound=State)
 
 
@@ -87,8 +102,12 @@ class Progress:
         The best so far, and what they reach.
     course : list of dict
         What was offered, in order.
+    measure : str
+        What `score` is, in words.
     show : bool
         Whether rounds move a progress bar.
+    judge : Judge, optional
+        What scores policies; by default the task.
     """
 
     task: Task
@@ -97,19 +116,32 @@ class Progress:
     weights: Weights = field(default_factory=dict)
     score: float = np.inf
     course: list[dict[str, Any]] = field(default_factory=list)
+    measure: str = ""
     show: bool = False
+    judge: Judge | None = None
+
+    def judged_by(self, judge: Judge) -> None:
+        """Compare policies by another judge from here on; the best so far is judged anew."""
+        self.judge = judge
+        if self.weights and self.measure != judge.measure:
+            self.score = self._score(self.weights)
+        self.measure = judge.measure
+
+    def _score(self, weights: Weights) -> float:
+        with self.clock("validation"):
+            return (self.judge or self.task).score(Bare(self.task.network, weights))
 
     def offer(self, weights: Weights, **facts: Any) -> float:
         """Score the weights, keep them if they are the best, and note the facts."""
-        with self.clock("validation"):
-            score = self.task.score(Bare(self.task.network, weights))
+        score = self._score(weights)
         if not self.weights or score < self.score:
             self.weights, self.score = weights, score
         facts["validation"] = score
         self.course.append({key: finite(value) for key, value in facts.items()})
         return score
 
-    def rounds(self, begin: Callable[[], S], advance: Callable[[S], S], n_rounds: int, label: str) -> S:
+    def rounds(self, begin: Callable[[], S], advance: Callable[[S], S], n_rounds: int, label: str,
+               enough: Callable[[S], bool] = lambda state: False) -> S:
         """Go from state to state, each kept in the checkpoint; return the last.
 
         Parameters
@@ -122,17 +154,21 @@ class Progress:
             Rounds in all.
         label : str
             What a progress bar calls them.
+        enough : callable, optional
+            Whether a state is the last, before all rounds are done.
         """
         state = self.checkpoint.state.get("search")
         if state is None:
             state = begin()
             self.keep(search=state)
         for _ in shown(range(state.round, n_rounds), self.show, n_rounds - state.round, label):
+            if enough(state):
+                break
             state = advance(state)
             self.keep(search=state)
         return state
 
     def keep(self, **parts: Any) -> None:
         """Write the checkpoint, with these parts of its state new."""
-        best = {"weights": self.weights, "score": self.score, "course": self.course}
+        best = {"weights": self.weights, "score": self.score, "course": self.course, "measure": self.measure}
         self.checkpoint.keep(progress=best, clock=self.clock.state(), **parts)

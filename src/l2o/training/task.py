@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,9 @@ class Task:
 
     Attributes
     ----------
-    training : tuple of Yardstick
+    functions : tuple of Problems
         Functions to train on, by objective and dimension; most trainings have one.
-    validation : tuple of Yardstick
+    held_out : tuple of Problems
         Functions to choose the best policy on, of the same dimensions.
     network : Architecture
         Kind of policy.
@@ -68,20 +69,36 @@ class Task:
         Threads.
     """
 
-    training: tuple[Yardstick, ...]
-    validation: tuple[Yardstick, ...]
+    functions: tuple[Problems, ...]
+    held_out: tuple[Problems, ...]
     network: Architecture
     horizon: int = 40
     workers: Any = 1
 
-    @classmethod
-    def of(cls, training: tuple[Problems, ...], validation: tuple[Problems, ...], network: Architecture, horizon: int,
-           workers: Any) -> Task:
-        """Tune momentum and find the lowest values."""
+    @property
+    def measure(self) -> str:
+        """What the score is, in words."""
+        return f"mean of f - f_star over k = 1..{self.horizon} and the validation functions"
+
+    @cached_property
+    def _tuned(self) -> list[Momentum]:
         # hundreds of short batches: threads would only wait
-        tuned = [tune(Momentum, problems, n_steps=horizon) for problems in training]
-        return cls(tuple(map(Yardstick.of, training, tuned)), tuple(map(Yardstick.of, validation, tuned)), network,
-                   horizon, workers)
+        return [tune(Momentum, problems, n_steps=self.horizon) for problems in self.functions]
+
+    @cached_property
+    def training(self) -> tuple[Yardstick, ...]:
+        """The functions to train on with what is known of them, found when it is first asked for."""
+        return tuple(map(Yardstick.of, self.functions, self._tuned))
+
+    @cached_property
+    def validation(self) -> tuple[Yardstick, ...]:
+        """The functions to choose on with what is known of them, found when it is first asked for."""
+        return tuple(map(Yardstick.of, self.held_out, self._tuned))
+
+    def settle(self) -> Task:
+        """Find all that is asked for later, and return the task."""
+        _ = self.training, self.validation
+        return self
 
     @property
     def only(self) -> Yardstick:
@@ -92,7 +109,7 @@ class Task:
     @property
     def dim(self) -> int | None:
         """Number of variables; None if the functions have several."""
-        first, *others = (functions.problems.dim for functions in self.training)
+        first, *others = (problems.dim for problems in self.functions)
         return None if any(dim != first for dim in others) else first
 
     def score(self, method: StepMethod) -> float:
@@ -103,7 +120,9 @@ class Task:
         return float(np.mean([functions.gaps(method, self.horizon, self.workers)[:, 1:].mean()
                               for functions in self.validation]))
 
-    def momentum_score(self) -> float:
-        """Return the score of momentum, tuned for each objective and dimension."""
-        return float(np.mean([functions.gaps(functions.momentum, self.horizon, self.workers)[:, 1:].mean()
-                              for functions in self.validation]))
+    def beside(self) -> dict[str, Any]:
+        """Return the score of momentum, tuned for each objective and dimension, with its settings."""
+        score = float(np.mean([functions.gaps(functions.momentum, self.horizon, self.workers)[:, 1:].mean()
+                               for functions in self.validation]))
+        settings = [asdict(each.momentum) for each in self.training]
+        return {"momentum": score, "momentum_settings": settings[0] if len(settings) == 1 else settings}

@@ -10,7 +10,8 @@ import numpy as np
 
 from l2o.policies import MLP, Architecture
 from l2o.policies.weights import Weights
-from l2o.training.progress import Progress
+from l2o.training.progress import Clock, Judge, Progress
+from l2o.training.task import Task
 
 __all__ = ["Trainer"]
 
@@ -35,6 +36,11 @@ class Trainer(ABC):
     mixtures: ClassVar[bool] = False
     policy: ClassVar[type[Architecture]] = MLP
     records: ClassVar[tuple[type, ...]] = ()
+
+    def judge(self, task: Task, clock: Clock) -> Judge:
+        """Return what scores policies on the validation functions; the task itself, unless a trainer has its own."""
+        with clock("tuning momentum"):
+            return task.settle()
 
     @abstractmethod
     def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator) -> None:

@@ -1,0 +1,243 @@
+"""EvolutionStrategy: train any kind of policy on what it is used for, the number of evaluations, by trying.
+
+A count has no derivative. The weights theta are moved by what 2 n neighbours of them score on the same functions:
+
+    r(+-) = ranks of the scores of theta +- sigma e_i, e_i ~ N(0, I), i = 1..n, centred, within +-1/2
+    G     = 1/n sum_i (r_i+ - r_i-) e_i + pull (theta - theta_0),        theta by Adam along -G.
+
+Salimans, Ho, Chen, Sidor, Sutskever: Evolution strategies as a scalable alternative to reinforcement learning (2017).
+What is judged on the validation functions, and kept, is the running average of theta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.base.parallel import map_rows
+from l2o.policies import Architecture, QuasiNewton, load
+from l2o.policies.bare import Bare
+from l2o.policies.weights import Weights, flat, like
+from l2o.training.progress import Clock, Progress
+from l2o.training.race import SCORES, Mixture
+from l2o.training.task import Task
+from l2o.training.trainer import Trainer
+from l2o.training.trajectories import from_several_starts
+
+__all__ = ["EvolutionStrategy"]
+
+MOMENTUM, SQUARES = 0.9, 0.99  # how much of its past Adam keeps a generation
+AVERAGE = 0.97  # how much of its past the average of the weights keeps
+TINY = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Evolved:
+    """What a generation leaves to the next.
+
+    Attributes
+    ----------
+    round : int
+        Generations that are done.
+    begun : float
+        Seconds of the training before the first.
+    first, centre, average : ndarray, shape (n,)
+        theta_0, theta and its running average.
+    momentum, square : ndarray, shape (n,)
+        Adam's averages of G and G^2.
+    """
+
+    round: int
+    begun: float
+    first: np.ndarray
+    centre: np.ndarray
+    average: np.ndarray
+    momentum: np.ndarray
+    square: np.ndarray
+
+    def moved(self, gradient: np.ndarray, rate: float) -> Evolved:
+        """Return the state after a step of Adam."""
+        t = self.round + 1
+        momentum = MOMENTUM * self.momentum + (1 - MOMENTUM) * gradient
+        square = SQUARES * self.square + (1 - SQUARES) * gradient**2
+        step = momentum / (1 - MOMENTUM**t) / (np.sqrt(square / (1 - SQUARES**t)) + TINY)
+        centre = self.centre - rate * step
+        kept = min(AVERAGE, 1 - 1 / t)  # the plain mean, as long as that is shorter
+        return replace(self, round=t, centre=centre, momentum=momentum, square=square,
+                       average=kept * self.average + (1 - kept) * centre)
+
+
+@dataclass(frozen=True)
+class EvolutionStrategy(Trainer):
+    """Train by evolution strategies: no derivative, any kind of policy, the true count of evaluations.
+
+    Take it for a policy of tens or hundreds of weights whose worth is a count, as of `QuasiNewton`; it needs runs
+    only, 2 n_pairs times `batch` of them a generation. Take `GuidedPolicySearch` for a network of thousands of weights,
+    where trying finds the way too slowly, and whose worth is the value after so many steps.
+
+    The untrained and the given policy are judged first, so that what is returned is no worse on the validation
+    functions. Functions that cannot be minimised are left out; ``card["training"]["course"]`` names them. A seed gives
+    the same bits for any number of workers, unless `seconds` cuts the training short.
+
+    Parameters
+    ----------
+    n_generations : int
+        Length of the schedule.
+    seconds : float, optional
+        Time after which the training ends where it is, with the schedule cut short; the course says after which
+        generation.
+    n_pairs : int
+        Pairs of neighbours a generation, theta + sigma e and theta - sigma e.
+    sigma : float
+        Standard deviation of the neighbours.
+    batch : int
+        Functions a generation, the same for all neighbours.
+    rate, last_rate : float
+        Learning rate of Adam, which falls from the one to the other by half a cosine.
+    pull : float
+        Weight of the pull towards the first weights.
+    score : {"evaluations", "curve"}
+        What is to be low. "evaluations": the mean log ratio to the evaluations that L-BFGS needs on the same function,
+        over tolerances of 1e-1 to 1e-7 of the fall of f. "curve": the mean of f - f_star over the first steps.
+    n_starts : int
+        Starting points that each training function is run from: its own, and those of other functions.
+    judged_every : int
+        Generations from one judgement on the validation functions to the next.
+    """
+
+    mixtures: ClassVar[bool] = True
+    policy: ClassVar[type[Architecture]] = QuasiNewton
+    records: ClassVar[tuple[type, ...]] = (Evolved,)
+
+    n_generations: int = 220
+    seconds: float | None = None
+    n_pairs: int = 12
+    sigma: float = 0.06
+    batch: int = 200
+    rate: float = 0.03
+    last_rate: float = 0.001
+    pull: float = 1e-4
+    score: str = "evaluations"
+    n_starts: int = 10
+    judged_every: int = 40
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_generations", 0), ("n_pairs", 1), ("batch", 1), ("n_starts", 1), ("judged_every", 1)):
+            object.__setattr__(self, name, arguments.count(name, getattr(self, name), least))
+        for name in ("sigma", "rate", "last_rate", "pull"):
+            positive = name in ("sigma", "rate")
+            object.__setattr__(self, name, arguments.number(name, getattr(self, name), exclusive=positive))
+        if self.seconds is not None:
+            object.__setattr__(self, "seconds", arguments.number("seconds", self.seconds))
+        arguments.choice("score", self.score, SCORES)
+
+    def judge(self, task: Task, clock: Clock) -> Mixture:
+        """Return the validation functions with their scores."""
+        with clock("runs of L-BFGS"):
+            return Mixture.of("validation", task.held_out, self.score, task.horizon, task.workers)
+
+    def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator) -> None:
+        """Train from the weights, or from those of the kind that are shipped, or from its initial ones."""
+        search = _Search(self, progress, rng)
+        last = progress.rounds(lambda: search.begin(weights), search.advance, self.n_generations, "generations",
+                               search.is_over)
+        search.offer(last)
+
+    def rate_at(self, generation: int) -> float:
+        """Return the learning rate of a generation, counted from 0."""
+        fall = 0.5 * (1 + np.cos(np.pi * generation / self.n_generations))
+        return float(self.last_rate + (self.rate - self.last_rate) * fall)
+
+
+@dataclass(frozen=True, eq=False)
+class _Neighbours:
+    """Weights as vectors (2 n, weights) with the functions of a generation: what workers score."""
+
+    vectors: np.ndarray
+    network: Architecture
+    names: Weights
+    functions: Mixture
+
+    def __getitem__(self, rows: slice) -> _Neighbours:
+        return replace(self, vectors=self.vectors[rows])
+
+    def __call__(self) -> tuple[np.ndarray]:
+        """Return the mean score of each, (2 n,); weights that make no policy, or no finite score, have +inf."""
+        return (np.array([self._score(like(self.names, vector)) for vector in self.vectors]),)
+
+    def _score(self, weights: Weights) -> float:
+        try:
+            self.network.check(weights)
+        except ValueError:
+            return np.inf
+        return self.functions.score(Bare(self.network, weights))
+
+
+class _Search:
+    """A training: its functions with their scores, and what is done in a generation."""
+
+    def __init__(self, trainer: EvolutionStrategy, progress: Progress, rng: np.random.Generator) -> None:
+        self.trainer, self.progress, self.rng, task = trainer, progress, rng, progress.task
+        self.network, self.workers = task.network, task.workers
+        self.names = task.network.initial(task.dim, np.random.default_rng(0))  # for their names and shapes
+        starts = [from_several_starts(problems, trainer.n_starts) for problems in task.functions]
+        with progress.clock("runs of L-BFGS"):
+            self.functions = Mixture.of("training", starts, trainer.score, task.horizon, task.workers)
+
+    def begin(self, weights: Weights | None) -> Evolved:
+        """Judge the untrained policy, and start from the given one, or from a shipped one, if there is one."""
+        initial = self.network.initial(self.progress.task.dim, self.rng)
+        left_out = {"left_out": self.functions.left_out} if any(self.functions.left_out) else {}
+        self.progress.offer(initial, round=0, policy="untrained", **left_out)
+        if weights is None and self.network.shipped is not None:
+            policy = load(self.network.shipped)
+            if policy.network == self.network:
+                weights = policy.weights
+                self.progress.offer(weights, round=0, policy=self.network.shipped)
+        first = flat(initial if weights is None else weights)
+        nothing = np.zeros_like(first)
+        return Evolved(0, self.progress.clock.total, first, first, first, nothing, nothing)
+
+    def advance(self, state: Evolved) -> Evolved:
+        """Do a generation, and judge what came of it if it is time to."""
+        trainer, progress = self.trainer, self.progress
+        with progress.clock("generations"):
+            ranks, noise = self._tried(state)
+            gradient = (ranks[:, 0] - ranks[:, 1]) @ noise / trainer.n_pairs
+            gradient += trainer.pull * (state.centre - state.first)
+            state = state.moved(gradient, trainer.rate_at(state.round))
+        if state.round % trainer.judged_every == 0 and state.round < trainer.n_generations:
+            self.offer(state)
+        return state
+
+    def _tried(self, state: Evolved) -> tuple[np.ndarray, np.ndarray]:
+        """Return the centred ranks of each pair (n, 2), and by what they differ from the centre (n, weights)."""
+        trainer = self.trainer
+        rows = np.sort(self.rng.permutation(len(self.functions))[: trainer.batch])
+        noise = self.rng.standard_normal((trainer.n_pairs, len(state.centre)))
+        pairs = state.centre + trainer.sigma * np.stack([noise, -noise], axis=1)
+        tried = _Neighbours(pairs.reshape(-1, len(state.centre)), self.network, self.names, self.functions[rows])
+        (scores,) = map_rows(tried, len(tried.vectors), self.workers)
+        return centred_ranks(scores).reshape(-1, 2), noise
+
+    def offer(self, state: Evolved) -> None:
+        """Judge the average."""
+        over = {"ended_by": "seconds"} if self.is_over(state) and state.round < self.trainer.n_generations else {}
+        weights = like(self.names, state.average)
+        self.progress.offer(weights, round=state.round, **over)
+
+    def is_over(self, state: Evolved) -> bool:
+        """Return whether the seconds are spent."""
+        seconds = self.trainer.seconds
+        return seconds is not None and self.progress.clock.total - state.begun >= seconds
+
+
+def centred_ranks(scores: np.ndarray) -> np.ndarray:
+    """Return the ranks of scores within +-1/2; equal scores share theirs, and what is not finite comes last."""
+    scores = np.where(np.isfinite(scores), scores, np.inf)
+    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    middle = np.cumsum(count) - (count + 1) / 2
+    return middle[place] / (len(scores) - 1) - 0.5
