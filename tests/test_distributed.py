@@ -24,16 +24,16 @@ SHORT = [l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=5, epochs=1
 class Fatal(LBFGS):
     """A method that ends the process it runs in."""
 
-    def solve(self, problems, stopping, callback=None):
+    def solve(self, problems, stopping, callback=None, box=None):
         os._exit(1)
 
 
 class Slow(LBFGS):
     """A method that takes its time."""
 
-    def solve(self, problems, stopping, callback=None):
+    def solve(self, problems, stopping, callback=None, box=None):
         time.sleep(0.1)
-        return super().solve(problems, stopping, callback)
+        return super().solve(problems, stopping, callback, box)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ import numpy as np
 from l2o import _kernels
 from l2o.base import arguments
 
-__all__ = ["Handoff", "Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping", "simulation_room",
-           "status_message"]
+__all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping",
+           "simulation_room", "status_message"]
 
 CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in the kernels
 
@@ -79,6 +79,32 @@ class Stopping:
     xtol: float = 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Where the variables of a batch may be.
+
+    Attributes
+    ----------
+    low, high : ndarray, shape (m, d)
+        Bounds, low <= high; equal ones hold a variable.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def __getitem__(self, rows: slice) -> Box:
+        return Box(self.low[rows], self.high[rows])
+
+    def nearest(self, x: np.ndarray) -> np.ndarray:
+        """Return the points of the box next to x (m, d)."""
+        return np.clip(x, self.low, self.high)
+
+    def steepness(self, x: np.ndarray, jac: np.ndarray) -> np.ndarray:
+        """Return the largest entry (m,) of gradients (m, d) at x (m, d), without those that a bound holds."""
+        held = ((x <= self.low) & (jac >= 0)) | ((x >= self.high) & (jac <= 0))
+        return np.abs(np.where(held, 0.0, jac)).max(axis=1, initial=0.0)
+
+
 # x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
 Record = tuple[np.ndarray, ...]
 # x (m, d), fun (m,), jac (m, d), nit (m,), nfev (m,), status (m,); of a policy that knows its limits, outside (m,)
@@ -101,8 +127,9 @@ class Method(ABC):
         """Take n_steps accepted steps on each problem and record them, in `out` if `room` gave it."""
 
     @abstractmethod
-    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
-        """Minimise each problem; the best point seen is what is returned."""
+    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
+        """Minimise each problem, within its box; the best point seen is what is returned."""
 
     def is_foreign(self, problems: Runnable) -> bool:
         """Return whether the method was trained on another objective than theirs, as far as is known."""
@@ -274,11 +301,13 @@ class StepMethod(Method):
                                  step.addresses(m), noise, x, fun, jac, status, nfev, evaluations)
         return out
 
-    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
         m, step = len(problems), self.step(problems.dim)
-        solution = _kernels.minimize.solution_room(problems.x0)
+        solution = _kernels.minimize.solution_room(problems.x0 if box is None else box.nearest(problems.x0))
         outside = None if step.limits is None else np.empty(m, np.uint8)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping.gtol,
-                                   stopping.maxiter, stopping.maxfun, callback, *solution, outside)
+                                   stopping.maxiter, stopping.maxfun, callback, *solution, outside,
+                                   *(() if box is None else (box.low, box.high)))
         return solution if outside is None else (*solution, outside.view(np.bool_))

@@ -16,7 +16,7 @@ import l2o._kernels.base._python as python
 import l2o._kernels.base._watch as watch
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
-import l2o._kernels.solvers._box as box
+import l2o._kernels.solvers._conjugate as conjugate
 import l2o._kernels.solvers._descent as descent
 import l2o._kernels.solvers._lbfgs as lbfgs
 import l2o._kernels.solvers._minimize as minimize
@@ -25,9 +25,9 @@ import l2o._kernels.solvers._rollout as rollout
 import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "box", "count", "descent", "evaluate", "lbfgs",
-           "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression",
-           "robust", "rollout", "step", "watch"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent", "evaluate",
+           "lbfgs", "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton",
+           "regression", "robust", "rollout", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

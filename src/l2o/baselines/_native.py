@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from l2o import _kernels
-from l2o.methods import Callback, Method, Record, Runnable, Solution, Stopping
+from l2o.methods import Box, Callback, Method, Record, Runnable, Solution, Stopping
 
 __all__ = ["NativeMethod"]
 
@@ -21,10 +21,12 @@ class NativeMethod(Method):
     def kernel(self, problems: Runnable) -> tuple[int, int]:
         """Return the address of the descent_method and its setting for these problems."""
 
-    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None) -> Solution:
-        solution = _kernels.minimize.solution_room(problems.x0)
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
+        solution = _kernels.minimize.solution_room(problems.x0 if box is None else box.nearest(problems.x0))
         _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
-                                  stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution)
+                                  stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution,
+                                  *(() if box is None else (box.low, box.high)))
         return solution
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:

@@ -20,6 +20,7 @@ from l2o.methods import (
     OBJECTIVE_FAILED,
     PRECISION_LOSS,
     STOPPED,
+    Box,
     Callback,
     Method,
     Record,
@@ -39,8 +40,8 @@ class _Ended(Exception):
 class _Wrapper:
     """A function under observation: every evaluated point."""
 
-    def __init__(self, objective: Any, limit: float = np.inf) -> None:
-        self.objective, self.limit = objective, limit
+    def __init__(self, objective: Any, limit: float = np.inf, fixed: Any = False) -> None:
+        self.objective, self.limit, self.fixed = objective, limit, fixed
         self.points: list[np.ndarray] = []
         self.values: list[float] = []
         self.gradients: list[np.ndarray] = []
@@ -50,6 +51,7 @@ class _Wrapper:
         if len(self.values) >= self.limit or self.status == OBJECTIVE_FAILED:
             raise _Ended
         fun, jac, self.status = self.objective.evaluate(x)
+        jac = np.where(self.fixed & ~np.isfinite(jac), 0.0, jac)
         self.points.append(np.array(x))
         self.values.append(fun)
         self.gradients.append(jac)
@@ -117,34 +119,39 @@ class ScipyMethod(Method):
         status = _status(result, wrapper.values[last], wrapper.gradients[last], 0.0)
         return wrapper, rows, LIMIT if len(rows) > n_steps and status != NON_FINITE else status
 
-    def _run(self, fun: Any, x0: np.ndarray, options: dict[str, Any], callback: Any) -> Any:
-        from scipy.optimize import minimize  # half a second to import: only where it is used
+    def _run(self, fun: Any, x0: np.ndarray, options: dict[str, Any], callback: Any, box: Box | None = None) -> Any:
+        from scipy.optimize import Bounds, minimize  # half a second to import: only where it is used
 
+        bounds = None if box is None else Bounds(box.low[0], box.high[0])
         with np.errstate(all="ignore"):  # numerical trouble is a status, not a warning
-            return minimize(fun, x0, jac=True, method=self.scipy_name, options=options, callback=callback)
+            return minimize(fun, x0, jac=True, method=self.scipy_name, bounds=bounds, options=options,
+                            callback=callback)
 
     def workers(self, workers: Any) -> Any:
         """Return one worker for any number of threads: SciPy holds the GIL, and CG changes the warning filters."""
         return 1 if isinstance(resolve_workers(workers), int) else workers
 
-    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None) -> Solution:
+    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
         m = len(problems)
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
         nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
         for i in range(m):
-            wrapper = _Wrapper(problems[i], stopping.maxfun)
-            nit[i], status[i] = self._solve_one(wrapper, problems.x0[i], stopping, callback)
+            own = None if box is None else box[i : i + 1]
+            start = problems.x0[i] if own is None else own.nearest(problems.x0[i : i + 1])[0]
+            wrapper = _Wrapper(problems[i], stopping.maxfun, False if own is None else own.low[0] == own.high[0])
+            nit[i], status[i] = self._solve_one(wrapper, start, stopping, callback, own)
             best = wrapper.best()
             x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
             nfev[i] = len(wrapper.values)
             if wrapper.status == OBJECTIVE_FAILED:
                 status[i] = OBJECTIVE_FAILED
-            elif status[i] != STOPPED and np.isfinite(fun[i]) and np.abs(jac[i]).max() <= stopping.gtol:
+            elif status[i] != STOPPED and np.isfinite(fun[i]) and _slope(x[i], jac[i], own) <= stopping.gtol:
                 status[i] = CONVERGED
         return x, fun, jac, nit, nfev, status
 
     def _solve_one(self, wrapper: _Wrapper, x0: np.ndarray, stopping: Stopping,
-                   callback: Callback | None) -> tuple[int, int]:
+                   callback: Callback | None, box: Box | None) -> tuple[int, int]:
         """Return the number of iterations and the status."""
         n_steps, stopped = 0, False
 
@@ -155,17 +162,22 @@ class ScipyMethod(Method):
                 stopped = True
                 raise StopIteration
 
-        if stopping.maxiter == 0:  # SciPy's L-BFGS-B takes a step all the same
+        if stopping.maxiter == 0 or np.all(wrapper.fixed):  # SciPy takes a step all the same, or has no status
             wrapper(x0)
             return 0, LIMIT if np.isfinite(wrapper.values[0]) else NON_FINITE
         try:
-            result = self._run(wrapper, x0, self.options(stopping), after_step)
+            result = self._run(wrapper, x0, self.options(stopping), after_step, box)
         except _Ended:
             return n_steps, LIMIT
         if stopped:
             return n_steps, STOPPED
         last = wrapper.best()
         return n_steps, _status(result, wrapper.values[last], wrapper.gradients[last], stopping.gtol)
+
+
+def _slope(x: np.ndarray, jac: np.ndarray, box: Box | None) -> float:
+    """Return the largest entry of the gradient at x, without those that a bound holds."""
+    return float(np.abs(jac).max() if box is None else box.steepness(x[None], jac[None])[0])
 
 
 def _status(result: Any, fun: float, jac: np.ndarray, gtol: float) -> int:

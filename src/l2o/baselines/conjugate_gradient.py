@@ -1,12 +1,14 @@
-"""Nonlinear conjugate gradient: SciPy's CG (Polak-Ribiere)."""
+"""Nonlinear conjugate gradient: SciPy's CG (Polak-Ribiere), and one in the kernels within bounds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from l2o import _kernels
+from l2o.baselines._native import NativeMethod
 from l2o.baselines._scipy import ScipyMethod
-from l2o.methods import Stopping
+from l2o.methods import Box, Callback, Runnable, Solution, Stopping
 
 __all__ = ["ConjugateGradient"]
 
@@ -15,6 +17,8 @@ __all__ = ["ConjugateGradient"]
 class ConjugateGradient(ScipyMethod):
     """Nonlinear conjugate gradient with a strong Wolfe line search; it has no settings.
 
+    It is SciPy's, which knows no bounds; within bounds it is that of the kernels, with Hestenes and Stiefel's formula.
+
     References
     ----------
     Nocedal and Wright, *Numerical Optimization*, 2006, section 5.2.
@@ -22,6 +26,21 @@ class ConjugateGradient(ScipyMethod):
 
     scipy_name = "CG"
 
+    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
+        """Minimise each problem; the best point seen is what is returned."""
+        if box is not None:
+            return _WithinBounds().solve(problems, stopping, callback, box)
+        return super().solve(problems, stopping, callback)
+
     def options(self, stopping: Stopping | None) -> dict[str, Any]:
         """Return SciPy's options; None asks for no tolerance at all. CG has no limit of evaluations."""
         return {"gtol": 0.0} if stopping is None else {"gtol": stopping.gtol, "maxiter": stopping.maxiter}
+
+
+class _WithinBounds(NativeMethod):
+    """The method in the kernels, which keep bounds."""
+
+    def kernel(self, problems: Runnable) -> tuple[int, int]:
+        """Return what the kernels need."""
+        return _kernels.conjugate.METHOD, 0

@@ -21,13 +21,14 @@ from l2o.methods import (
     NON_FINITE,
     OBJECTIVE_FAILED,
     PRECISION_LOSS,
+    Box,
     Method,
     Solution,
     Stopping,
     status_message,
 )
 from l2o.problems import Problems, PythonObjective, problems_with_starts
-from l2o.solving.box import Box
+from l2o.solving.bounds import read_box
 from l2o.solving.options import for_differences, for_method
 from l2o.solving.target import doubt, target
 
@@ -63,11 +64,10 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
         None: as fun returns at the start, a pair of value and gradient, or a value. True: a pair. A callable: ``jac(x,
         *args)`` is the gradient. "2-point", which False is, too, and "3-point": differences in the bounds, counted in
         ``nfev``, steps as in SciPy's `least_squares`. A compiled objective has its own.
-    bounds : sequence of (low, high) or scipy.optimize.Bounds, optional
-        Bounds of the variables, None in a pair for no bound. The run is one of free variables z, by a smooth change of
-        variables x(z) as in MINUIT: gtol is for the gradient by z, which is zero at a bound that holds x back. A start
-        on a bound or beyond it is moved inside; one on a bound is what is returned if the run finds nothing lower. From
-        1e20 on a bound is none. Close ones serve best: where both are far, steps lose digits in x.
+    bounds : sequence of (low, high), (lows, highs) or scipy.optimize.Bounds, optional
+        Bounds of the variables, None in a pair for no bound; two sequences of length d are the lower and the upper
+        limits, but for d = 2, where they are pairs. They are reached exactly and never crossed; gtol is for the
+        gradient of the variables that no bound holds. A start outside is moved to the bound.
     fixed : array_like of bool, shape (d,), optional
         Variables that stay at their starting value.
     callback : callable, optional
@@ -108,16 +108,16 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
     options, differences = for_differences(options, np.size(x0))
     problem = target(fun, x0, args, jac, differences)
     chosen, options = for_method(_chosen(method, problem.dim), options)
-    box = Box.of(bounds, fixed, problem.x0)
+    box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
     stopping = _stopping(problem.dim, tol, options, chosen)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
-        solution = _solved(problem, chosen, stopping, box, _report(callback, box))
+        solution = _solved(problem, chosen, stopping, box, None if callback is None else _Callback(callback))
     else:
         with Watch() as watch:
-            solution = _solved(problem, chosen, stopping, box, _report(callback, box), watch)
+            solution = _solved(problem, chosen, stopping, box, None if callback is None else _Callback(callback), watch)
     return _result(problem, chosen, solution, box)
 
 
@@ -240,7 +240,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any = None, bou
     """
     problems = problems_with_starts(problems, x0)
     chosen, options = for_method(_chosen(method, problems.dim), options)
-    box = Box.of(bounds, fixed, problems.x0)
+    box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
     stopping = _stopping(problems.dim, tol, options, chosen)
@@ -275,19 +275,10 @@ class _SolveTask:
 def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
             watch: Watch | None = None) -> Solution:
     """Minimise each problem, within its box if it has one."""
-    run = problems if box is None else box.changed(problems)
-    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback)
+    solution = method.solve(problems if watch is None else Watched(problems, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
-    return solution if box is None else box.solution(problems, solution, stopping.gtol)
-
-
-def _report(callback: Any, box: Box | None) -> Any:
-    """Return what the kernels call after each step; in a box they know z only."""
-    report = None if callback is None else _Callback(callback)
-    if report is None or box is None:
-        return report
-    return lambda z, fun: report(box.points(np.array([z]))[0].tolist(), fun)
+    return solution
 
 
 def _chosen(method: Any, dim: int) -> Method:

@@ -35,6 +35,21 @@ cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f,
     return LIMIT
 
 
+cdef inline int evaluate_within(l2o_objective_fn objective, const double* x, double* f, double* g, const double* low,
+                                const double* high, intptr_t n, void* data) noexcept nogil:
+    """`evaluate`; of a variable whose bounds are equal a gradient that is not finite is zero. low may be NULL."""
+    cdef int status = evaluate(objective, x, f, g, n, data)
+    cdef intptr_t j
+    if low == NULL or status != NON_FINITE or not isfinite(f[0]):
+        return status
+    for j in range(n):
+        if not isfinite(g[j]):
+            if low[j] < high[j]:
+                return NON_FINITE
+            g[j] = 0.0
+    return LIMIT
+
+
 cdef inline double largest(const double* g, intptr_t n) noexcept nogil:
     cdef double most = 0.0
     cdef intptr_t j
@@ -48,8 +63,27 @@ cdef inline double rounding(double f) noexcept nogil:
     return 8.0 * 2.220446049250313e-16 * fabs(f)
 
 
-cdef inline bint is_better(double f, const double* g, double best_f, const double* best_g, double first,
-                           double lowest, intptr_t n) noexcept nogil:
+cdef inline bint is_held(double x, double g, double low, double high) noexcept nogil:
+    """Whether a variable is on a bound with the way down pointing out."""
+    return (x <= low and g >= 0.0) or (x >= high and g <= 0.0)
+
+
+cdef inline double steepness(const double* x, const double* g, const double* low, const double* high,
+                             intptr_t n) noexcept nogil:
+    """The largest entry of the gradient at x, without those of variables that a bound holds; low may be NULL."""
+    cdef double most = 0.0
+    cdef intptr_t j
+    if low == NULL:
+        return largest(g, n)
+    for j in range(n):
+        if not is_held(x[j], g[j], low[j], high[j]):
+            most = max(most, fabs(g[j]))
+    return most
+
+
+cdef inline bint is_better(double f, const double* x, const double* g, double best_f, const double* best_x,
+                           const double* best_g, double first, double lowest, const double* low, const double* high,
+                           intptr_t n) noexcept nogil:
     """Better is lower; of values equal but for rounding, none above the first, the smallest gradient."""
     return f + rounding(f) < best_f or (f <= first and f <= lowest + rounding(lowest)
-                                        and largest(g, n) < largest(best_g, n))
+                                        and steepness(x, g, low, high, n) < steepness(best_x, best_g, low, high, n))

@@ -6,7 +6,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
-from l2o._kernels.solvers._descent cimport NO_GAP, PREDICTED, descent_method, product, steepest
+from l2o._kernels.solvers._descent cimport NO_GAP, PLAIN, PREDICTED, descent_method, product, steepest
 
 ctypedef struct bfgs_state:
     intptr_t dim
@@ -37,10 +37,12 @@ cdef double* bfgs_inherit(double* memory) noexcept nogil:
     return state.inverse
 
 
-cdef int bfgs_propose(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil:
+cdef int bfgs_propose(double* memory, const double* x, const double* g, double* p, const double* free,
+                      int made_of) noexcept nogil:
     """Direction -H g; before the first pair, and if plain, as L-BFGS does without pairs."""
     cdef bfgs_state* state = <bfgs_state*> memory
     cdef intptr_t n = state.dim, j
+    cdef bint plain = made_of == PLAIN
     if plain and not state.known:
         return PRECISION_LOSS
     if plain or not state.known:

@@ -11,7 +11,8 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._evaluate cimport (
-    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, largest, rounding)
+    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, evaluate_within, rounding)
+from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, room, within
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
 from l2o._kernels.solvers._scrutiny cimport RESCALED, scrutiny_size, settle
@@ -23,7 +24,7 @@ cdef enum:
 
 
 cdef intptr_t descent_size(intptr_t n) noexcept nogil:
-    return 8 * n + scrutiny_size(n)
+    return 9 * n + scrutiny_size(n) + direction_size(n)
 
 
 cdef int search(descent* run, const double* x, double f, const double* p, double slope, double* x_new,
@@ -36,7 +37,7 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
     cdef int status = NON_FINITE, verdict = SEARCHING, outcome = NON_FINITE
     cdef intptr_t j
     cdef bint moved
-    search_start(&line, f, slope, rounding(f))
+    search_start(&line, f, slope, rounding(f), room(run, x, p))
     run.gain = False
     while verdict == SEARCHING:
         if run.nfev >= run.maxfun:
@@ -44,6 +45,8 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
         moved = False
         for j in range(run.n):
             x_new[j] = x[j] + line.step * p[j]
+            if run.low != NULL:
+                x_new[j] = within(x_new[j], x[j], p[j], run.low[j], run.high[j])
             moved |= x_new[j] != x[j]
         if not moved:
             break
@@ -63,6 +66,11 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
     return FOUND
 
 
+cdef inline double predicted_gap(const descent* run, const double* x, const double* p, double slope) noexcept nogil:
+    """What the matrix of the method says is left to gain along p: half the slope, or all, where p ends at a bound."""
+    return -0.5 * slope if run.low == NULL or room(run, x, p) > 1.0 else -slope
+
+
 cdef inline double seen_gap(const double* x, const double* g, const double* x_new, const double* g_new,
                             intptr_t n) noexcept nogil:
     """Half g'Hg with (s's / s'y) I of a trial for H, or infinity where it shows no curvature."""
@@ -79,7 +87,7 @@ cdef int begin_run(descent* run, double* work) noexcept nogil:
     cdef intptr_t n = run.n, j
     cdef int status = LIMIT
     if run.nfev == 0:
-        status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
+        status = evaluate_within(run.objective, run.x, run.f, run.g, run.low, run.high, n, run.data)
         run.nfev, run.first, run.lowest = 1, run.f[0], run.f[0]
         if run.after_value != NULL:
             run.after_value(run.observer, run.f[0])
@@ -90,7 +98,7 @@ cdef int begin_run(descent* run, double* work) noexcept nogil:
         memcpy(run.anchor, run.x, n * sizeof(double))
         for j in range(n):
             run.units[j] = 1.0
-        stopping_start(&run.stop, run.first, run.g, n)
+        stopping_start(&run.stop, run.first, slope_of(run, run.x, run.g))
     return status
 
 
@@ -102,26 +110,29 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     cdef double* x_new = work + 2 * n
     cdef double* g_new = work + 3 * n
     cdef double* p = work + 4 * n
-    cdef double* inverse = work + 7 * n
+    cdef double* inverse = work + 7 * n                        # and the matrix of the scrutiny
+    cdef double* confined = inverse + n + scrutiny_size(n)     # workspace of the direction, then room for `down`
+    cdef const double* down                                    # the gradient without what a bound holds
     cdef double f, f_new = 0.0, slope, gap
     cdef int status = begin_run(run, work), outcome, idle = 0, trust
     cdef bint plain = False, by_decrease = run.stop.ftol > 0.0
     if status != LIMIT:
         return status
     f = run.f[0]
-    while largest(run.g, n) > run.stop.gtol:
+    while slope_of(run, run.x, run.g) > run.stop.gtol:
         if run.nit >= run.maxiter or run.nfev >= run.maxfun:
             return LIMIT
         if idle == PATIENCE:
             return PRECISION_LOSS
-        outcome = run.method.propose(run.memory, x, g, p, plain)
+        down = downhill(run, x, g, confined + direction_size(n))
+        outcome = direction(run, x, down, p, confined, PLAIN if plain else LEARNED)
         if outcome != LIMIT:
             return status if plain and outcome == PRECISION_LOSS else outcome
-        slope = product(g, p, n)
+        slope = product(down, p, n)
         if by_decrease:
             trust = run.method.trust(run.memory)
-            gap = -0.5 * slope if trust else INFINITY
-            outcome = settle(run, x, f, g, p, gap, trust, x_new, g_new, inverse)
+            gap = predicted_gap(run, x, p, slope) if trust else INFINITY
+            outcome = settle(run, x, f, down, p, gap, trust, x_new, g_new, inverse)
             if outcome == RESCALED:
                 continue
             if outcome != LIMIT:
@@ -131,15 +142,15 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             if by_decrease:
                 run.stop.decrease = 0.0
                 if not trust:
-                    gap = seen_gap(x, g, x_new, g_new, n)
-                outcome = settle(run, x, f, g, p, gap, trust, x_new, g_new, inverse)
+                    gap = seen_gap(x, down, x_new, g_new, n)
+                outcome = settle(run, x, f, down, p, gap, trust, x_new, g_new, inverse)
                 if outcome == RESCALED:
                     continue
                 if outcome != LIMIT:
                     return outcome
             plain = True
             continue
-        if status == LIMIT and largest(run.g, n) <= run.stop.gtol:
+        if status == LIMIT and slope_of(run, run.x, run.g) <= run.stop.gtol:
             return CONVERGED
         if status != FOUND:
             return status
@@ -150,7 +161,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             g[j] = g_new[j] - g[j]
         run.method.learn(run.memory, p, g)
         if by_decrease:
-            stopping_step(&run.stop, f, f_new, g_new, n)
+            stopping_step(&run.stop, f, f_new, slope_of(run, x_new, g_new))
         x, x_new = x_new, x
         g, g_new = g_new, g
         f = f_new
@@ -198,8 +209,12 @@ cdef inline void begin(descent* run, size_t setting, void* data, double* x, doub
 
 def minimize(size_t objective, const size_t[::1] data, size_t method, size_t setting, double gtol, double ftol,
              double xtol, intptr_t maxiter, intptr_t maxfun, object callback, double[:, ::1] x, double[::1] f,
-             double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status):
-    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None."""
+             double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status, const double[:, ::1] low=None,
+             const double[:, ::1] high=None):
+    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
+
+    low and high (m, n) are bounds, both or neither, and the rows of x are within them.
+    """
     cdef intptr_t n = x.shape[1], i
     cdef list told = [callback, n, None]
     cdef descent run
@@ -211,6 +226,8 @@ def minimize(size_t objective, const size_t[::1] data, size_t method, size_t set
         for i in range(x.shape[0]):
             run.stop.gtol, run.stop.ftol, run.stop.xtol = gtol, ftol, xtol
             begin(&run, setting, <void*> data[i], &x[i, 0], &f[i], &g[i, 0])
+            if low is not None:
+                run.low, run.high = &low[i, 0], &high[i, 0]
             status[i] = descend(&run, work)
             nit[i], nfev[i] = run.nit, run.nfev
     free(work)

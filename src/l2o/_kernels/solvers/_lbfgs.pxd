@@ -15,11 +15,13 @@ ctypedef struct lbfgs_state:
     double* s                                                  # (length, dim) steps
     double* y                                                  # (length, dim) changes of the gradient
     double* inverse                                            # (length,) 1 / s'y
+    double* inverse_of                                         # (length,) of the parts along the free variables, or 0
     double* along                                              # (length,) workspace of the direction
     const double* units                                        # (dim,) in the place of the identity, or NULL for it
 
 cdef intptr_t lbfgs_size(intptr_t dim, size_t length) noexcept nogil
 cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) noexcept nogil
 cdef void lbfgs_push(double* memory, const double* s, const double* y) noexcept nogil
-cdef int lbfgs_propose(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil
+cdef int lbfgs_propose(double* memory, const double* x, const double* g, double* p, const double* free,
+                       int trust) noexcept nogil
 cdef descent_method lbfgs

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.solvers._descent cimport (
-    NO_GAP, PREDICTED, descend, descent, descent_size, product, steepest)
+    LEARNED, NO_GAP, PLAIN, PREDICTED, descend, descent, descent_size, product, product_of, steepest)
 from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
 
 cdef inline intptr_t header() noexcept nogil:
@@ -15,7 +15,7 @@ cdef inline intptr_t header() noexcept nogil:
 
 cdef intptr_t lbfgs_size(intptr_t dim, size_t length) noexcept nogil:
     """Doubles that a state needs."""
-    return header() + 2 * <intptr_t> length * (dim + 1)
+    return header() + <intptr_t> length * (2 * dim + 3)
 
 
 cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) noexcept nogil:
@@ -27,6 +27,7 @@ cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) n
     state.y = state.s + state.length * dim
     state.inverse = state.y + state.length * dim
     state.along = state.inverse + state.length
+    state.inverse_of = state.along + state.length
 
 
 cdef void lbfgs_push(double* memory, const double* s, const double* y) noexcept nogil:
@@ -65,10 +66,51 @@ cdef inline void two_loops(const lbfgs_state* state, double* p) noexcept nogil:
             p[j] += weight * state.s[row * n + j]
 
 
-cdef int lbfgs_propose(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil:
-    """Direction -H g; before the first pair a step of length 1, as in L-BFGS-B. plain: start over with -g, if short."""
+cdef inline double size_in(const double* y, const double* free, const double* units, intptr_t n) noexcept nogil:
+    """y'Uy over the free variables, U the diagonal matrix of the units."""
+    cdef double total = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        total += free[j] * y[j] * units[j] * y[j]
+    return total
+
+
+cdef inline void two_loops_of(const lbfgs_state* state, double* p, const double* free) noexcept nogil:
+    """p <- H p, H of the parts of the pairs along the free variables, if of positive curvature; p is zero elsewhere."""
+    cdef intptr_t n = state.dim, _, j, row = state.newest
+    cdef double weight, sy, yy, scale = 0.0
+    cdef double* s
+    cdef double* y
+    for _ in range(state.count):                               # newest first
+        s, y = state.s + row * n, state.y + row * n
+        sy, yy = product_of(s, y, free, n), product_of(y, y, free, n)
+        if sy > 2.220446049250313e-16 * sqrt(product_of(s, s, free, n)) * sqrt(yy) and isfinite(1.0 / sy):
+            state.inverse_of[row] = 1.0 / sy
+            if scale == 0.0:
+                scale = sy / yy if state.units == NULL else sy / size_in(y, free, state.units, n)
+        else:
+            state.inverse_of[row] = 0.0
+        weight = state.inverse_of[row] * product(s, p, n)
+        state.along[row] = weight
+        for j in range(n):
+            p[j] -= weight * free[j] * y[j]
+        row = row - 1 if row > 0 else state.length - 1
+    scale = state.scale if scale == 0.0 else scale
+    for j in range(n):
+        p[j] *= scale if state.units == NULL else scale * state.units[j]
+    for _ in range(state.count):                               # and back
+        row = row + 1 if row < state.length - 1 else 0
+        weight = state.along[row] - state.inverse_of[row] * product(state.y + row * n, p, n)
+        for j in range(n):
+            p[j] += weight * free[j] * state.s[row * n + j]
+
+
+cdef int lbfgs_propose(double* memory, const double* x, const double* g, double* p, const double* free,
+                       int made_of) noexcept nogil:
+    """Direction -H g; before the first pair a step of length 1, as in L-BFGS-B. PLAIN: start over with -g, if short."""
     cdef lbfgs_state* state = <lbfgs_state*> memory
     cdef intptr_t j
+    cdef bint plain = made_of == PLAIN
     if state.units != NULL and (plain or state.count == 0):
         if plain and state.count == 0:
             return PRECISION_LOSS
@@ -88,7 +130,10 @@ cdef int lbfgs_propose(double* memory, const double* x, const double* g, double*
         return LIMIT
     for j in range(state.dim):
         p[j] = -g[j]
-    two_loops(state, p)
+    if free == NULL:
+        two_loops(state, p)
+    else:
+        two_loops_of(state, p, free)
     return LIMIT
 
 
@@ -117,7 +162,7 @@ def direction(const double[:, ::1] s, const double[:, ::1] y, const double[::1] 
     lbfgs_reset(&memory[0], g.shape[0], length, NULL)
     for i in range(s.shape[0]):
         lbfgs_push(&memory[0], &s[i, 0], &y[i, 0])
-    return lbfgs_propose(&memory[0], NULL, &g[0], &p[0], False)
+    return lbfgs_propose(&memory[0], NULL, &g[0], &p[0], NULL, LEARNED)
 
 
 def resume(size_t objective, size_t data, size_t length, const double[:, ::1] s, const double[:, ::1] y, double gtol,

@@ -30,6 +30,7 @@ ctypedef struct line_search:
     double slack                                               # what rounding may change phi by
     double low, f_low, slope_low
     double high, f_high, slope_high
+    double most                                                # longest step that may be taken, at least 1
     double wall                                                # shortest step known to lead out of the domain
     double width, width_before                                 # of the interval
     double step                                                # the next trial
@@ -43,8 +44,9 @@ cdef inline void search_restart(line_search* s, double width) noexcept nogil:
     s.width, s.width_before = width, 2.0 * width
 
 
-cdef inline void search_start(line_search* s, double f, double slope, double slack) noexcept nogil:
+cdef inline void search_start(line_search* s, double f, double slope, double slack, double most) noexcept nogil:
     """Begin with a trial at step 1."""
+    s.most = most
     s.f, s.slope, s.slack = f, slope, slack
     s.low, s.f_low, s.slope_low = 0.0, f, slope
     s.high, s.f_high, s.slope_high = 0.0, f, slope
@@ -130,6 +132,8 @@ cdef inline int search_advance(line_search* s, bint finite, double f, double slo
         return before_wall(s)
     if f <= asked + s.slack and fabs(slope) <= CURVATURE * fabs(s.slope):
         return ACCEPTED
+    if s.step >= s.most and f <= asked + s.slack and slope < 0.0:           # it falls as far as it may go
+        return ACCEPTED
     if s.trials == MOST_TRIALS or (f > s.f + s.slack and s.step * fabs(s.slope) <= s.slack):    # f is noise
         return GIVEN_UP
     if s.f_low < f <= s.f_low + s.slack:
@@ -155,5 +159,5 @@ cdef inline int search_advance(line_search* s, bint finite, double f, double slo
             return GIVEN_UP
     if not isfinite(step):
         return GIVEN_UP
-    s.step = step
+    s.step = min(step, s.most)
     return SEARCHING

@@ -9,6 +9,7 @@ def minimize(
     objective: int, hessian: int, data: ndarray, step: Step, weights: ndarray, safeguard: bool, gtol: float,
     maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray,
     g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray, outside: ndarray | None = None,
+    low: ndarray | None = None, high: ndarray | None = None,
 ) -> None: ...
 
 __test__: dict[str, str]

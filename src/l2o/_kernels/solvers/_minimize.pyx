@@ -11,9 +11,10 @@ from l2o._kernels.base._abi cimport HIGHER, LOWER, NOT_FINITE, l2o_hessian_fn, l
 from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles, empty, flags
 from l2o._kernels.base._curvature cimport show_curvature
 from l2o._kernels.base._evaluate cimport (
-    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, is_better, largest, rounding)
+    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate_within, is_better, rounding)
 from l2o._kernels.base._history cimport GUARD, history_push, history_reset, history_size
-from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size, product
+from l2o._kernels.solvers._bounds cimport free_slope
+from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size, product, slope_of
 from l2o._kernels.solvers._step cimport GROUP, Limits, Step, ask, drop, group, refuse, step_rules
 
 cnp.import_array()
@@ -25,6 +26,7 @@ cdef struct Minimization:                                      # one run
     unsigned char outside                                      # whether a step of the policy was beyond its limits
     double* point                                              # the newest trial
     double* gradient
+    double* shown                                              # (3, n) within bounds: see `show`
     double* curvature                                          # (n, n), or NULL
     double* work                                               # shared: descent_size(n)
     double value
@@ -41,29 +43,45 @@ cdef inline void look_at_curvature(Minimization* run, l2o_run* h) noexcept nogil
         run.status = OBJECTIVE_FAILED
 
 
+cdef inline const double* show(Minimization* run, const double* x, const double* g, int row) noexcept nogil:
+    """The gradient at x as the policy sees it, zero where a bound holds a variable.
+
+    It stands in a row of `shown`: 0 for the trial, 1 for the best point. Row 2 is for the last trial's own gradient.
+    """
+    if run.best.low == NULL:
+        return g
+    free_slope(x, g, run.best.low, run.best.high, run.shown + row * run.best.n, run.best.n)
+    return run.shown + row * run.best.n
+
+
+cdef inline int evaluate_point(Minimization* run) noexcept nogil:
+    cdef descent* best = &run.best
+    return evaluate_within(best.objective, run.point, &run.value, run.gradient, best.low, best.high, best.n, best.data)
+
+
 cdef inline void start(Minimization* run, l2o_run* h) noexcept nogil:
     cdef descent* best = &run.best
     memcpy(run.point, best.x, best.n * sizeof(double))
-    run.status = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data)
+    run.status = evaluate_point(run)
     memcpy(best.g, run.gradient, best.n * sizeof(double))
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
-    run.steepness, run.learned, run.helped = largest(run.gradient, best.n), True, False
+    run.steepness, run.learned, run.helped = slope_of(best, run.point, run.gradient), True, False
     run.outside, run.told, run.rejected = False, False, 0
-    h.best_x, h.best_g, h.best_f = best.x, best.g, best.f[0]
+    h.best_x, h.best_g, h.best_f = best.x, show(run, best.x, best.g, 1), best.f[0]
     if run.status == LIMIT:
         look_at_curvature(run, h)
 
 
 cdef inline void tell(Minimization* run, l2o_run* h) noexcept nogil:
     if not run.told:
-        history_push(h, run.point, run.value, run.gradient)
+        history_push(h, run.point, run.value, show(run, run.point, run.gradient, 0))
         run.told = True
 
 
 cdef inline bint still_helps(const Minimization* run) noexcept nogil:
     """The rule of the safeguard after a trial; its numbers for the network: benchmarks/handoff.py."""
     return (run.rejected < run.rules.rejections and not run.outside and run.best.nfev <= run.rules.most_trials
-            and largest(run.best.g, run.best.n) > run.rules.flat * run.steepness)
+            and slope_of(&run.best, run.best.x, run.best.g) > run.rules.flat * run.steepness)
 
 
 cdef inline bint beyond(const Minimization* run, double before, const double* step,
@@ -73,7 +91,7 @@ cdef inline bint beyond(const Minimization* run, double before, const double* st
     cdef double length2 = product(step, step, run.best.n), bend = product(step, change, run.best.n)
     return not (run.status != NON_FINITE and run.best.nit <= limits.horizon
                 and limits.least_gradient <= run.steepness <= limits.most_gradient
-                and largest(run.gradient, run.best.n) <= limits.most_gradient
+                and slope_of(&run.best, run.point, run.gradient) <= limits.most_gradient
                 and limits.fall <= run.value - before <= limits.rise
                 and limits.least_curvature * length2 <= bend <= limits.most_curvature * length2)
 
@@ -98,7 +116,7 @@ cdef inline void hand_over(Minimization* run, l2o_run* h, const void* weights) n
 cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexcept nogil:
     """Whether the policy is not to be asked again; where it no longer helps, the heir finishes the run."""
     cdef descent* best = &run.best
-    if run.status == LIMIT and largest(best.g, best.n) <= best.stop.gtol:
+    if run.status == LIMIT and slope_of(best, best.x, best.g) <= best.stop.gtol:
         run.status = CONVERGED
     if run.status != LIMIT or best.nit >= best.maxiter or best.nfev >= best.maxfun:
         return True
@@ -109,11 +127,13 @@ cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexce
     return True
 
 
-cdef inline bint move(Minimization* run, const double* origin, const double* point, double* step) noexcept nogil:
-    """Take on a point; step is how it differs from the origin. Whether it does, and is finite."""
+cdef inline bint move(Minimization* run, const double* origin, double* point, double* step) noexcept nogil:
+    """Take on a point, moved within bounds; step is how it differs from the origin. Whether it does, and is finite."""
     cdef double total = 0.0
     cdef intptr_t j
     for j in range(run.best.n):
+        if run.best.low != NULL:
+            point[j] = min(max(point[j], run.best.low[j]), run.best.high[j]) if point[j] == point[j] else point[j]
         step[j] = point[j] - origin[j]
         total += fabs(step[j])
     if not 0.0 < total < INFINITY and (run.best.memory != NULL or run.rules.rejects):
@@ -130,10 +150,12 @@ cdef inline void take(Minimization* run, l2o_run* h, const double* step, const d
     cdef descent* best = &run.best
     cdef double before = best.f[0]
     best.lowest, h.outcome = min(best.lowest, run.value), HIGHER
-    if is_better(run.value, run.gradient, best.f[0], best.g, best.first, best.lowest, best.n):
+    if is_better(run.value, run.point, run.gradient, best.f[0], best.x, best.g, best.first, best.lowest, best.low,
+                 best.high, best.n):
         memcpy(best.x, run.point, best.n * sizeof(double))
         memcpy(best.g, run.gradient, best.n * sizeof(double))
         best.f[0], run.helped, h.outcome, h.best_f = run.value, True, LOWER, run.value
+        show(run, best.x, best.g, 1)
         best.nit += run.rules.rejects
         look_at_curvature(run, h)
     run.rejected = 0 if run.value + rounding(run.value) < before else run.rejected + 1
@@ -146,7 +168,7 @@ cdef inline void take(Minimization* run, l2o_run* h, const double* step, const d
         run.status = STOPPED
 
 
-cdef inline void advance(Minimization* run, l2o_run* h, const double* point) noexcept nogil:
+cdef inline void advance(Minimization* run, l2o_run* h, double* point) noexcept nogil:
     """Evaluate the point that the policy asks for and see what came of it.
 
     A policy that may not reject trials steps from one to the next; one that may steps from the best point, and its
@@ -154,13 +176,15 @@ cdef inline void advance(Minimization* run, l2o_run* h, const double* point) noe
     """
     cdef descent* best = &run.best
     cdef bint rejects = run.rules.rejects
-    cdef const double* slope = best.g if rejects else h.g
+    cdef const double* slope = best.g if rejects else h.g if best.low == NULL else run.shown + 2 * best.n
     cdef double* step = run.work
     cdef double* change = run.work + best.n
     cdef intptr_t j
     if not move(run, best.x if rejects else run.point, point, step):
         return
-    run.status, run.told = evaluate(best.objective, run.point, &run.value, run.gradient, best.n, best.data), False
+    if best.low != NULL:
+        memcpy(run.shown + 2 * best.n, run.gradient, best.n * sizeof(double))
+    run.status, run.told = evaluate_point(run), False
     best.nfev += 1
     best.nit += run.status == LIMIT and not rejects
     for j in range(best.n):
@@ -218,8 +242,10 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
              cnp.ndarray weights not None, bint safeguard, double gtol, intptr_t maxiter, intptr_t maxfun,
              object callback, cnp.ndarray x not None, cnp.ndarray f not None, cnp.ndarray g not None,
              cnp.ndarray nit not None, cnp.ndarray nfev not None, cnp.ndarray status not None,
-             cnp.ndarray outside=None):
+             cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None):
     """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
+
+    low and high (m, n) are bounds, both or neither, and the rows of x are within them.
 
     With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether a step of the policy
     was beyond its limits; None if it has none. hessian is 0 but for a step that asks for it.
@@ -237,12 +263,15 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef intptr_t* nfevs = counts(nfev, m)
     cdef int* statuses = codes(status, m)
     cdef unsigned char* beyond_them = NULL if rules.limits == NULL else flags(outside, m)
-    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 3 * n + square) + descent_size(n) + 1)
+    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 6 * n + square) + descent_size(n) + 1)
                                            * sizeof(double))
     cdef double* histories = memory + GROUP * inheritance
     cdef double* points = histories + GROUP * size             # those asked for, and a guard
     cdef double* vectors = points + GROUP * n + 1              # trials, gradients, workspace
-    cdef double* squares = vectors + 2 * GROUP * n + descent_size(n)
+    cdef double* shown = vectors + 2 * GROUP * n + descent_size(n)
+    cdef double* squares = shown + 3 * GROUP * n
+    cdef const double* lows = NULL if low is None else doubles(low, m * n)
+    cdef const double* highs = NULL if low is None else doubles(high, m * n)
     cdef list told = [callback, n, None]
     cdef l2o_run h[GROUP]
     cdef Minimization runs[GROUP]
@@ -255,7 +284,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
         runs[k].best.stop.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
         runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
         runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
-        runs[k].work = vectors + 2 * GROUP * n
+        runs[k].work, runs[k].shown = vectors + 2 * GROUP * n, shown + 3 * k * n
         if safeguard:
             runs[k].best.memory = memory + k * inheritance
         if rules.curvature:
@@ -269,6 +298,8 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
                 history_reset(&h[k], histories + k * size, n, rules.length, rules.state_size)
                 runs[k].best.data = <void*> data_of[i + k]
                 runs[k].best.x, runs[k].best.f, runs[k].best.g = xs + (i + k) * n, fs + i + k, gs + (i + k) * n
+                if lows != NULL:
+                    runs[k].best.low, runs[k].best.high = lows + (i + k) * n, highs + (i + k) * n
                 if safeguard:
                     rules.heir.reset(runs[k].best.memory, n, rules.setting, runs[k].best.data)
             kept = minimize_group(<const void*> weights_of[i], h, points, runs, n_runs)

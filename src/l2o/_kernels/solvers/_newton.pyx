@@ -1,11 +1,11 @@
 # Damped Newton: the direction -(H + shift D)^-1 g, D the diagonal of H, shift the first that makes the matrix positive
 # definite (Nocedal and Wright, 2006, algorithm 3.3). Elimination in plain loops: d is small, and LAPACK costs more to
 # call.
-from libc.math cimport fabs
+from libc.math cimport NAN, fabs
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn
-from l2o._kernels.solvers._descent cimport EXACT, NO_GAP, PREDICTED, descent_method, steepest
+from l2o._kernels.solvers._descent cimport AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, descent_method, steepest
 from l2o._kernels.base._evaluate cimport LIMIT, OBJECTIVE_FAILED, PRECISION_LOSS
 
 cdef extern from *:
@@ -26,6 +26,7 @@ ctypedef struct newton_state:
     void* data
     int trust                                                  # of the newest direction
     double* matrix                                             # (n, n)
+    double* block                                              # (n + 2, n): that of the free variables, their g and p
     double* rows                                               # (n + 1, n), of eliminate
     double* unit                                               # (n,) curvature that counts as 1, of each variable
 
@@ -36,18 +37,19 @@ cdef inline intptr_t header() noexcept nogil:
 
 
 cdef intptr_t newton_size(intptr_t n, size_t hessian) noexcept nogil:
-    return header() + n * (2 * n + 2)
+    return header() + n * (3 * n + 4)
 
 
 cdef void newton_reset(double* memory, intptr_t n, size_t hessian, void* data) noexcept nogil:
     cdef newton_state* state = <newton_state*> memory
     state.dim, state.hessian, state.data = n, <l2o_hessian_fn> hessian, data
     state.matrix = memory + header()
-    state.rows = state.matrix + n * n
+    state.block = state.matrix + n * n
+    state.rows = state.block + n * (n + 2)
     state.unit = state.rows + (n + 1) * n
 
 
-cdef inline bint eliminate(const newton_state* state, const double* g, double shift, double* rows,
+cdef inline bint eliminate(const double* matrix, const double* g, double shift, const double* unit, double* rows,
                            intptr_t n) noexcept nogil:
     """Rows of L and, as row n, of -D^-1 L^-1 g, where L D L' = H + shift diag(unit); False if a pivot is not positive.
 
@@ -58,12 +60,12 @@ cdef inline bint eliminate(const newton_state* state, const double* g, double sh
     cdef double inverse, entry
     for i in range(n):
         for k in range(i + 1):
-            rows[i * n + k] = state.matrix[i * n + k]
+            rows[i * n + k] = matrix[i * n + k]
         rows[n * n + i] = -g[i]
     for j in range(n):
-        if not rows[j * n + j] + shift * state.unit[j] > EPSILON * n * state.unit[j]:
+        if not rows[j * n + j] + shift * unit[j] > EPSILON * n * unit[j]:
             return False
-        inverse = 1.0 / (rows[j * n + j] + shift * state.unit[j])
+        inverse = 1.0 / (rows[j * n + j] + shift * unit[j])
         for i in range(j + 1, n + 1):
             entry = rows[i * n + j]
             rows[i * n + j] = entry * inverse
@@ -72,30 +74,31 @@ cdef inline bint eliminate(const newton_state* state, const double* g, double sh
     return True
 
 
-cdef inline double measure(const newton_state* state, intptr_t n) noexcept nogil:
+cdef inline double measure(const double* matrix, double* unit, intptr_t n) noexcept nogil:
     """Write what counts as 1 along each variable, and return the first shift.
 
     It is the variable's own curvature, so that units do not matter, unless that of some variable is not positive.
     """
     cdef intptr_t j
-    cdef double scale = 0.0, lowest = state.matrix[0]
+    cdef double scale = 0.0, lowest = matrix[0]
     for j in range(n):
-        state.unit[j] = state.matrix[j * n + j]
-        scale = max(scale, fabs(state.unit[j]))
-        lowest = min(lowest, state.unit[j])
+        unit[j] = matrix[j * n + j]
+        scale = max(scale, fabs(unit[j]))
+        lowest = min(lowest, unit[j])
     if lowest > 0.0:
         return 0.0
     for j in range(n):
-        state.unit[j] = scale
+        unit[j] = scale
     return LEAST_SHIFT - lowest / scale
 
 
-cdef inline bint solve(newton_state* state, const double* g, double* p, intptr_t n) noexcept nogil:
+cdef inline bint solve(newton_state* state, const double* matrix, const double* g, double* p,
+                       intptr_t n) noexcept nogil:
     """p <- -(H + shift diag(unit))^-1 g with the smallest shift that was tried; False if H is not finite, or zero."""
     cdef intptr_t i, j, _
-    cdef double shift = measure(state, n)
+    cdef double shift = measure(matrix, state.unit, n)
     for _ in range(MOST_SHIFTS):
-        if eliminate(state, g, shift, state.rows, n):
+        if eliminate(matrix, g, shift, state.unit, state.rows, n):
             state.trust = EXACT if shift == 0.0 else PREDICTED
             break
         shift = max(4.0 * shift, LEAST_SHIFT)
@@ -108,19 +111,54 @@ cdef inline bint solve(newton_state* state, const double* g, double* p, intptr_t
     return True
 
 
-cdef int newton_propose(double* memory, const double* x, const double* g, double* p, bint plain) noexcept nogil:
+cdef bint solve_free(newton_state* state, const double* g, double* p, const double* free,
+                     intptr_t n) noexcept nogil:
+    """`solve` for the free variables; p is zero elsewhere."""
+    cdef double* slope = state.block + n * n
+    cdef double* way = slope + n
+    cdef intptr_t i, j, entry = 0, row = 0
+    for i in range(n):
+        p[i] = 0.0
+        if free[i] > 0.0:
+            slope[row] = g[i]
+            row += 1
+            for j in range(n):
+                if free[j] > 0.0:
+                    state.block[entry] = state.matrix[i * n + j]
+                    entry += 1
+    if not solve(state, state.block, slope, way, row):
+        return False
+    for i in range(n - 1, -1, -1):
+        if free[i] > 0.0:
+            row -= 1
+            p[i] = way[row]
+    return True
+
+
+cdef int newton_propose(double* memory, const double* x, const double* g, double* p, const double* free,
+                        int made_of) noexcept nogil:
     """The Newton direction, or that of steepest descent where the Hessian is of no use."""
     cdef newton_state* state = <newton_state*> memory
-    cdef int code
-    if plain:
+    cdef intptr_t n = state.dim, j
+    cdef int code = 0
+    cdef bint solved
+    if made_of == PLAIN:
         return PRECISION_LOSS
     state.trust = NO_GAP
-    code = state.hessian(x, state.matrix, state.dim, state.data)
+    if made_of != AGAIN:
+        code = state.hessian(x, state.matrix, n, state.data)
     if code < 0:
         return OBJECTIVE_FAILED
+    if code > 0:
+        for j in range(n):
+            state.matrix[j * n + j] = NAN
     # a constant unrolls the loops, by a third of their time; 4 is what the regressions with three features have
-    if code > 0 or not (solve(state, g, p, 4) if state.dim == 4 else solve(state, g, p, state.dim)):
-        steepest(g, p, state.dim)
+    if free != NULL:
+        solved = solve_free(state, g, p, free, n)
+    else:
+        solved = solve(state, state.matrix, g, p, 4) if n == 4 else solve(state, state.matrix, g, p, n)
+    if not solved:
+        steepest(g, p, n)
     return LIMIT
 
 

@@ -55,7 +55,8 @@ cdef inline void evaluate_row(const Batch* batch, Rollout* run, l2o_run* h, intp
     elif run.status == LIMIT:
         run.lowest = min(run.lowest, f) if t > 0 else f
         if t > 0:
-            h.outcome = LOWER if is_better(f, g, h.best_f, h.best_g, run.f[0], run.lowest, n) else HIGHER
+            h.outcome = LOWER if is_better(f, x, g, h.best_f, h.best_x, h.best_g, run.f[0], run.lowest, NULL, NULL,
+                                           n) else HIGHER
         if h.outcome != HIGHER:
             h.best_x, h.best_g, h.best_f = x, g, f
             if run.curvature != NULL and not show_curvature(batch.hessian, run.curvature, h, run.data):

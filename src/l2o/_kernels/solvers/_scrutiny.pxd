@@ -8,8 +8,8 @@ from libc.math cimport INFINITY, copysign, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 
-from l2o._kernels.base._evaluate cimport CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, largest, rounding
-from l2o._kernels.solvers._descent cimport EXACT, PREDICTED, attempt, descent, product
+from l2o._kernels.base._evaluate cimport CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, is_held, largest, rounding
+from l2o._kernels.solvers._descent cimport EXACT, PREDICTED, attempt, descent, product, slope_of
 from l2o._kernels.solvers._stopping cimport is_flat, tolerance
 
 cdef enum:
@@ -38,14 +38,26 @@ cdef inline double most_moved(const descent* run, const double* x) noexcept nogi
     return most
 
 
-cdef inline bint some_rest(const descent* run, const double* x) noexcept nogil:
-    """Whether a variable has moved by less than a unit common to all explains."""
+cdef inline bint some_rest(const descent* run, const double* x, const double* g) noexcept nogil:
+    """Whether a variable that no bound holds has moved by less than a unit common to all explains."""
     cdef double most = most_moved(run, x)
     cdef intptr_t j
     for j in range(run.n):
+        if run.low != NULL and is_held(x[j], g[j], run.low[j], run.high[j]):
+            continue
         if not fabs(x[j] - run.anchor[j]) >= STILL * most * sqrt(run.units[j]):
             return True
     return not most > 0.0
+
+
+cdef inline double way_to_bound(const descent* run, const double* x, const double* g, intptr_t j,
+                                double least) noexcept nogil:
+    """How far variable j may go downhill; 0 where that wins less than `least`, so that it does not matter."""
+    cdef double way
+    if run.low == NULL:
+        return INFINITY
+    way = x[j] - run.low[j] if g[j] > 0.0 else run.high[j] - x[j]
+    return way if way * fabs(g[j]) > least else 0.0
 
 
 cdef inline int measure(descent* run, const double* x, const double* g, intptr_t j, double least, double most,
@@ -58,6 +70,7 @@ cdef inline int measure(descent* run, const double* x, const double* g, intptr_t
     cdef double way, f, last = 0.0, enough = max(2.0 * least / fabs(g[j]), 1e-8 * fabs(x[j]))
     cdef int stage, status = LIMIT
     cdef intptr_t k
+    enough = min(enough, way_to_bound(run, x, g, j, least))
     for stage in range(4 if g[j] != 0.0 else 0):
         way = fabs(x[j] - run.anchor[j]) if stage == 0 else most if stage == 1 else 1e4 * most if stage == 2 \
             else 1e8 * most
@@ -190,6 +203,8 @@ cdef inline int probe_kink(descent* run, const double* x, const double* g, doubl
     length = sqrt(product(x_new, x_new, run.n))
     for j in range(run.n):
         x_new[j] = x[j] - way * sqrt(run.units[j]) * (x_new[j] / length)
+        if run.low != NULL:
+            x_new[j] = min(max(x_new[j], run.low[j]), run.high[j])
     status = attempt(run, x_new, &f, g_new)
     if status != LIMIT:
         return LIMIT if status == NON_FINITE else status
@@ -214,7 +229,7 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
                        int trust, double* x_new, double* g_new, double* inverse) noexcept nogil:
     """Whether ftol ends the run at an iterate with this predicted gap: CONVERGED, LIMIT ('go on'), RESCALED, a failure.
 
-    x_new, g_new and inverse (n,), with the matrix behind it, are workspace.
+    g is zero for variables that a bound holds. x_new, g_new and inverse (n,), with the matrix behind it, are workspace.
     """
     cdef double least = tolerance(&run.stop, f)
     cdef int status
@@ -224,10 +239,10 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         return LIMIT
     if trust == EXACT:
         return CONVERGED
-    if not is_flat(&run.stop, g, run.n):
+    if not is_flat(&run.stop, slope_of(run, x, g)):
         status = probe_kink(run, x, g, least, x_new, g_new)
         if status != CONVERGED:
             return status
-    if trust == PREDICTED and least > rounding(f) and not some_rest(run, x):
+    if trust == PREDICTED and least > rounding(f) and not some_rest(run, x, g):
         return CONVERGED
     return scrutinise(run, x, f, g, least, x_new, g_new, inverse, inverse + run.n)

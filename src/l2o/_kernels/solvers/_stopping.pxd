@@ -7,7 +7,7 @@
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport intptr_t
 
-from l2o._kernels.base._evaluate cimport largest, rounding
+from l2o._kernels.base._evaluate cimport rounding
 
 cdef extern from *:
     """
@@ -31,26 +31,27 @@ ctypedef struct stopping:
     intptr_t steps
 
 
-cdef inline void stopping_start(stopping* stop, double f, const double* g, intptr_t n) noexcept nogil:
+cdef inline void stopping_start(stopping* stop, double f, double slope) noexcept nogil:
+    """slope, here and below: the largest entry of a gradient, without those of variables that a bound holds."""
     cdef intptr_t k
     stop.first, stop.decrease, stop.steps = f, INFINITY, 0
     for k in range(WINDOW):
         stop.values[k], stop.slopes[k] = f, 0.0
-    stop.slopes[0] = largest(g, n)
+    stop.slopes[0] = slope
 
 
-cdef inline void stopping_see(stopping* stop, const double* g, intptr_t n) noexcept nogil:
+cdef inline void stopping_see(stopping* stop, double slope) noexcept nogil:
     """Take note of a gradient at a trial."""
     cdef intptr_t now = stop.steps % WINDOW
-    stop.slopes[now] = max(stop.slopes[now], largest(g, n))
+    stop.slopes[now] = max(stop.slopes[now], slope)
 
 
-cdef inline void stopping_step(stopping* stop, double before, double f, const double* g, intptr_t n) noexcept nogil:
-    """Take note of a step from a value `before` to f, g."""
+cdef inline void stopping_step(stopping* stop, double before, double f, double slope) noexcept nogil:
+    """Take note of a step from a value `before` to f."""
     stop.decrease = before - f
     stop.values[stop.steps % WINDOW] = before
     stop.steps += 1
-    stop.slopes[stop.steps % WINDOW] = largest(g, n)
+    stop.slopes[stop.steps % WINDOW] = slope
 
 
 cdef inline double tolerance(const stopping* stop, double f) noexcept nogil:
@@ -63,13 +64,13 @@ cdef inline double tolerance(const stopping* stop, double f) noexcept nogil:
     return max(stop.ftol * min(stop.first - f, fabs(f) + (before - f)), rounding(f))
 
 
-cdef inline bint is_flat(const stopping* stop, const double* g, intptr_t n) noexcept nogil:
+cdef inline bint is_flat(const stopping* stop, double slope) noexcept nogil:
     """Whether the gradient is small beside those of the last steps: at a kink it is not, however small the steps."""
     cdef double most = 0.0
     cdef intptr_t k
     for k in range(WINDOW):
         most = max(most, stop.slopes[k])
-    return largest(g, n) <= FLAT * most
+    return slope <= FLAT * most
 
 
 cdef inline bint is_short(const stopping* stop, const double* x_before, const double* x, intptr_t n) noexcept nogil:

@@ -1,0 +1,2 @@
+METHOD: int
+__test__: dict[str, str]
