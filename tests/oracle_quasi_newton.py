@@ -28,20 +28,21 @@ def absorbed(H, s, y, psi):
             - psi / (y @ Hy) * np.outer(Hy, Hy))
 
 
-def units(x0):
-    """Return the units of x: |x0|, zeros as the largest, where these differ by more than 1000; else ones."""
-    size = np.abs(x0)
-    given = size[size > 0]
-    if len(given) == 0 or size.max() <= 1000 * given.min():
-        return np.ones(len(x0))
-    return np.where(size > 0, size, size.max())
+def units(x, g):
+    """Return the units of x: |x| at the start, where these differ by more than 1000; else ones.
+
+    A component that is nearly zero, so that |x_i g_i| < 3e-4 of the largest, takes the largest unit.
+    """
+    size, pull = np.abs(x), np.abs(x * g)
+    unit = np.where(pull > 3e-4 * pull.max(), size, size.max())
+    return unit if unit.max() > 1000 * unit.min() else np.ones(len(x))
 
 
 class Rule:
     """One run. `proposal` is where to evaluate next; `tell` takes in what came of it."""
 
     def __init__(self, x, f, g, W, w, m):
-        self.unit = units(x)
+        self.unit = units(x, g)
         self.x, self.f, self.g = x / self.unit, f, g * self.unit
         self.W, self.w, self.m = W, w, m
         self.t, self.pairs, self.cap = 0, [], np.inf

@@ -12,14 +12,14 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
-from l2o.methods import Step
+from l2o.methods import Handoff, Step
 from l2o.policies.architecture import Architecture
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
 
 __all__ = ["QuasiNewton"]
 
-HEADER, LANES, NUMBERS, QUAD = 8, 8, 12, 4  # as in _kernels/policies/_quasi_newton.pyx
+HEADER, LANES, NUMBERS, QUAD = 8, 8, 13, 4  # as in _kernels/policies/_quasi_newton.pyx
 MOST_VARIABLES, MOST_PAIRS = 200, 20
 CONTROLS = ("drift", "cap", "floor", "psi", "hermite")
 FEATURES = ("one", "rejected", "curvature", "too short", "ratio", "gradient", "cosine", "minimiser", "length", "capped",
@@ -44,6 +44,7 @@ class QuasiNewton(Architecture):
 
     kind: ClassVar[str] = "quasi-newton"
     shipped: ClassVar[str | None] = "universal"
+    handoff: ClassVar[Handoff] = Handoff(most_trials=None, rejections=8, flat=0.0, heir="bfgs")
 
     memory: int = 5
     features: bool = True
@@ -111,4 +112,4 @@ class QuasiNewton(Architecture):
     def state_size(self, dim: int) -> int:
         """Return the doubles that a run needs: numbers, vectors, pairs, the matrix."""
         stride = -(-dim // QUAD) * QUAD
-        return NUMBERS + (4 + 2 * self.memory + dim) * stride + -(-self.memory // QUAD) * QUAD
+        return NUMBERS + (3 + 2 * self.memory + dim) * stride + -(-self.memory // QUAD) * QUAD
