@@ -20,14 +20,20 @@ from l2o.base.typing import ArrayLike, File, Seed
 __all__ = ["array", "choice", "count", "flag", "generator", "number", "starts", "writable", "written"]
 
 
-def count(name: str, value: SupportsIndex, least: int = 1) -> int:
-    """Return `value` as an int that is at least `least`."""
+LARGEST = 2**63 - 1  # what a count may be in C
+
+
+def count(name: str, value: SupportsIndex, least: int = 1, most: int = LARGEST) -> int:
+    """Return `value` as an int that is at least `least` and at most `most`."""
     try:
         result = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}; expected an integer, at least {least}") from None
     if result < least:
         raise ValueError(f"{name} is {result}; expected at least {least}")
+    if result > most:
+        shown = result if result <= LARGEST else f"an integer of {result.bit_length()} bits"
+        raise ValueError(f"{name} is {shown}; expected at most {most}")
     return result
 
 
@@ -37,6 +43,8 @@ def number(name: str, value: SupportsFloat, low: float = 0.0, *, exclusive: bool
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a number") from None
+    except OverflowError:
+        raise ValueError(f"{name} is too large for a floating-point number; expected a finite one") from None
     if not (result > low if exclusive else result >= low) or (finite and math.isinf(result)):
         bound = f"{'above' if exclusive else 'of at least'} {low}"
         expected = f"a finite number {bound}" if finite else f"a number {bound} (inf for no bound)"

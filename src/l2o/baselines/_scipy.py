@@ -34,7 +34,10 @@ ROUNDING = 8 * np.finfo(float).eps  # values that differ by less, relatively, ar
 
 
 class _Ended(Exception):
-    """There is to be no further evaluation: the limit is reached, or the objective has reported an error."""
+    """There is to be no further evaluation.
+
+    The limit is reached, the objective has reported an error, or numbers are not finite: those of the start, or x.
+    """
 
 
 class _Wrapper:
@@ -46,20 +49,28 @@ class _Wrapper:
         self.values: list[float] = []
         self.gradients: list[np.ndarray] = []
         self.status = LIMIT
+        self.end = LIMIT  # why the run is over, if it is ended here
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         if len(self.values) >= self.limit or self.status == OBJECTIVE_FAILED:
+            raise _Ended
+        if not np.isfinite(x).all():
+            self.end = NON_FINITE
             raise _Ended
         fun, jac, self.status = self.objective.evaluate(x)
         jac = np.where(self.fixed & ~np.isfinite(jac), 0.0, jac)
         self.points.append(np.array(x))
         self.values.append(fun)
         self.gradients.append(jac)
+        if len(self.values) == 1 and not (np.isfinite(fun) and np.isfinite(jac).all()):
+            self.end = NON_FINITE
+            raise _Ended
         return fun, jac
 
     def best(self) -> int:
         """Return which evaluation is best: of values equal to the lowest but for rounding the smallest gradient."""
-        values = np.where(np.isfinite(self.values), self.values, np.inf)
+        usable = np.isfinite(self.values) & np.isfinite(self.gradients).all(axis=1)
+        values = np.where(usable, self.values, np.inf)
         if np.isinf(values.min()):
             return 0
         equal = np.flatnonzero((values <= values.min() + ROUNDING * abs(values.min())) & (values <= values[0]))
@@ -103,8 +114,9 @@ class ScipyMethod(Method):
         wrapper = _Wrapper(objective)
         rows = [(0, 1)]  # the first evaluation is that of x0, SciPy's too
         if n_steps == 0:
-            wrapper(x0)
-            return wrapper, rows, LIMIT
+            with suppress(_Ended):
+                wrapper(x0)
+            return wrapper, rows, wrapper.end
 
         def after_step(xk: np.ndarray) -> None:
             rows.append((wrapper.row(xk), len(wrapper.values)))
@@ -115,6 +127,8 @@ class ScipyMethod(Method):
             result = self._run(wrapper, x0, self.options(None) | {"maxiter": n_steps}, after_step)
         if wrapper.status == OBJECTIVE_FAILED:
             return wrapper, rows, OBJECTIVE_FAILED
+        if wrapper.end == NON_FINITE:
+            return wrapper, rows, NON_FINITE
         last = rows[-1][0]
         status = _status(result, wrapper.values[last], wrapper.gradients[last], 0.0)
         return wrapper, rows, LIMIT if len(rows) > n_steps and status != NON_FINITE else status
@@ -163,12 +177,13 @@ class ScipyMethod(Method):
                 raise StopIteration
 
         if stopping.maxiter == 0 or np.all(wrapper.fixed):  # SciPy takes a step all the same, or has no status
-            wrapper(x0)
-            return 0, LIMIT if np.isfinite(wrapper.values[0]) else NON_FINITE
+            with suppress(_Ended):
+                wrapper(x0)
+            return 0, wrapper.end
         try:
             result = self._run(wrapper, x0, self.options(stopping), after_step, box)
         except _Ended:
-            return n_steps, LIMIT
+            return n_steps, wrapper.end
         if stopped:
             return n_steps, STOPPED
         last = wrapper.best()

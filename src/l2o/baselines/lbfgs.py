@@ -12,6 +12,8 @@ from l2o.methods import Runnable
 
 __all__ = ["LBFGS"]
 
+MOST_PAIRS = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class LBFGS(NativeMethod):
@@ -23,7 +25,7 @@ class LBFGS(NativeMethod):
     Parameters
     ----------
     memory : int
-        Curvature pairs kept, at least 1.
+        Curvature pairs kept, from 1 to 2^31 - 1.
 
     References
     ----------
@@ -36,7 +38,7 @@ class LBFGS(NativeMethod):
     scipy_options = MappingProxyType({"maxcor": "memory"})
 
     def __post_init__(self) -> None:
-        arguments.count("memory", self.memory)
+        arguments.count("memory", self.memory, most=MOST_PAIRS)
 
     def kernel(self, problems: Runnable) -> tuple[int, int]:
         """Return what the kernels need."""

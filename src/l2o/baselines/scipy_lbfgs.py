@@ -12,6 +12,8 @@ from l2o.methods import Stopping
 
 __all__ = ["ScipyLBFGS"]
 
+MOST_PAIRS = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class ScipyLBFGS(ScipyMethod):
@@ -20,7 +22,7 @@ class ScipyLBFGS(ScipyMethod):
     Parameters
     ----------
     memory : int
-        Curvature pairs kept, at least 1.
+        Curvature pairs kept, from 1 to 2^31 - 1.
 
     References
     ----------
@@ -34,7 +36,7 @@ class ScipyLBFGS(ScipyMethod):
     scipy_name = "L-BFGS-B"
 
     def __post_init__(self) -> None:
-        arguments.count("memory", self.memory)
+        arguments.count("memory", self.memory, most=MOST_PAIRS)
 
     def options(self, stopping: Stopping | None) -> dict[str, Any]:
         """Return SciPy's options; None asks for no tolerance at all."""

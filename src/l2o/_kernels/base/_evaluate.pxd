@@ -15,7 +15,7 @@ cdef enum:                                                     # as in l2o.metho
 
 cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f, double* g, intptr_t n,
                          void* data) noexcept nogil:
-    """Value and gradient at x; LIMIT stands for 'go on'."""
+    """Value and gradient at x; LIMIT stands for 'go on'. A point that is not finite has no value that counts."""
     cdef int code
     cdef intptr_t j
     f[0] = NAN
@@ -30,7 +30,7 @@ cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f,
     if not isfinite(f[0]):
         return NON_FINITE
     for j in range(n):
-        if not isfinite(g[j]):
+        if not isfinite(g[j]) or not isfinite(x[j]):
             return NON_FINITE
     return LIMIT
 
