@@ -73,6 +73,33 @@ def test_start_outside_is_moved_to_the_bound(method):
     np.testing.assert_allclose(result.x, [5, -2], atol=1e-5)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e12])
+def test_run_that_ends_by_its_decrease_is_right_in_any_units(unit, size):
+    rng = np.random.default_rng(3)
+    for _ in range(5):
+        half, centre = rng.standard_normal((6, 4)), 2 * rng.standard_normal(4)
+        low = centre + rng.standard_normal(4)
+        high = low + 10.0 ** rng.uniform(-2, 1, 4)
+
+        def quartic(x, half=half, centre=centre):
+            r = half @ (x / unit - centre)
+            return size * (r @ r / 2 + (r**4).sum() / 4), size * half.T @ (r + r**3) / unit
+
+        box = scipy.optimize.Bounds(low, high)
+        best = scipy.optimize.minimize(lambda z, f=quartic: (lambda v, g: (v / size, g * unit / size))(*f(z * unit)),
+                                       low, jac=True, bounds=box, method="L-BFGS-B", tol=1e-15)
+        target = Compiled(quartic, (low + 1e-14) * unit)
+        x, f, _, _, nfev, status = (part[0] for part in l2o.baselines.LBFGS().solve(
+            target, l2o.methods.Stopping(0.0, 1000, 1000, ftol=2.2e-9),
+            box=l2o.methods.Box(low[None] * unit, high[None] * unit)))
+        assert status == 0
+        assert f / size <= best.fun + 1e-6 * (1 + abs(best.fun))
+        assert nfev <= 3 * best.nfev + 20
+        on = (x == low * unit) | (x == high * unit)
+        assert on[(best.x == low) | (best.x == high)].all()
+
+
 # -- where bounds are ----------------------------------------------------------------------------------
 
 
@@ -322,11 +349,11 @@ def test_scipy_hands_bounds_to_a_policy_and_the_callback_sees_x(problems):
 def stepper(name, descent_policy):
     """Return a method with steps of its own."""
     named = {"gradient-descent": l2o.baselines.GradientDescent(0.3), "momentum": l2o.baselines.Momentum(0.3, 0.5),
-             "policy": descent_policy(4), "logistic": l2o.load("logistic")}
+             "policy": descent_policy(4), "logistic": l2o.load("logistic"), "universal": l2o.load("universal")}
     return named[name]
 
 
-STEPPERS = ("gradient-descent", "momentum", "policy", "logistic")
+STEPPERS = ("gradient-descent", "momentum", "policy", "logistic", "universal")
 
 
 @pytest.mark.parametrize("name", STEPPERS)
