@@ -26,8 +26,6 @@ class Architecture(ABC):
         Name of the shipped policy of this kind that serves any function: trainings start from it.
     precisions : tuple of str
         What its kernel can compute in; the first is the default.
-    one_dimension : bool
-        Whether weights serve one number of variables, which `dim` tells.
     knows_limits : bool
         Whether its steps depend on the absolute size of gradients and objective changes, so that it is good only within
         what it met in training; a rule without a scale of its own goes on anywhere.
@@ -38,7 +36,6 @@ class Architecture(ABC):
     kind: ClassVar[str]
     shipped: ClassVar[str | None] = None
     precisions: ClassVar[tuple[str, ...]] = ("float64",)
-    one_dimension: ClassVar[bool] = False
     knows_limits: ClassVar[bool] = False
     handoff: ClassVar[Handoff] = Handoff()
 
@@ -63,6 +60,11 @@ class Architecture(ABC):
     @abstractmethod
     def step(self, weights: Weights, dim: int) -> Step:
         """Return what the kernels need to run the policy on problems of that dimension."""
+
+    @property
+    def one_dimension(self) -> bool:
+        """Whether weights serve one number of variables, which `dim` tells."""
+        return False
 
     def dim(self, weights: Weights) -> int | None:
         """Return the number of variables that the weights are for; None if they serve any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from l2o.methods import Step, StepMethod
 from l2o.policies.architecture import Architecture
@@ -28,4 +28,4 @@ class Bare(StepMethod):
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need for problems of that dimension."""
-        return self.network.step(self.weights, dim)
+        return replace(self.network.step(self.weights, dim), handoff=self.network.handoff)

@@ -63,7 +63,6 @@ class MLP(Architecture):
 
     kind: ClassVar[str] = "mlp"
     precisions: ClassVar[tuple[str, ...]] = ("float64", "float32")
-    one_dimension: ClassVar[bool] = True
     knows_limits: ClassVar[bool] = True
 
     history: int = 25
@@ -98,6 +97,11 @@ class MLP(Architecture):
     def n_observations(self, dim: int) -> int:
         """Return the length of an observation, H + H d."""
         return self.history * (1 + dim)
+
+    @property
+    def one_dimension(self) -> bool:
+        """Whether weights serve one number of variables: a network does."""
+        return True
 
     def dim(self, weights: Weights) -> int:
         """Return the number of variables, by the output bias."""

@@ -64,6 +64,11 @@ class QuasiNewton(Architecture):
             "W": (len(CONTROLS), len(FEATURES) if self.features else CONSTANTS), "start": (5,)}
         return rule if self.prior is None or dim is None else {**rule, **self.prior.shapes(dim)}
 
+    @property
+    def one_dimension(self) -> bool:
+        """Whether weights serve one number of variables: those with a prior do."""
+        return self.prior is not None
+
     def dim(self, weights: Weights) -> int | None:
         return None if self.prior is None else len(weights["base"])
 
