@@ -217,12 +217,12 @@ def test_solve_equals_the_dense_oracle(layout, coupling, problems):
     """Weighted cost of location from `convex` and the gradient; dynamics from `curvature`; eta and nu on P; lambda."""
     region = trust_region(problems, momentum(layout), floor=0.05, coupling=coupling)
     weights = np.linspace(0, 2, T + 1)
-    region = dataclasses.replace(region, cost_weights=weights, policy=other_policy(region))
+    region = dataclasses.replace(region, cost_weights=weights, linearised=other_policy(region))
     rows = np.array([4, 1])
     K, k, Q, ok = region.solve(0.3, rows)
     assert ok.all()
     for n, i in enumerate(rows):
-        references = [(0.3, region.reference), (coupling.weights[i][:, None, None], region.policy)]
+        references = [(0.3, region.reference), (coupling.weights[i][:, None, None], region.linearised)]
         expected = riccati_backward(
             weights[:, None, None] * region.model.convex[i], weights[:, None] * region.nominal.jac[i],
             region.model.curvature[i], region.nominal.jac[i], H, np.stack([r.K[i] for _, r in references]),
@@ -234,7 +234,7 @@ def test_solve_equals_the_dense_oracle(layout, coupling, problems):
 
 def test_solve_has_the_same_bits_for_any_workers(problems):
     region = trust_region(problems)
-    region = dataclasses.replace(region, policy=other_policy(region), coupling=uneven())
+    region = dataclasses.replace(region, linearised=other_policy(region), coupling=uneven())
     one = region.solve(0.3, np.arange(M))
     for workers in (2, 3, -1):
         several = dataclasses.replace(region, workers=workers).solve(0.3, np.arange(M))
@@ -398,7 +398,7 @@ def test_coupling_pulls_the_teachers_to_the_policy(problems):
     policy.k[:] = -0.03 * region.nominal.jac[:, :-1]  # a step a little longer: better than the reference
     apart = []
     for nu in (1e-3, 1.0, 1e3):
-        coupled = dataclasses.replace(region, policy=policy, coupling=uniform(nu))
+        coupled = dataclasses.replace(region, linearised=policy, coupling=uniform(nu))
         teachers = improve(coupled, 1.0, 1.0, np.arange(M), n_trials=25)
         runs = runs_of(coupled, teachers.controllers)
         apart.append(trajectory_kl(coupled, teachers.controllers, policy, runs)[teachers.accepted].mean())
@@ -408,7 +408,7 @@ def test_coupling_pulls_the_teachers_to_the_policy(problems):
 def test_coupled_teacher_minimises_cost_and_both_divergences(problems):
     """nu = eta and the policy equal to the reference: the same teacher as with twice eta and no policy."""
     region = trust_region(problems)
-    coupled = dataclasses.replace(region, policy=region.reference, coupling=uniform(0.5))
+    coupled = dataclasses.replace(region, linearised=region.reference, coupling=uniform(0.5))
     K, k, Q, ok = coupled.solve(0.5, np.arange(M))
     alone = region.solve(1.0, np.arange(M))
     assert ok.all()
@@ -419,7 +419,7 @@ def test_coupled_teacher_minimises_cost_and_both_divergences(problems):
 def test_coupled_covariance_is_that_of_both_weights(problems):
     """G = (eta + nu_t) Q_aa^-1."""
     region = trust_region(problems)
-    region = dataclasses.replace(region, policy=region.reference, coupling=uneven(prices=False))
+    region = dataclasses.replace(region, linearised=region.reference, coupling=uneven(prices=False))
     teachers = improve(region, 1.0, 1.0, np.arange(M), n_trials=12)
     *_, Q, ok = region.solve(teachers.eta, np.arange(M))
     assert ok.all()
@@ -430,12 +430,12 @@ def test_coupled_covariance_is_that_of_both_weights(problems):
 
 def test_coupled_teachers_do_not_lose_by_cost_and_coupling(problems):
     region = trust_region(problems)
-    region = dataclasses.replace(region, policy=other_policy(region), coupling=uniform(0.1))
+    region = dataclasses.replace(region, linearised=other_policy(region), coupling=uniform(0.1))
     teachers = improve(region, 2.0, 1.0, np.arange(M), n_trials=12)
     runs, nominal = runs_of(region, teachers.controllers), region.nominal
     old = Controllers.around(nominal, region.reference.K, region.reference.k, region.reference.precision, LAYOUT)
-    new_bound = cost(region, runs) + 0.1 * trajectory_kl(region, teachers.controllers, region.policy, runs)
-    old_bound = cost(region, nominal) + 0.1 * trajectory_kl(region, old, region.policy, nominal)
+    new_bound = cost(region, runs) + 0.1 * trajectory_kl(region, teachers.controllers, region.linearised, runs)
+    old_bound = cost(region, nominal) + 0.1 * trajectory_kl(region, old, region.linearised, nominal)
     assert teachers.accepted.any()
     assert (new_bound <= old_bound + 1e-9)[teachers.accepted].all()
 
@@ -443,7 +443,7 @@ def test_coupled_teachers_do_not_lose_by_cost_and_coupling(problems):
 def test_price_of_a_run_is_its_divergences_less_its_multipliers(problems):
     """Step by step, the divergences as in the textbook."""
     coupling, region = uneven(), trust_region(problems)
-    region = dataclasses.replace(region, policy=other_policy(region), coupling=coupling)
+    region = dataclasses.replace(region, linearised=other_policy(region), coupling=coupling)
     source, rows = random_controllers(LAYOUT), np.array([4, 1])
     psi = Reference(region.reference.K + source.K, source.k, 50 * source.precision)
     controllers = Controllers.around(region.nominal, psi.K, psi.k, psi.precision, LAYOUT)
@@ -453,7 +453,7 @@ def test_price_of_a_run_is_its_divergences_less_its_multipliers(problems):
         expected = 0.0
         for t in range(T):
             state, nominal = (states_by_hand(r, i, t, LAYOUT) for r in (runs, region.nominal))
-            other = region.policy
+            other = region.linearised
             centre = region.nominal.actions[i, t] + other.K[i, t] @ (state - nominal) + other.k[i, t]
             divergence = kl(runs.actions[i, t], psi.precision[i, t], centre, other.precision[i, t])
             expected += coupling.weights[i, t] * divergence - coupling.multipliers[i, t] @ runs.actions[i, t]
@@ -467,6 +467,6 @@ def test_multiplier_moves_the_teachers_along_it(problems):
         multipliers = np.zeros((M, T, DIM))
         multipliers[:, 2, 1] = price
         coupling = dataclasses.replace(uniform(0.1), multipliers=multipliers)
-        coupled = dataclasses.replace(region, policy=region.reference, coupling=coupling)
+        coupled = dataclasses.replace(region, linearised=region.reference, coupling=coupling)
         steps.append(coupled.solve(1.0, np.arange(M))[1][:, 2, 1])
     assert (np.diff(steps, axis=0) > 0).all()

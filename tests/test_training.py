@@ -391,7 +391,8 @@ def test_multipliers_follow_their_formula_from_round_to_round(samples, watched):
     for i, ((region, *_), _) in enumerate(regions):
         for m in range(8):
             steps = region.nominal.actions[m]
-            multipliers[m] = oracles.dual_step(multipliers[m], np.full(10, 0.2), 0.3, steps + region.policy.k[m], steps)
+            policy = steps + region.linearised.k[m]
+            multipliers[m] = oracles.dual_step(multipliers[m], np.full(10, 0.2), 0.3, policy, steps)
         np.testing.assert_allclose(region.coupling.multipliers, multipliers, rtol=0, atol=1e-12)
         teachers = labels[i + 1][0][1]  # after those of the start
         if i + 1 < len(found):  # they are the centre of the next region
@@ -504,8 +505,8 @@ def test_policy_is_linearised_along_the_nominal_runs(form, newest_gradient, inpu
     init = learn(policy=network, trainer=short(n_iterations=0))
     learn(policy=None, init=init, trainer=short(n_iterations=1, samples=form, trust_region=form))
     region = calls[0][0][0]
-    linear, layout = region.reference if form == "policy" else region.policy, region.layout
-    assert (region.policy is None) == (form == "policy")
+    linear, layout = region.reference if form == "policy" else region.linearised, region.layout
+    assert (region.linearised is None) == (form == "policy")
     states = region.nominal.states(layout)
     move = np.random.default_rng(0).standard_normal(states.shape) * (states != 0)
     steps = [init.actions((states + size * move)[..., layout.observed]) for size in (1e-6, -1e-6)]

@@ -29,7 +29,7 @@ from l2o.problems import Problems
 
 __all__ = ["MLP"]
 
-HEADER = 8  # as in _kernels/policies/_mlp.pyx
+HEADER, NEWEST, LEAST_SCALE = (_kernels.mlp.CONSTANTS[name] for name in ("HEADER", "NEWEST", "LEAST_SCALE"))
 INPUTS = ("raw", "linear", "scaled")
 LEAST_DEVIATION = 1e-3  # of a feature
 
@@ -169,12 +169,12 @@ class MLP(Architecture):
             return np.ones(observations.shape[:-1])
         newest = self._newest(observations)
         largest = np.einsum("...ij,...ij->...i", newest, newest).max(axis=-1)
-        return np.maximum(np.sqrt(self.scale_floor**2 + largest), 1e-100)
+        return np.maximum(np.sqrt(self.scale_floor**2 + largest), LEAST_SCALE)
 
     def _newest(self, observations: np.ndarray) -> np.ndarray:
         """The up to three newest gradients seen, (..., 3, d)."""
         dim = observations.shape[-1] // self.history - 1
-        n = min(3, self.history)
+        n = min(NEWEST, self.history)
         return observations[..., self.history : self.history + n * dim].reshape(*observations.shape[:-1], n, dim)
 
     def _ratio(self, observations: np.ndarray, r: np.ndarray) -> np.ndarray:

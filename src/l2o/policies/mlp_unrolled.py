@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from l2o import _kernels
 from l2o._kernels.training import unrolled
 from l2o._kernels.training.unrolled import BLOCK
 from l2o.base.parallel import map_rows
@@ -28,6 +29,7 @@ __all__ = ["Unrolled", "differentiate"]
 
 DIFFERENCE = 6e-6  # relative length of a difference of gradients: the cube root of the rounding
 TINY = 1e-300
+NEWEST, LEAST_SCALE = (_kernels.mlp.CONSTANTS[name] for name in ("NEWEST", "LEAST_SCALE"))
 
 
 class Network(Protocol):
@@ -125,7 +127,7 @@ class _Block:
         self.sigma = ACTIVATIONS[network.activation]
         self.rest = self.sigma.value(trained.bias)
         self.runs, self.problems, self.turn, self.usable = runs, problems, turn, real.copy()
-        self.scaled, self.logarithm = network.inputs != "raw", network.inputs == "scaled"
+        self.logarithm = network.inputs == "scaled"
         self.newest = 0 if network.newest_gradient else 1
         self.x, self.jac = np.empty((T + 1, BLOCK, dim)), np.empty((T + 1, BLOCK, dim))
         self.fun, self.turned = np.empty((T + 1, BLOCK)), np.empty((T + 1, dim, BLOCK))
@@ -143,11 +145,12 @@ class _Block:
         """Run the policy."""
         network, space = self.runs.network, np.empty_like(self.hidden[0])
         activate = unrolled.ACTIVATE[network.activation]
+        among = 0 if network.inputs == "raw" else NEWEST
         self.x[0] = self.problems.x0
         self._evaluate(0)
         for t in range(len(self.net)):
             ratio, n = self.ratio[t, : self.lags(t)], 1 + self.lags(t) * self.entries
-            unrolled.observe(t, self.fun, self.turned, self.newest, self.scaled, network.scale_floor, ratio,
+            unrolled.observe(t, self.fun, self.turned, self.newest, among, network.scale_floor, LEAST_SCALE, ratio,
                              self.scale[t], self.largest[t])
             seen = self.seen[t, :n]
             seen[0] = 1

@@ -217,7 +217,7 @@ class Search:
         if self.settings.adapt_coupling:
             rows = np.arange(len(problems))
             coupling = coupling.adapted(region.divergences(nominal, region.reference, linearised, rows))
-        return replace(region, policy=linearised, coupling=coupling), coupling
+        return replace(region, linearised=linearised, coupling=coupling), coupling
 
     def _improve(self, region: TrustRegion, state: SearchState) -> Teachers:
         """Improve the teachers inside the trust region; where that fails the old ones stay."""

@@ -71,7 +71,7 @@ class TrustRegion:
         Weight of f(x_t) in the cost.
     reference : Reference
         Centre of the trust region.
-    policy : Reference or None
+    linearised : Reference or None
         The linearised policy, if the teachers are coupled to it.
     coupling : Coupling or None
         Weights of KL(psi || policy), and multipliers; given if the policy is.
@@ -86,7 +86,7 @@ class TrustRegion:
     model: LocalModel
     cost_weights: np.ndarray
     reference: Reference
-    policy: Reference | None
+    linearised: Reference | None
     coupling: Coupling | None
     layout: Layout
     workers: Workers = 1
@@ -98,8 +98,8 @@ class TrustRegion:
     def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""
         cost = np.where(np.isfinite(runs.fun), runs.fun, np.inf) @ self.cost_weights
-        if self.policy is not None and self.coupling is not None:
-            cost = cost + self.coupling[rows].price(runs.actions, self.divergences(runs, psi, self.policy, rows))
+        if self.linearised is not None and self.coupling is not None:
+            cost = cost + self.coupling[rows].price(runs.actions, self.divergences(runs, psi, self.linearised, rows))
         return cost
 
     def divergence(self, runs: Trajectories, psi: Reference, other: Reference, rows: np.ndarray) -> np.ndarray:
@@ -131,9 +131,9 @@ class _Backward:
         weights, model = region.cost_weights, region.model
         linear = weights[:, None] * model.gradient[rows]
         references: list[tuple[Any, Reference]] = [(self.eta, region.reference[rows])]
-        if region.policy is not None and region.coupling is not None:
+        if region.linearised is not None and region.coupling is not None:
             coupling = region.coupling[rows]
-            references.append((coupling.weights[..., None, None], region.policy[rows]))
+            references.append((coupling.weights[..., None, None], region.linearised[rows]))
             linear[:, :-1] += coupling.multipliers  # a_t = x_{t+1} - x_t: a cost of steps is one of locations
             linear[:, 1:] -= coupling.multipliers
         parts = zip(*((each.K, each.k, weight * each.precision) for weight, each in references))

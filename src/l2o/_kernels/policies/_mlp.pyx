@@ -15,8 +15,13 @@ from l2o._kernels.base._branchfree cimport (
     exp2_negabsf, exp2_parts, signed_log1p, signed_log1pf, softplus2_parts, softplus2_partsf)
 from l2o._kernels.base._linalg cimport TILE, add_dots, add_dots_float, add_tiles, real
 
+cdef extern from *:
+    """#define LEAST_SCALE 1e-100"""
+    double LEAST_SCALE    # of the gradient, so that it can be divided by
+
 cdef enum:
     HEADER = 8
+    NEWEST = 3        # gradients among which the largest norm is the scale
     HISTORY = 0       # steps of history seen
     WIDTH = 1         # hidden units with padding
     FIRST = 2         # newest gradient seen: 0 the current one, 1 the one before
@@ -29,17 +34,17 @@ cdef enum:
 
 
 cdef inline double gradient_scale(const l2o_run* h, const double* block) noexcept nogil:
-    """r = sqrt(floor^2 + s^2), s the largest of the three newest gradient norms seen."""
+    """r = sqrt(floor^2 + s^2), s the largest of the NEWEST newest gradient norms seen."""
     cdef intptr_t first = <intptr_t> block[FIRST], i, j
     cdef double largest = 0.0, norm2
-    for i in range(first, min(h.count, first + min(<intptr_t> 3, <intptr_t> block[HISTORY]))):
+    for i in range(first, min(h.count, first + min(<intptr_t> NEWEST, <intptr_t> block[HISTORY]))):
         norm2 = 0.0
         for j in range(h.dim):
             norm2 += h.g[i * h.dim + j] * h.g[i * h.dim + j]
         if not norm2 <= largest:                               # a NaN is taken on
             largest = norm2
     largest = sqrt(block[FLOOR] * block[FLOOR] + largest)
-    return 1e-100 if largest < 1e-100 else largest
+    return LEAST_SCALE if largest < LEAST_SCALE else largest
 
 
 cdef inline void observe(real* seen, const l2o_run* h, const double* block, intptr_t start, intptr_t n, double r,
@@ -249,3 +254,6 @@ POLICIES = {                                                   # by inputs, acti
     ("scaled", "relu", "float64"): policy(scaled_relu),
     ("scaled", "relu", "float32"): policy(scaled_relu_single),
 }
+
+# for what states the same formula in Python: policies/mlp.py, and with it the gradient in _kernels/training/unrolled.py
+CONSTANTS = {"HEADER": HEADER, "NEWEST": NEWEST, "LEAST_SCALE": LEAST_SCALE}

@@ -12,15 +12,13 @@ from numba import njit
 __all__ = ["ACTIVATE", "BLOCK", "move", "observe", "pull_action", "pull_observation"]
 
 BLOCK = 32
-NEWEST = 3  # gradients among which the largest norm is the scale
-LEAST_SCALE = 1e-100
 
 # 'contract' allows fused multiply-adds. Without NumPy's error model a division asks for a zero, and nothing vectorises.
 _compile = njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 
 
 @_compile
-def observe(t, fun, jac, first, scaled, floor, ratio, scale, largest):
+def observe(t, fun, jac, first, newest, floor, least, ratio, scale, largest):
     """Write what step t sees.
 
     Parameters
@@ -32,10 +30,10 @@ def observe(t, fun, jac, first, scaled, floor, ratio, scale, largest):
         Gradients.
     first : int
         Newest gradient seen, 0 or 1.
-    scaled : bool
-        Whether changes are divided by r^2 and gradients by r.
-    floor : float
-        Lower bound of r.
+    newest : int
+        Gradients among which the largest norm is r, by which gradients are divided, and by its square changes; 0 for 1.
+    floor, least : float
+        r is sqrt(floor^2 + norm^2), and at least `least`.
     ratio : (lags, 1 + d, 32)
         Written: changes / r^2 and gradients / r.
     scale : (32,)
@@ -46,16 +44,16 @@ def observe(t, fun, jac, first, scaled, floor, ratio, scale, largest):
     lags, dim = ratio.shape[0], ratio.shape[1] - 1
     for lane in range(BLOCK):
         largest[lane], scale[lane] = -1, 1.0
-    if scaled:
+    if newest > 0:
         for lane in range(BLOCK):
             most = -1.0
-            for j in range(min(NEWEST, lags, t + 1 - first)):
+            for j in range(min(newest, lags, t + 1 - first)):
                 norm2 = 0.0
                 for a in range(dim):
                     norm2 += jac[t - first - j, a, lane] ** 2
                 if norm2 > most:
                     most, largest[lane] = norm2, t - first - j
-            scale[lane] = max(np.sqrt(floor * floor + max(most, 0.0)), LEAST_SCALE)
+            scale[lane] = max(np.sqrt(floor * floor + max(most, 0.0)), least)
     for j in range(lags):
         for a in range(dim + 1):
             for lane in range(BLOCK):
