@@ -50,9 +50,13 @@ def cases():
         method = policy(**settings).astype(precision)
         yield (f"{name}, {precision}, {len(runs)} run{'s' * (len(runs) > 1)}",
                lambda n, method=method, runs=runs: l2o.rollout(runs, method=method, n_steps=n), len(runs))
-    learned = policy(inputs="raw")
+    learned, universal = policy(inputs="raw"), l2o.load("universal")
     yield ("raw, float64, 1 run of minimize",
            lambda n: l2o.minimize_many(one, method=learned, options={"gtol": 0.0, "maxiter": n, "safeguard": False}), 1)
+    for dim in (2, 4, 10, 20):
+        small = problems(1, dim, 2)
+        yield (f"quasi-newton, d = {dim}, with its objective",
+               lambda n, small=small: l2o.rollout(small, method=universal, n_steps=n), 1)
     many = problems(STEPS + 1)
     yield "logistic objective", lambda n: many[: n + 1].value_and_grad(many.x0[: n + 1]), 1
 

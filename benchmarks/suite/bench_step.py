@@ -25,6 +25,21 @@ class Learned:
         l2o.rollout(self.batch, method=self.method, n_steps=40)
 
 
+class QuasiNewton:
+    """The learned quasi-Newton rule on functions of 2 points, with its five pairs and with one."""
+
+    params = ([2, 4, 10, 20], [1, 5])
+    param_names = ("dim", "memory")
+
+    def setup(self, dim, memory):
+        kind = l2o.policies.QuasiNewton(memory=memory)
+        self.method, self.problems = l2o.policies.Policy(kind, kind.initial()), problems(RUNS, dim, n_points=2)
+        self.time_batch(dim, memory)
+
+    def time_batch(self, dim, memory):
+        l2o.rollout(self.problems, method=self.method, n_steps=40)
+
+
 class Parts:
     """The step with one part next to nothing: functions of 2 points, or momentum in the place of the network."""
 
