@@ -241,6 +241,44 @@ def test_shipped_policies_keep_the_promise_outside_of_their_families(small, on_s
     assert n_cold >= 10
 
 
+def drawn(seed, dim):
+    """Return a random function of one of four kinds, x -> (f, g), and a start; most are far from a training."""
+    rng = np.random.default_rng([seed, dim])
+    if seed % 4 == 0:  # quartics over a quadratic of either sign
+        rows, shift, half = (rng.standard_normal(shape) for shape in ((2 * dim, dim), 2 * dim, (dim, dim)))
+        scale = 10.0 ** rng.uniform(-2, 2)
+        return lambda x: (scale * ((rows @ x - shift) ** 4).sum() / 4 + x @ (half + half.T) @ x / 2,
+                          scale * rows.T @ (rows @ x - shift) ** 3 + (half + half.T) @ x), rng.standard_normal(dim)
+    if seed % 4 == 1:  # quadratics of condition up to a million
+        axes, centre = np.linalg.qr(rng.standard_normal((dim, dim)))[0], rng.standard_normal(dim)
+        matrix = axes @ np.diag(10.0 ** rng.uniform(-3, 3, dim)) @ axes.T
+        return (lambda x: ((x - centre) @ matrix @ (x - centre) / 2, matrix @ (x - centre)),
+                centre + rng.standard_normal(dim) * 10.0 ** rng.uniform(-2, 2))
+    if seed % 4 == 2:  # logistic regressions of features of any size
+        rows, labels = rng.standard_normal((30, dim)) * 10.0 ** rng.uniform(-2, 2), rng.integers(0, 2, 30)
+        return lambda x: (np.logaddexp(0, rows @ x).sum() - labels @ (rows @ x) + 1e-3 * x @ x,
+                          rows.T @ (1 / (1 + np.exp(-rows @ x)) - labels) + 2e-3 * x), 3 * rng.standard_normal(dim)
+    function = FUNCTIONS[sorted(FUNCTIONS)[seed // 4 % len(FUNCTIONS)]]
+    start = function.start(dim)
+    return function.value_and_grad, start + 0.3 * np.abs(start) * rng.standard_normal(dim)
+
+
+@pytest.mark.parametrize("name", ["logistic", "robust", "robust-short", "neural-net"])
+def test_shipped_policies_cost_few_evaluations_more_over_many_functions(name):
+    """It is a promise of the sum: another path may lead a single run to another basin, or longer through a valley."""
+    policy, nfev, solved = l2o.load(name), np.zeros((172, 2), int), np.zeros((172, 2), bool)
+    for seed in range(len(nfev)):
+        fun, x0 = drawn(seed, policy.dim)
+        result, cold = (quietly(fun, x0, method=method, tol=GTOL, jac=True) for method in (policy, "lbfgs"))
+        with np.errstate(all="ignore"):
+            assert result.fun <= fun(x0)[0]
+        nfev[seed], solved[seed] = (result.nfev, cold.nfev), (result.success, cold.success)
+    most = 10 + 1.1 * nfev[:, 1]
+    assert nfev[:, 0].sum() <= most.sum()
+    assert (nfev[:, 0] > most).mean() <= 0.12
+    assert abs(np.subtract(*solved.sum(axis=0))) <= 2
+
+
 def test_policies_without_training_cost_few_evaluations_more(random_policy, on_standard_functions):
     for seed in range(4):
         nfev = np.zeros(2, int)

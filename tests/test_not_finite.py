@@ -66,6 +66,16 @@ def test_run_ends_at_numbers(fun, method):
             np.testing.assert_array_equal(result.x, x0)
 
 
+def test_run_in_bounds_ends_at_numbers(method):
+    for fun in (missing, hinge, blind):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            result = l2o.minimize(fun, [5.0, 4.0], method=method[0], bounds=[(None, 8.0)] * 2, options=method[1])
+        assert np.isfinite(result.x).all()
+        assert np.isfinite(result.fun)
+        assert result.fun <= fun(np.array([5.0, 4.0]))[0]
+
+
 STARTS = {
     "infinite value": lambda x: (np.inf if x[0] > 2 else (x[0] - 1) ** 2, 2 * (x - 1)),
     "NaN value": lambda x: (np.nan if x[0] > 2 else (x[0] - 1) ** 2, 2 * (x - 1)),

@@ -43,6 +43,8 @@ cdef inline int evaluate_within(l2o_objective_fn objective, const double* x, dou
     if low == NULL or status != NON_FINITE or not isfinite(f[0]):
         return status
     for j in range(n):
+        if not isfinite(x[j]):
+            return NON_FINITE
         if not isfinite(g[j]):
             if low[j] < high[j]:
                 return NON_FINITE
