@@ -82,3 +82,16 @@ def test_matrix_of_nearly_collinear_columns_is_solved(regression):
     twin = np.c_[X[:, 0], X[:, 0] + 1e-5 * X[:, 1]]
     found, values = solved(twin, y), plain_newton(twin, y)
     assert found.fun[0] == pytest.approx(values[-1], rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0, 1e4, -1e5])
+@pytest.mark.parametrize("kind", ["constant", "zero", "twice", "sum"])
+def test_column_that_adds_nothing_hinders_no_step(kind, offset, regression):
+    X, y = regression
+    more = {"constant": np.full(200, 3.0), "zero": np.zeros(200), "twice": X[:, 0] + offset,
+            "sum": X[:, 0] - 2 * X[:, 1] + offset}[kind]
+    plain = np.c_[X[:, 0] + offset, X[:, 1]]
+    found, values = solved(np.c_[plain, more], y), plain_newton(plain, y)
+    assert found.fun[0] == pytest.approx(values[-1], rel=1e-7)
+    assert found.success[0]
+    assert found.nfev[0] <= 20

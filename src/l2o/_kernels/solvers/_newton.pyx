@@ -1,7 +1,7 @@
 # Damped Newton: the direction -(H + shift D)^-1 g, D the diagonal of H, shift the first that makes the matrix positive
 # definite (Nocedal and Wright, 2006, algorithm 3.3). Elimination in plain loops: d is small, and LAPACK costs more to
 # call.
-from libc.math cimport NAN, fabs
+from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn
@@ -12,9 +12,13 @@ cdef extern from *:
     """
     #define L2O_EPSILON 2.220446049250313e-16
     #define L2O_LEAST_SHIFT 3e-3
+    #define L2O_NO_PIVOT 1e-12
+    #define L2O_NO_SLOPE 1e-6
     """
     const double EPSILON "L2O_EPSILON"
-    const double LEAST_SHIFT "L2O_LEAST_SHIFT"                 # in units of the diagonal
+    const double LEAST_SHIFT "L2O_LEAST_SHIFT"                 # all in units of the diagonal
+    const double NO_PIVOT "L2O_NO_PIVOT"
+    const double NO_SLOPE "L2O_NO_SLOPE"                       # of the steepest variable's
 
 cdef enum:
     MOST_SHIFTS = 40
@@ -49,14 +53,30 @@ cdef void newton_reset(double* memory, intptr_t n, size_t hessian, void* data) n
     state.unit = state.rows + (n + 1) * n
 
 
-cdef inline bint eliminate(const double* matrix, const double* g, double shift, const double* unit, double* rows,
-                           intptr_t n) noexcept nogil:
-    """Rows of L and, as row n, of -D^-1 L^-1 g, where L D L' = H + shift diag(unit); False if a pivot is not positive.
+cdef bint matters_not(const double* rows, const double* g, const double* unit, intptr_t j, intptr_t n) noexcept nogil:
+    """Whether a variable adds nothing to those before it, as a constant column or one that is there twice does.
 
-    Positive is above what rounding may leave of that diagonal entry, whatever the size of the others. The right-hand
-    side goes along as one more row, and a pivot is divided by only once: there is no root to wait for.
+    Its pivot is zero but for rounding, and so is what is left of its gradient.
+    """
+    cdef double steepest_slope = 0.0
+    cdef intptr_t i
+    for i in range(n):
+        if unit[i] > 0.0:
+            steepest_slope = max(steepest_slope, fabs(g[i]) / sqrt(unit[i]))
+    return (fabs(rows[j * n + j]) <= NO_PIVOT * unit[j]
+            and fabs(rows[n * n + j]) <= NO_SLOPE * sqrt(unit[j]) * steepest_slope)
+
+
+cdef inline int eliminate(const double* matrix, const double* g, double shift, const double* unit, double* rows,
+                          intptr_t n) noexcept nogil:
+    """Rows of L and, as row n, of -D^-1 L^-1 g, where L D L' = H + shift diag(unit); 0 if a pivot is not positive.
+
+    Positive is above what rounding may leave of that diagonal entry, whatever the size of the others. A variable that
+    does not matter is left out, and 2 returned, else 1. The right-hand side goes along as one more row, and a pivot is
+    divided by only once: there is no root to wait for.
     """
     cdef intptr_t i, j, k
+    cdef int outcome = 1
     cdef double inverse, entry
     for i in range(n):
         for k in range(i + 1):
@@ -64,27 +84,33 @@ cdef inline bint eliminate(const double* matrix, const double* g, double shift, 
         rows[n * n + i] = -g[i]
     for j in range(n):
         if not rows[j * n + j] + shift * unit[j] > EPSILON * n * unit[j]:
-            return False
+            if shift > 0.0 or not matters_not(rows, g, unit, j, n):
+                return 0
+            outcome = 2
+            for i in range(j + 1, n + 1):
+                rows[i * n + j] = 0.0
+            continue
         inverse = 1.0 / (rows[j * n + j] + shift * unit[j])
         for i in range(j + 1, n + 1):
             entry = rows[i * n + j]
             rows[i * n + j] = entry * inverse
             for k in range(j + 1, min(i + 1, n)):
                 rows[i * n + k] -= entry * rows[k * n + j]
-    return True
+    return outcome
 
 
-cdef inline double measure(const double* matrix, double* unit, intptr_t n) noexcept nogil:
+cdef inline double measure(const double* matrix, const double* g, double* unit, intptr_t n) noexcept nogil:
     """Write what counts as 1 along each variable, and return the first shift.
 
     It is the variable's own curvature, so that units do not matter, unless that of some variable is not positive.
     """
     cdef intptr_t j
-    cdef double scale = 0.0, lowest = matrix[0]
+    cdef double scale = 0.0, lowest = INFINITY
     for j in range(n):
         unit[j] = matrix[j * n + j]
         scale = max(scale, fabs(unit[j]))
-        lowest = min(lowest, unit[j])
+        if unit[j] != 0.0 or g[j] != 0.0:
+            lowest = min(lowest, unit[j])
     if lowest > 0.0:
         return 0.0
     for j in range(n):
@@ -96,10 +122,12 @@ cdef inline bint solve(newton_state* state, const double* matrix, const double* 
                        intptr_t n) noexcept nogil:
     """p <- -(H + shift diag(unit))^-1 g with the smallest shift that was tried; False if H is not finite, or zero."""
     cdef intptr_t i, j, _
-    cdef double shift = measure(matrix, state.unit, n)
+    cdef double shift = measure(matrix, g, state.unit, n)
+    cdef int outcome
     for _ in range(MOST_SHIFTS):
-        if eliminate(matrix, g, shift, state.unit, state.rows, n):
-            state.trust = EXACT if shift == 0.0 else PREDICTED
+        outcome = eliminate(matrix, g, shift, state.unit, state.rows, n)
+        if outcome:
+            state.trust = EXACT if shift == 0.0 and outcome == 1 else PREDICTED
             break
         shift = max(4.0 * shift, LEAST_SHIFT)
     else:
