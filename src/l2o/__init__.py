@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from l2o.base.config import get_include, show_config
     from l2o.evaluation import Comparison, Curve, compare
     from l2o.solving.tuning import tune
-    from l2o.training import EvolutionStrategy, GuidedPolicySearch, UnrolledGradient, train
+    from l2o.training import CurvatureRegression, EvolutionStrategy, GuidedPolicySearch, UnrolledGradient, train
 
 _ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
     "Comparison": "l2o.evaluation",
     "Curve": "l2o.evaluation",
     "compare": "l2o.evaluation",
     "tune": "l2o.solving.tuning",
+    "CurvatureRegression": "l2o.training",
     "EvolutionStrategy": "l2o.training",
     "GuidedPolicySearch": "l2o.training",
     "UnrolledGradient": "l2o.training",
@@ -40,10 +41,10 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
 }
 _SUBMODULES = ("evaluation", "testing", "training")
 
-__all__ = ["BatchResult", "Comparison", "Curve", "EvolutionStrategy", "GuidedPolicySearch", "Objective", "Policy",
-           "Problems", "Rollouts", "UnrolledGradient", "baselines", "compare", "errors", "evaluation", "families",
-           "get_include", "load", "minimize", "minimize_many", "objective", "__version__", "policies",
-           "rollout", "show_config", "testing", "train", "training", "tune"]
+__all__ = ["BatchResult", "Comparison", "Curve", "CurvatureRegression", "EvolutionStrategy", "GuidedPolicySearch",
+           "Objective", "Policy", "Problems", "Rollouts", "UnrolledGradient", "baselines", "compare", "errors",
+           "evaluation", "families", "get_include", "load", "minimize", "minimize_many", "objective", "__version__",
+           "policies", "rollout", "show_config", "testing", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -131,6 +131,10 @@ class Method(ABC):
               box: Box | None = None) -> Solution:
         """Minimise each problem, within its box; the best point seen is what is returned."""
 
+    def starts(self, problems: Runnable) -> np.ndarray:
+        """Return where runs begin that are not told where, (m, d): the problems' own starts, unless it knows better."""
+        return problems.x0
+
     def is_foreign(self, problems: Runnable) -> bool:
         """Return whether the method was trained on another objective than theirs, as far as is known."""
         return False

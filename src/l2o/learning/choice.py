@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from l2o.baselines import LBFGS
 from l2o.learning.labels import Labels
-from l2o.learning.prior import Base, Prior, priors
+from l2o.learning.prior import Prior, priors
+from l2o.methods import Method
 from l2o.problems import Problems
 
-__all__ = ["LEAST", "Choice", "Engine", "choose", "score"]
+__all__ = ["CLASSICAL", "LEAST", "MOST", "Choice", "Engine", "choose", "lowest", "score"]
 
 LEAST = 10  # labels without which nothing is learned
 TARGETS = (1e-2, 1e-4, 1e-6)  # of the fall, to which evaluations are counted
 MOST = 60  # evaluations that are looked at; what is not reached counts as twice that
 MARGIN = np.log(1.05)  # by which a candidate must beat a simpler one
 QUADRATIC_MARGIN = np.log(1.03)
+CLASSICAL = "L-BFGS"  # what all scores are relative to
+NO_RIVALS: Mapping[str, Method] = {}
 ONE_FOLD = 60  # labels above which one part of them is held out, not each of three in turn
 
 # (problems, prior, most) -> lowest value after each of `most` evaluations, (m, most)
@@ -32,29 +35,26 @@ class Choice:
     Attributes
     ----------
     name : str
-        The candidate: base point, learned step or not, matrix; "x0, L-BFGS" where nothing that was learned pays.
-    base : Base
-        Where runs begin.
+        The candidate: base point, learned step or not, matrix; or a method without a prior, where none pays.
     prior : Prior or None
-        The prior, learned from all labels; None is L-BFGS from the base point.
+        The prior, learned from all labels; None for a method without one.
     quadratic : bool
         Whether predictions use products of inputs.
     scores : dict of str to float
-        For each candidate the ratio of its evaluations to those of L-BFGS from x0, on problems held out.
+        For each candidate the ratio of its evaluations to those of L-BFGS, on problems held out.
     """
 
     name: str
-    base: Base
     prior: Prior | None
     quadratic: bool
     scores: dict[str, float]
 
 
-def choose(labels: Labels, engine: Engine) -> Choice:
+def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIVALS) -> Choice:
     """Choose a prior for a family on labels held out, and learn it from all.
 
-    Candidates are L-BFGS from x0 and from the best constant, then priors, simple ones first; the simplest within 5 % of
-    the best is chosen.
+    Candidates are L-BFGS and its rivals, from the problems' own starts, then priors, simple ones first; the simplest
+    within 5 % of the best is chosen.
 
     Parameters
     ----------
@@ -62,36 +62,28 @@ def choose(labels: Labels, engine: Engine) -> Choice:
         At least 10.
     engine : callable
         ``engine(problems, prior, most)`` runs problems from a prior.
+    rivals : mapping of str to Method
+        Methods without a prior that may be chosen.
     """
     if len(labels) < LEAST:
         raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
-    scores = {quadratic: _scores(labels, quadratic, engine) for quadratic in (False, True)}
+    methods = {CLASSICAL: LBFGS(), **rivals}
+    scores = {quadratic: _scores(labels, quadratic, engine, methods) for quadratic in (False, True)}
     best = {quadratic: min(each.values()) for quadratic, each in scores.items()}
-    quadratic = best[True] < best[False] - QUADRATIC_MARGIN
+    quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
     chosen = scores[quadratic]
     name = next(each for each, value in chosen.items() if value <= best[quadratic] + MARGIN)
     ratios = {each: float(np.exp(value - chosen[CLASSICAL])) for each, value in chosen.items()}
-    if name in (CLASSICAL, CONSTANT):
-        return Choice(name, _classical(labels)[name], None, quadratic, ratios)
-    prior = dict(priors(labels, quadratic))[name]
-    return Choice(name, prior.base, prior, quadratic, ratios)
+    prior = None if name in methods else dict(priors(labels, quadratic))[name]
+    return Choice(name, prior, quadratic, ratios)
 
 
-CLASSICAL, CONSTANT = "x0, L-BFGS", "constant, L-BFGS"
-
-
-def _classical(labels: Labels) -> dict[str, Base]:
-    """Return the base points of the candidates without a prior."""
-    return {CLASSICAL: Base(np.zeros(labels.problems.dim), True), CONSTANT: Base.constant(labels)}
-
-
-def _scores(labels: Labels, quadratic: bool, engine: Engine) -> dict[str, float]:
+def _scores(labels: Labels, quadratic: bool, engine: Engine, methods: Mapping[str, Method]) -> dict[str, float]:
     """Return the mean score of each candidate on labels held out, in the order of the candidates."""
     scores: dict[str, list[float]] = {}
     for kept, held in _folds(labels):
-        for name, base in _classical(kept).items():
-            starts = held.problems.with_starts(base.of(held.problems.x0))
-            scores.setdefault(name, []).extend(score(held, _lbfgs(starts)))
+        for name, method in methods.items():
+            scores.setdefault(name, []).extend(score(held, lowest(held.problems, method)))
         for name, prior in priors(kept, quadratic):
             scores.setdefault(name, []).extend(score(held, engine(held.problems, prior, MOST)))
     return {name: float(np.mean(values)) for name, values in scores.items()}
@@ -104,9 +96,9 @@ def _folds(labels: Labels) -> Iterator[tuple[Labels, Labels]]:
         yield labels[rows != held], labels[rows == held]
 
 
-def _lbfgs(problems: Problems) -> np.ndarray:
-    """Return the lowest value of L-BFGS after each of the first evaluations, (m, MOST)."""
-    made = LBFGS().record(problems, MOST - 1)[5][:, :MOST]
+def lowest(problems: Problems, method: Method) -> np.ndarray:
+    """Return the lowest value of a method after each of its first evaluations, (m, MOST)."""
+    made = method.record(problems, MOST - 1)[5][:, :MOST]
     made = np.pad(made, ((0, 0), (0, MOST - made.shape[1])), constant_values=np.inf)
     return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
 

@@ -66,6 +66,10 @@ class Architecture(ABC):
         """Whether weights serve one number of variables, which `dim` tells."""
         return False
 
+    def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
+        """Return where runs begin whose problems start at x0 (m, d), (m, d): there, unless the weights know better."""
+        return x0
+
     def dim(self, weights: Weights) -> int | None:
         """Return the number of variables that the weights are for; None if they serve any."""
         return None

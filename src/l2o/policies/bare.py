@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from l2o.methods import Step, StepMethod
+import numpy as np
+
+from l2o.methods import Runnable, Step, StepMethod
 from l2o.policies.architecture import Architecture
 from l2o.policies.weights import Weights
 
@@ -25,6 +27,9 @@ class Bare(StepMethod):
 
     network: Architecture
     weights: Weights
+
+    def starts(self, problems: Runnable) -> np.ndarray:
+        return self.network.starts(self.weights, problems.x0)
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need for problems of that dimension."""

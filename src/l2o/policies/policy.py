@@ -128,6 +128,9 @@ class Policy(StepMethod):
             raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
         self._network.check_dim(dim)
 
+    def starts(self, problems: Runnable) -> np.ndarray:
+        return self._network.starts(self._weights, problems.x0)
+
     def is_foreign(self, problems: Runnable) -> bool:
         learned, met = self._card.get("objective"), problems.objective_card
         return learned is not None and met is not None and learned != met

@@ -91,6 +91,10 @@ class QuasiNewton(Architecture):
         W[3, 0] = 3.0  # the newest pair nearly by DFP
         return {"W": W, "start": np.array([0.0, 0.25, 0.0, 1.0, -0.7])}
 
+    def with_prior(self, prior: PriorShape | None) -> QuasiNewton:
+        """Return the lean rule, one pair and no features, that begins with a prior; or without one the whole rule."""
+        return QuasiNewton() if prior is None else QuasiNewton(memory=1, features=False, prior=prior)
+
     def _from_prior(self, W: np.ndarray) -> Weights:
         """Return the constants by hand from a prior: where its scale is right, H is left alone; BFGS."""
         W[0, 2], W[1, :2], W[2, 0], W[3, 0], W[4, 0] = 0.6, (1.2, -0.9), -1.5, -6.0, 0.3

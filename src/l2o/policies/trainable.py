@@ -7,10 +7,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from l2o.policies.architecture import Architecture
+from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["Differentiable", "Examples", "Fit", "Imitable", "Parametrised"]
+__all__ = ["Differentiable", "Examples", "Expectant", "Fit", "Imitable", "Parametrised"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +143,11 @@ class Differentiable(Parametrised, Protocol):
         workers : int, map-like callable or executor
             Threads; the result does not depend on them.
         """
+
+
+@runtime_checkable
+class Expectant(Protocol):
+    """A kind of policy whose runs can begin with a prior of a family."""
+
+    def with_prior(self, prior: PriorShape | None) -> Architecture:
+        """Return the kind that begins with such a prior, or without any."""

@@ -30,6 +30,7 @@ from l2o.methods import (
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.solving.bounds import read_box
 from l2o.solving.options import for_differences, for_method
+from l2o.solving.starts import begun, gone_back
 from l2o.solving.target import doubt, target
 
 if TYPE_CHECKING:
@@ -116,8 +117,9 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
         solution = _solved(problem, chosen, stopping, box, None if callback is None else _Callback(callback))
     else:
+        untold, report = x0 is None and box is None, None if callback is None else _Callback(callback)
         with Watch() as watch:
-            solution = _solved(problem, chosen, stopping, box, None if callback is None else _Callback(callback), watch)
+            solution = _solved(problem, chosen, stopping, box, report, watch, untold)
     return _result(problem, chosen, solution, box)
 
 
@@ -245,7 +247,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any = None, bou
     chosen.check_problems(problems)
     stopping = _stopping(problems.dim, tol, options, chosen)
     with Watch() as watch:
-        task = _SolveTask(problems, chosen, stopping, box, watch)
+        task = _SolveTask(problems, chosen, stopping, box, watch, x0 is None and box is None)
         result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True, stop=watch))
     if result.outside_training is not None and chosen.is_foreign(problems):
         result.outside_training[:] = True
@@ -263,22 +265,24 @@ class _SolveTask:
     stopping: Stopping
     box: Box | None
     watch: Watch | None
+    untold: bool  # where to begin
 
     def __getitem__(self, rows: slice) -> _SolveTask:
         box = None if self.box is None else self.box[rows]
-        return _SolveTask(self.problems[rows], self.method, self.stopping, box, self.watch)
+        return _SolveTask(self.problems[rows], self.method, self.stopping, box, self.watch, self.untold)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
-        return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch)
+        return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, untold=self.untold)
 
 
 def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
-            watch: Watch | None = None) -> Solution:
-    """Minimise each problem, within its box if it has one."""
-    solution = method.solve(problems if watch is None else Watched(problems, watch), stopping, callback, box)
+            watch: Watch | None = None, untold: bool = False) -> Solution:
+    """Minimise each problem, within its box if it has one; `untold` ones begin where the method thinks best."""
+    run = begun(problems, method) if untold else problems
+    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
-    return solution
+    return solution if run is problems else gone_back(problems, solution, stopping)
 
 
 def _chosen(method: Any, dim: int) -> Method:

@@ -13,6 +13,7 @@ from l2o.base.typing import ArrayLike, Workers
 from l2o.baselines import resolve
 from l2o.methods import Method
 from l2o.problems import Problems, problems_with_starts
+from l2o.solving.starts import begun
 
 __all__ = ["Rollouts", "rollout"]
 
@@ -81,6 +82,8 @@ def rollout(problems: Problems, x0: ArrayLike | None = None, *, method: str | Me
     ((2, 6), [1, 2, 3, 4, 5, 6])
     """
     chosen, problems = resolve(method), problems_with_starts(problems, x0)
+    if x0 is None:
+        problems = begun(problems, chosen)
     chosen.check_problems(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
     return Rollouts(*map_rows(_RecordTask(problems, chosen, n_steps), len(problems), chosen.workers(workers),

@@ -126,7 +126,7 @@ def train(family: Family | Problems | Sequence[Problems], n_functions: int | Non
     task = Task(training, held_out, network, HORIZON, workers)
     found = Progress(task, clock, kept, **kept.state.get("progress", {}), show=progress)
     _run(trainers, found, init, branches["search"])
-    return Policy(network, found.weights, _card(family, found, trainers, rng, init))
+    return Policy(found.task.network, found.weights, _card(family, found, trainers, rng, init))
 
 
 def _trainers(trainer: Any) -> list[Trainer] | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from l2o.base.parallel import shown
 from l2o.methods import StepMethod
+from l2o.policies import Architecture
 from l2o.policies.bare import Bare
 from l2o.policies.weights import Weights
 from l2o.training.checkpoint import Checkpoint
@@ -126,6 +127,11 @@ class Progress:
         if self.weights and self.measure != judge.measure:
             self.score = self._score(self.weights)
         self.measure = judge.measure
+
+    def become(self, network: Architecture, weights: Weights, **facts: Any) -> float:
+        """Train another kind of policy from here on; what was best so far is forgotten. Offer its weights."""
+        self.task, self.weights = replace(self.task, network=network), {}
+        return self.offer(weights, **facts)
 
     def _score(self, weights: Weights) -> float:
         with self.clock("validation"):

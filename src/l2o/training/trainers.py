@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from l2o.policies import Architecture
+from l2o.training.curvature_regression import CurvatureRegression
 from l2o.training.evolution_strategy import EvolutionStrategy
 from l2o.training.guided_policy_search import GuidedPolicySearch
 from l2o.training.trainer import Trainer
@@ -10,7 +11,8 @@ from l2o.training.unrolled_gradient import UnrolledGradient
 
 __all__ = ["TRAINERS", "check", "fitting"]
 
-TRAINERS: tuple[type[Trainer], ...] = (GuidedPolicySearch, UnrolledGradient, EvolutionStrategy)
+TRAINERS: tuple[type[Trainer], ...] = (GuidedPolicySearch, UnrolledGradient, CurvatureRegression,
+                                       EvolutionStrategy)
 
 
 def fitting(network: Architecture, *, mixture: bool = False) -> list[type[Trainer]]:

@@ -1,0 +1,137 @@
+"""Families of real and simulated problems whose training and test members have different sources.
+
+Each entry of `FAMILIES` is a function of a number of training problems and a seed: (training, test). The test problems
+are the same for every seed.
+"""
+
+from itertools import combinations
+
+import numpy as np
+
+import l2o
+from l2o.families import Logistic, RobustRegression
+
+__all__ = ["FAMILIES", "decay"]
+
+
+@l2o.objective
+def decay(x, data, grad):
+    """Mean squared residuals of exp(x0) exp(-exp(x1) t) + x2, rows of data (t, y, sigma)."""
+    amplitude, rate = np.exp(x[0]), np.exp(x[1])
+    f = 0.0
+    grad[:] = 0.0
+    for t, y, sigma in data:
+        part = amplitude * np.exp(-rate * t)
+        residual = (part + x[2] - y) / sigma
+        weight = residual / sigma / len(data)
+        f += 0.5 * residual**2 / len(data)
+        grad[0] += weight * part
+        grad[1] -= weight * part * rate * t
+        grad[2] += weight
+    return f
+
+
+def _curve(rng, t, amplitude, rate, offset, sigma=0.05):
+    """Return a noisy decay, rows (t, y, sigma)."""
+    y = amplitude * np.exp(-rate * t) + offset + sigma * rng.standard_normal(len(t))
+    return np.column_stack([t, y, np.full(len(t), sigma)])
+
+
+def _decays(m, seed, grid):
+    """Train on curves of a broad law; test on an image of 30 x 30 pixels whose rates follow another one."""
+    rng, image = np.random.default_rng(1000 + seed), np.random.default_rng(1)
+    law = rng.standard_normal((m, 3)) * [0.4, 0.5, 0.3]
+    drawn = [_curve(rng, grid(rng), np.exp(a), np.exp(k), c) for a, k, c in law]
+    row, column = np.mgrid[:30, :30].reshape(2, -1) / 29
+    rates = np.exp(0.8 * np.sin(2 * np.pi * row) * np.cos(np.pi * column))
+    pixels = [_curve(image, grid(image), 1.0 + 0.5 * c, k, 0.1) for c, k in zip(column, rates)]
+    family = l2o.families.Custom(decay, dim=3)
+    return tuple(family.from_data(each, x0=[[np.log(max(v[0, 1] - v[-1, 1], 0.1)), 0.0, v[-1, 1]] for v in each])
+                 for each in (drawn, pixels))
+
+
+def _ragged(rng):
+    """Draw 10 to 40 times."""
+    return np.sort(np.append(0.0, rng.uniform(0.0, rng.uniform(2.0, 6.0), rng.integers(9, 40))))
+
+
+def _cancer():
+    """Return the standardised features (569, 30) and labels of scikit-learn's breast-cancer table."""
+    from sklearn.datasets import load_breast_cancer
+
+    table = load_breast_cancer()
+    return (table.data - table.data.mean(axis=0)) / table.data.std(axis=0), table.target
+
+
+def _one_design(m, seed, n_features, n_test):
+    """Some features explain others, above random quantiles: half of the others to train on, half to test on."""
+    Z, _ = _cancer()
+    order = np.random.default_rng(11).permutation(30)
+    X, others = Z[:, order[:n_features]], order[n_features:]
+
+    def outcomes(columns, n, rng):
+        which, share = rng.choice(columns, n), rng.uniform(0.1, 0.9, n)
+        y = [Z[:, column] > np.quantile(Z[:, column], q) for column, q in zip(which, share)]
+        return Logistic(n_features).from_data(np.repeat(X[None], n, axis=0), np.array(y, float))
+
+    return (outcomes(others[::2], m, np.random.default_rng(seed)),
+            outcomes(others[1::2], n_test, np.random.default_rng(77)))
+
+
+def _bootstrap(m, seed):
+    """Resamples of one regression."""
+    Z, target = _cancer()
+
+    def resamples(n, rng):
+        rows = rng.integers(len(Z), size=(n, len(Z)))
+        return Logistic().from_data(Z[:, [0, 1, 4]][rows], target[rows])
+
+    return resamples(m, np.random.default_rng(seed)), resamples(1000, np.random.default_rng(77))
+
+
+def _triples(m, seed):
+    """Regressions on triples of 15 features; test on triples of the other 15. Coordinates have no common meaning."""
+    Z, target = _cancer()
+    order = np.random.default_rng(100).permutation(30)
+
+    def regressions(features, n, rng):
+        chosen = np.array(list(combinations(features, 3)))
+        chosen = chosen[rng.permutation(len(chosen))[:n]]
+        return Logistic().from_data(Z.T[chosen].transpose(0, 2, 1), np.repeat(target[None], len(chosen), axis=0))
+
+    return (regressions(order[:15], m, np.random.default_rng(seed)),
+            regressions(order[15:], 455, np.random.default_rng(7)))
+
+
+def _windows(m, seed):
+    """Rolling robust regressions on real returns: industries before 1990; 18 sorted portfolios from 1990 on."""
+    from l2o.commands.real_data import factor_regressions
+
+    windows = factor_regressions()
+    names, first = np.unique(windows.portfolio, return_index=True)
+    industry = np.isin(windows.portfolio, names[np.argsort(first)][:12])
+    split = np.datetime64("1990-01")
+    past = np.flatnonzero(industry & (windows.last < split))
+    chosen = np.sort(np.random.default_rng(seed).permutation(past)[:m])
+    future = np.flatnonzero(~industry & (windows.first >= split))[::3]
+    return windows[chosen].residual_problems(), windows[future].residual_problems()
+
+
+def _drawn(family, m, seed):
+    """The paper's families, from zero."""
+    training, test = family.sample(m, rng=100 + seed), family.sample(500, rng=2)
+    return tuple(each.with_starts(np.zeros(each.x0.shape)) for each in (training, test))
+
+
+FAMILIES = {
+    "decays": lambda m, seed: _decays(m, seed, lambda rng: np.linspace(0.0, 4.0, 30)),
+    "decays, ragged": lambda m, seed: _decays(m, seed, _ragged),
+    "one design, d = 4": lambda m, seed: _one_design(m, seed, 3, 1000),
+    "one design, d = 10": lambda m, seed: _one_design(m, seed, 9, 400),
+    "one design, d = 20": lambda m, seed: _one_design(m, seed, 19, 400),
+    "bootstrap": _bootstrap,
+    "triples": _triples,
+    "rolling windows": _windows,
+    "logistic": lambda m, seed: _drawn(Logistic(), m, seed),
+    "robust": lambda m, seed: _drawn(RobustRegression(), m, seed),
+}

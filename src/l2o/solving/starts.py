@@ -1,0 +1,50 @@
+"""Starts: a method may know better than a problem where to begin, and must not do worse for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from l2o.baselines import LBFGS
+from l2o.methods import CONVERGED, OBJECTIVE_FAILED, Method, Solution, Stopping
+from l2o.problems import Problems
+
+__all__ = ["begun", "gone_back"]
+
+
+def begun(problems: Problems, method: Method) -> Problems:
+    """Return problems that were told no starts with those that the method prefers to their own."""
+    starts = method.starts(problems)
+    return problems if starts is problems.x0 else problems.with_starts(starts)
+
+
+def gone_back(problems: Problems, found: Solution, stopping: Stopping) -> Solution:
+    """Look at the problems' own starts where runs that began elsewhere have not converged.
+
+    L-BFGS goes on from the lower of the start and what was found, with the evaluations that are left; the lowest point
+    is returned, so that no run ends above the start that the user knows.
+
+    Parameters
+    ----------
+    problems : Problems
+        m problems with their own starts.
+    found : tuple of ndarray
+        The solution of runs from elsewhere.
+    stopping : Stopping
+        The limits of those runs.
+    """
+    x, fun, jac, nit, nfev, status, *rest = (part.copy() for part in found)
+    unfinished = (status != CONVERGED) & (status != OBJECTIVE_FAILED) & (nfev < stopping.maxfun)
+    for i in np.flatnonzero(unfinished).tolist():  # few; one by one, so that a row does not depend on others
+        own = problems[[i]]
+        value, slope, _ = own.evaluate(own.x0)
+        nfev[i] += 1
+        if value[0] < fun[i] or not np.isfinite(fun[i]):
+            x[i], fun[i], jac[i] = own.x0[0], value[0], slope[0]
+        if nfev[i] < stopping.maxfun:
+            left = replace(stopping, maxfun=stopping.maxfun - int(nfev[i]))
+            end, lowest, gradient, n_steps, taken, code = LBFGS().solve(own.with_starts(x[[i]]), left)
+            nit[i], nfev[i] = nit[i] + n_steps[0], nfev[i] + taken[0]
+            x[i], fun[i], jac[i], status[i] = end[0], lowest[0], gradient[0], code[0]
+    return x, fun, jac, nit, nfev, status, *rest

@@ -1,0 +1,110 @@
+"""CurvatureRegression: learn where a family's problems begin, their first step and their curvature, in closed form.
+
+What is learned, and what from, is in the room l2o.learning; docs/learning-a-family.md derives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.baselines import LBFGS
+from l2o.learning.choice import CLASSICAL, LEAST, choose, lowest, score
+from l2o.learning.engine import lowest_values
+from l2o.learning.labels import Labels
+from l2o.methods import StepMethod
+from l2o.policies import Architecture, QuasiNewton, load
+from l2o.policies.trainable import Expectant
+from l2o.policies.weights import Weights
+from l2o.training.progress import Clock, Progress
+from l2o.training.task import Task
+from l2o.training.trainer import Trainer
+
+__all__ = ["CurvatureRegression"]
+
+RULE = "the rule without a prior"
+
+
+@dataclass(frozen=True)
+class CurvatureRegression(Trainer):
+    """Learn a prior for the problems of a family by regression; about a second for 100 problems.
+
+    Each training problem is solved, and its minimiser and Hessian are what is predicted: from a common base point, from
+    the value and the gradient there. Some thirty priors of different kinds compete on problems that they were not
+    learned from, with L-BFGS and the rule without a prior; the simplest within 5 % of the best is learned from all.
+    It pays where the variables mean the same from problem to problem. Take `EvolutionStrategy` for families where they
+    do not, and after this one to adapt the constants of the rule.
+
+    Parameters
+    ----------
+    n_starts : int
+        Starts from which each training problem is solved; the lowest end counts.
+    """
+
+    asks: ClassVar[type] = Expectant
+    policy: ClassVar[type[Architecture]] = QuasiNewton
+
+    n_starts: int = 3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_starts", arguments.count("n_starts", self.n_starts))
+
+    def judge(self, task: Task, clock: Clock) -> Held:
+        """Return the validation functions, solved."""
+        with clock("labels"):
+            return Held.of(task, self.n_starts)
+
+    def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator) -> None:
+        """Learn a prior, and offer the rule that begins with it, or without one where none pays."""
+        task = progress.task
+        with progress.clock("labels"):
+            (functions,) = task.functions
+            labels = Labels.of(functions, self.n_starts, rng)
+        left_out = {"left_out": labels.left_out} if labels.left_out else {}
+        if len(labels) < LEAST:
+            others = f" ({labels.left_out})" if labels.left_out else ""
+            raise ValueError(f"{len(labels)} of {len(functions)} training functions have a minimum to learn from"
+                             f"{others}; expected at least {LEAST}")
+        with progress.clock("choice"):
+            choice = choose(labels, lowest_values, {RULE: load(QuasiNewton.shipped)})
+        facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores,
+                 "n_labels": len(labels), **left_out}
+        prior, kind = choice.prior, cast(Expectant, task.network)
+        network = kind.with_prior(None if prior is None else prior.shape)
+        if prior is None:
+            progress.become(network, load(QuasiNewton.shipped).weights, **facts)
+        else:
+            constants = network.initial(task.dim, rng)
+            progress.become(network, {**constants, **prior.weights()}, **facts)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Validation functions with their minima: a policy's score is the mean log ratio of evaluations to L-BFGS's."""
+
+    labels: Labels
+    rival: np.ndarray
+    measure = "mean log ratio of evaluations to those of L-BFGS, over tolerances of 1e-2, 1e-4, 1e-6 of the fall of f"
+
+    @classmethod
+    def of(cls, task: Task, n_starts: int) -> Held:
+        """Solve the validation functions."""
+        (functions,) = task.held_out
+        labels = Labels.of(functions, n_starts, np.random.default_rng(0))
+        if len(labels) == 0:
+            raise ValueError(f"none of the {len(functions)} validation functions has a minimum: {labels.left_out}; "
+                             "expected one that does")
+        return cls(labels, score(labels, lowest(labels.problems, LBFGS())))
+
+    def score(self, method: StepMethod) -> float:
+        """Return the score of a policy; it begins where it begins by itself."""
+        problems = self.labels.problems
+        runs = lowest(problems.with_starts(method.starts(problems)), method)
+        return float((score(self.labels, runs) - self.rival).mean())
+
+    def beside(self) -> dict[str, Any]:
+        """Return what L-BFGS scores, and which validation functions are not among these."""
+        return {CLASSICAL: 0.0, **({"left_out": self.labels.left_out} if self.labels.left_out else {})}
