@@ -51,6 +51,12 @@ KNOWN = ("It counts evaluations: where one takes less than two microseconds, or 
          "In long valleys it may need up to twice the evaluations of L-BFGS.")
 
 
+@cache
+def functions():
+    """Return the functions to train on and those to choose on, the same for all seeds."""
+    return bank(*TRAINING), bank(*VALIDATION)
+
+
 def train(seed, folder):
     """Return the rule of a seed, trained now unless it is in the folder."""
     path = folder / f"universal-{seed}.npz"
@@ -58,7 +64,8 @@ def train(seed, folder):
         return l2o.load(path)
     rule = QuasiNewton()
     by_hand = Policy(rule, rule.initial())
-    policy = l2o.train(bank(*TRAINING), validation=bank(*VALIDATION), rng=seed, init=by_hand, trainer=TRAINER)
+    training, validation = functions()
+    policy = l2o.train(training, validation=validation, rng=seed, init=by_hand, trainer=TRAINER)
     folder.mkdir(parents=True, exist_ok=True)
     policy.save(path)
     return policy
@@ -204,11 +211,11 @@ def family_training(seed):
 
 def ship(policies):
     """Write the best rule on the validation functions, with its card, into the package; return its seed."""
-    functions = Mixture.of("validation", bank(*VALIDATION), "evaluations", 40)
-    judged = {seed: functions.score(policy) for seed, policy in policies.items()}
+    judge = Mixture.of("validation", functions()[1], "evaluations", 40)
+    judged = {seed: judge.score(policy) for seed, policy in policies.items()}
     best = min(judged, key=judged.get)
     made = {"command": "make pretrained", "validation": {str(seed): value for seed, value in judged.items()},
-            "validation_measure": functions.measure,
+            "validation_measure": judge.measure,
             "laws": {name: {"functions_of_a_kind_and_dimension": n, "seed": seed} for name, (n, seed)
                      in (("training", TRAINING), ("validation", VALIDATION))},
             "fresh": {name: dict(zip(("ratio", "solved", "solved_by_lbfgsb"), on_family(name, policies[best])))
