@@ -23,9 +23,10 @@ class _Function:
         self.known: tuple[np.ndarray, Any] | None = None
 
     def __call__(self, x: np.ndarray) -> Any:
-        known, self.known = self.known, None
-        if known is not None and np.array_equal(known[0], x):
-            return known[1]
+        if self.known is not None:
+            known, self.known = self.known, None
+            if np.array_equal(known[0], x):
+                return known[1]
         self.calls += 1
         return self.fun(np.copy(x), *self.args)
 
@@ -63,10 +64,11 @@ def python_objective(fun: Callable[..., Any], x0: np.ndarray, args: tuple[object
                              "else pass jac=None (2-point differences) or a callable")
         return result[0], result[1]
 
+    if jac is True:
+        return PythonObjective(together, lambda: function.calls, x0)
+
     def begin(x: np.ndarray, limits: Limits) -> tuple[Source, int]:
         """Return the source for a run that starts at x, and how often it calls fun at a point."""
-        if jac is True:
-            return together, 1
         if callable(jac):
             return lambda z, _: (function(z), jac(np.copy(z), *args)), 1
         if jac is None and _is_pair(function.look(x), len(x)):
