@@ -23,7 +23,7 @@ STANDARD = [(name, dim) for name in FUNCTIONS for dim in (4, 12)]
 
 def solve(method, target, gtol=GTOL, maxiter=2000, maxfun=15000):
     """Return x, f, g, nit, nfev, status of the first run."""
-    return tuple(part[0] for part in method.solve(target, Stopping(gtol, maxiter, maxfun)))
+    return tuple(part[0] for part in method.solve(target, Stopping(gtol, maxiter, maxfun))[:6])
 
 
 def record(method, target, n_steps):

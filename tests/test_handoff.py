@@ -443,7 +443,7 @@ def test_exceptions_come_through_from_both_phases(at, creeping):
 @pytest.mark.parametrize("at", range(1, 13))
 def test_error_code_ends_both_phases_with_status_4_and_the_best_point(at, creeping):
     target = Compiled(lambda x: valley(x) if len(target.values) + 1 < at else -1, X0)
-    x, f, _, _, nfev, status = (part[0] for part in creeping.solve(target, Stopping(1e-12, 400, 15000)))
+    x, f, _, _, nfev, status = (part[0] for part in creeping.solve(target, Stopping(1e-12, 400, 15000))[:6])
     assert (status, nfev, len(target.values)) == (4, at, at)
     if at > 1:
         assert f == min(target.values)
@@ -455,7 +455,7 @@ def test_error_code_ends_both_phases_with_status_4_and_the_best_point(at, creepi
                          ids=["nan", "-inf", "slope", "code"])
 def test_value_that_is_not_finite_ends_the_learned_steps_and_not_the_run(at, bad, creeping):
     target = Compiled(lambda x: bad if len(target.values) + 1 == at else valley(x), X0)
-    x, f, _, _, nfev, status = (part[0] for part in creeping.solve(target, Stopping(GTOL, 400, 15000)))
+    x, f, _, _, nfev, status = (part[0] for part in creeping.solve(target, Stopping(GTOL, 400, 15000))[:6])
     assert status == 0
     assert np.abs(valley(x)[1]).max() <= GTOL
     assert f == valley(x)[0]

@@ -81,7 +81,8 @@ def along(points):
 def minimised(method, objective, x0, hessian=None, **stopping):
     """Return the solution of one run and the objective that counted."""
     batch = Compiled(objective, [x0], hessian)
-    return method.solve(batch, Stopping(**{"gtol": 1e-8, "maxiter": 100, "maxfun": 1000, **stopping})), batch
+    stopping = Stopping(**{"gtol": 1e-8, "maxiter": 100, "maxfun": 1000, **stopping})
+    return method.solve(batch, stopping)[:6], batch
 
 
 # -- what a policy is told -----------------------------------------------------------------------------
@@ -128,7 +129,7 @@ def test_iterations_of_a_kind_that_rejects_are_the_better_points():
     seen = []
     method = scripted(along(POINTS), handoff=REJECTING)
     problem = Compiled(square, [[3.0]])
-    x, fun, _, nit, nfev, status = method.solve(problem, Stopping(1e-8, 100, 5, False), lambda x, f: seen.append(x))
+    x, fun, _, nit, nfev, status = method.solve(problem, Stopping(1e-8, 100, 5, False), lambda x, f: seen.append(x))[:6]
     assert (x.tolist(), fun.tolist(), nit.tolist(), nfev.tolist(), status.tolist()) == ([[1.0]], [1.0], [2], [5], [1])
     assert seen == [[2.0], [1.0]]
 

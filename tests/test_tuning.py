@@ -5,6 +5,7 @@ import pytest
 
 import l2o
 from l2o.baselines import GradientDescent, Momentum
+from l2o.methods import Record
 from l2o.solving import tuning
 
 FAMILY = l2o.families.Logistic()
@@ -67,12 +68,12 @@ def test_tune_stops_widening_and_says_so(monkeypatch):
 
 def test_tune_counts_non_finite_as_infinite(problems):
     class Blowing(GradientDescent):
-        def record(self, problems, n_steps):
+        def record(self, problems, n_steps, out=None):
             x, fun, *rest = super().record(problems, n_steps)
             if self.step_size > 0.5:
                 fun = fun.copy()
                 fun[0, -1] = -np.inf if self.step_size > 2 else np.nan
-            return (x, fun, *rest)
+            return Record(x, fun, *rest)
 
     tuning.AXES[Blowing] = tuning.AXES[GradientDescent]
     try:

@@ -12,14 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
 
-__all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Solution", "Step", "StepMethod", "Stopping",
+__all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solution", "Step", "StepMethod", "Stopping",
            "simulation_room", "status_message"]
 
 CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in the kernels
@@ -105,10 +105,66 @@ class Box:
         return np.abs(np.where(held, 0.0, jac)).max(axis=1, initial=0.0)
 
 
-# x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), nfev (m, T+1), status (m,), evaluations (m, E)
-Record = tuple[np.ndarray, ...]
-# x (m, d), fun (m,), jac (m, d), nit (m,), nfev (m,), status (m,); of a policy that knows its limits, outside (m,)
-Solution = tuple[np.ndarray, ...]
+class Record(NamedTuple):
+    """What m runs of T steps were; a named tuple, as its columns are split and joined by rows.
+
+    Attributes
+    ----------
+    x, jac : ndarray, shape (m, T+1, d)
+        Locations and gradients; row 0 is the start.
+    fun : ndarray, shape (m, T+1)
+        Values.
+    nfev : ndarray of int, shape (m, T+1)
+        Evaluations made up to each row.
+    status : ndarray of int, shape (m,)
+        Why each run ended.
+    evaluations : ndarray, shape (m, E)
+        Values at all evaluated points in order; +inf where not finite, NaN after the last.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    nfev: np.ndarray
+    status: np.ndarray
+    evaluations: np.ndarray
+
+
+class Simulation(NamedTuple):
+    """Rows of m runs of T steps, as in `Record`, and why they ended."""
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    status: np.ndarray
+
+
+class Solution(NamedTuple):
+    """The best points of m minimisations.
+
+    Attributes
+    ----------
+    x, jac : ndarray, shape (m, d)
+        Points and their gradients.
+    fun : ndarray, shape (m,)
+        Their values.
+    nit, nfev : ndarray of int, shape (m,)
+        Iterations and evaluations.
+    status : ndarray of int, shape (m,)
+        Why each run ended.
+    outside : ndarray of bool, shape (m,), optional
+        Of a policy that knows its limits: whether it met what it did not meet in training.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    nit: np.ndarray
+    nfev: np.ndarray
+    status: np.ndarray
+    outside: np.ndarray | None = None
+
+
 Callback = Callable[[list[float], float], bool]
 
 
@@ -265,10 +321,10 @@ class Step:
         return _kernels.addresses(self.blocks, np.zeros(1, np.intp))
 
 
-def simulation_room(n_steps: int, dim: int, m: int) -> Record:
+def simulation_room(n_steps: int, dim: int, m: int) -> Simulation:
     """Return arrays for m simulated runs: x, fun, jac, status."""
     shape = m, n_steps + 1
-    return np.empty((*shape, dim)), np.empty(shape), np.empty((*shape, dim)), np.empty(m, np.intc)
+    return Simulation(np.empty((*shape, dim)), np.empty(shape), np.empty((*shape, dim)), np.empty(m, np.intc))
 
 
 class StepMethod(Method):
@@ -279,30 +335,30 @@ class StepMethod(Method):
         """Return what the kernels need for problems of that dimension."""
 
     def room(self, n_steps: int, dim: int, m: int) -> Record:
-        return _kernels.rollout.room(m, n_steps, dim)
+        return Record(*_kernels.rollout.room(m, n_steps, dim))
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         out = self.room(n_steps, problems.dim, len(problems)) if out is None else out
-        x, fun, jac, nfev, status, evaluations = out
-        self.simulate(problems, n_steps, None, (x, fun, jac, status), nfev, evaluations)
+        self.simulate(problems, n_steps, None, Simulation(out.x, out.fun, out.jac, out.status), out.nfev,
+                      out.evaluations)
         return out
 
     def for_runs(self, rows: slice) -> StepMethod:
         """Return the method for some runs of a batch: itself, unless each run has a step of its own."""
         return self
 
-    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None, out: Record | None = None,
-                 nfev: np.ndarray | None = None, evaluations: np.ndarray | None = None) -> Record:
-        """Return x (m, T+1, d), fun (m, T+1), jac (m, T+1, d), status (m,): `out`, if it is given.
+    def simulate(self, problems: Runnable, n_steps: int, noise: np.ndarray | None = None,
+                 out: Simulation | None = None, nfev: np.ndarray | None = None,
+                 evaluations: np.ndarray | None = None) -> Simulation:
+        """Take n_steps steps on each problem: in `out`, if it is given.
 
         noise (m, T, d) is added to the steps; nfev and evaluations (m, T+1) are filled, if they are given.
         """
         m, step = len(problems), self.step(problems.dim)
         out = simulation_room(n_steps, problems.dim, m) if out is None else out
-        x, fun, jac, status = out
-        x[:, 0] = problems.x0
+        out.x[:, 0] = problems.x0
         _kernels.rollout.rollout(problems.function, step.hessian(problems), problems.addresses(), step.native,
-                                 step.addresses(m), noise, x, fun, jac, status, nfev, evaluations)
+                                 step.addresses(m), noise, *out, nfev, evaluations)
         return out
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
@@ -314,4 +370,4 @@ class StepMethod(Method):
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping.gtol,
                                    stopping.maxiter, stopping.maxfun, callback, *solution, outside,
                                    *(() if box is None else (box.low, box.high)))
-        return solution if outside is None else (*solution, outside.view(np.bool_))
+        return Solution(*solution, outside=None if outside is None else outside.view(np.bool_))

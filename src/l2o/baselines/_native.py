@@ -27,7 +27,7 @@ class NativeMethod(Method):
         _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
                                   stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution,
                                   *(() if box is None else (box.low, box.high)))
-        return solution
+        return Solution(*solution)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         m, dim, kernel, addresses = len(problems), problems.dim, self.kernel(problems), problems.addresses()
@@ -43,4 +43,4 @@ class NativeMethod(Method):
         evaluations = np.full((m, count.max(initial=1)), np.nan)
         for row, made in zip(evaluations, values):
             row[: len(made)] = made
-        return x, fun, jac, nfev, status, evaluations
+        return Record(x, fun, jac, nfev, status, evaluations)

@@ -107,7 +107,7 @@ class ScipyMethod(Method):
         padded = np.full((m, max(map(len, evaluations), default=1)), np.nan)
         for i, values in enumerate(evaluations):
             padded[i, : len(values)] = values
-        return x, fun, jac, nfev, status, padded
+        return Record(x, fun, jac, nfev, status, padded)
 
     def _observe(self, objective: Any, x0: np.ndarray, n_steps: int) -> tuple[_Wrapper, list[tuple[int, int]], int]:
         """Return the wrapper, (row, evaluations so far) of each step, and the status."""
@@ -162,7 +162,7 @@ class ScipyMethod(Method):
                 status[i] = OBJECTIVE_FAILED
             elif status[i] != STOPPED and np.isfinite(fun[i]) and _slope(x[i], jac[i], own) <= stopping.gtol:
                 status[i] = CONVERGED
-        return x, fun, jac, nit, nfev, status
+        return Solution(x, fun, jac, nit, nfev, status)
 
     def _solve_one(self, wrapper: _Wrapper, x0: np.ndarray, stopping: Stopping,
                    callback: Callback | None, box: Box | None) -> tuple[int, int]:

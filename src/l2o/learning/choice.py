@@ -98,7 +98,7 @@ def _folds(labels: Labels) -> Iterator[tuple[Labels, Labels]]:
 
 def lowest(problems: Problems, method: Method) -> np.ndarray:
     """Return the lowest value of a method after each of its first evaluations, (m, MOST)."""
-    made = method.record(problems, MOST - 1)[5][:, :MOST]
+    made = method.record(problems, MOST - 1).evaluations[:, :MOST]
     made = np.pad(made, ((0, 0), (0, MOST - made.shape[1])), constant_values=np.inf)
     return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
 

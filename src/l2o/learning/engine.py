@@ -13,5 +13,5 @@ __all__ = ["lowest_values"]
 def lowest_values(problems: Problems, prior: Prior, most: int) -> np.ndarray:
     """Return the lowest value after each of the first `most` evaluations of runs from a prior, (m, most)."""
     runs = problems.with_starts(prior.base.of(problems.x0))
-    fun = prior.policy().record(runs, most - 1)[1]
+    fun = prior.policy().record(runs, most - 1).fun
     return np.minimum.accumulate(np.where(np.isfinite(fun), fun, np.inf), axis=1)

@@ -99,16 +99,16 @@ class Labels:
 
 def _lowest(problems: Problems, n_starts: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the lowest end points (m, d) of runs from several starts, their values, and evaluations in all."""
-    x, fun, _, _, nfev, _ = LBFGS().solve(problems, STOPPING)
-    fun = np.where(np.isfinite(fun), fun, np.inf)
+    found = LBFGS().solve(problems, STOPPING)
+    x, fun, nfev = found.x, np.where(np.isfinite(found.fun), found.fun, np.inf), found.nfev
     moved = (x - problems.x0)[np.isfinite(fun)]
     spread = np.sqrt((moved**2).mean(axis=0)) if len(moved) else np.ones(problems.dim)
     for _ in range(n_starts - 1):
         starts = problems.x0 + spread * rng.standard_normal(x.shape)
-        end, value, _, _, taken, _ = LBFGS().solve(problems.with_starts(starts), STOPPING)
-        lower = np.isfinite(value) & (value < fun)
-        x[lower], fun[lower] = end[lower], value[lower]
-        nfev = nfev + taken
+        found = LBFGS().solve(problems.with_starts(starts), STOPPING)
+        lower = np.isfinite(found.fun) & (found.fun < fun)
+        x[lower], fun[lower] = found.x[lower], found.fun[lower]
+        nfev = nfev + found.nfev
     return x, fun, nfev
 
 

@@ -15,7 +15,7 @@ from l2o.methods import Handoff, Step, StepMethod
 
 __all__ = ["Native"]
 
-CFUNCTION: type = ctypes.CFUNCTYPE(None).__mro__[1]  # of all functions of ctypes
+FUNCTIONS: Any = (ctypes.CFUNCTYPE(None).__mro__[1], ctypes.c_void_p)  # the first is the class of all of ctypes
 
 
 class Native(StepMethod):
@@ -83,7 +83,7 @@ def _address(name: str, given: Any) -> int:
     """Return the address of a compiled function."""
     function = getattr(given, "function", given)  # what a LowLevelCallable was made from
     address: Any = getattr(function, "address", function)  # a cfunc has its own
-    if isinstance(address, (CFUNCTION, ctypes.c_void_p)):
+    if isinstance(address, FUNCTIONS):
         address = ctypes.cast(address, ctypes.c_void_p).value
     if isinstance(address, bool) or not isinstance(address, (int, np.integer)) or address <= 0:
         raise TypeError(f"{name} is {given!r}; expected the address of a compiled function, a ctypes function, a cfunc "

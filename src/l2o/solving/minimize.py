@@ -125,8 +125,9 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
 
 def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -> OptimizeResult:
     """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
-    x, jac = solution[0][0], solution[2][0]
-    fun, nit, njev, status, *outside = (part.item() for part in solution if part.ndim == 1)
+    x, jac = solution.x[0], solution.jac[0]
+    fun, nit, njev, status = (part.item() for part in (solution.fun, solution.nit, solution.nfev, solution.status))
+    outside = None if solution.outside is None else solution.outside.item() or method.is_foreign(problem)
     message = status_message(status)
     python = isinstance(problem, PythonObjective)
     if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
@@ -140,7 +141,7 @@ def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -
         nfev = problem.n_calls
     return _optimize_result()(
         x=x, fun=fun, jac=jac, nit=nit, nfev=nfev, njev=njev, status=status, success=status == CONVERGED,
-        message=message, outside_training=(outside[0] or method.is_foreign(problem)) if outside else None)
+        message=message, outside_training=outside)
 
 
 @cache
@@ -272,7 +273,9 @@ class _SolveTask:
         return _SolveTask(self.problems[rows], self.method, self.stopping, box, self.watch, self.untold)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
-        return _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, untold=self.untold)
+        found = _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch,
+                        untold=self.untold)
+        return tuple(column for column in found if column is not None)
 
 
 def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,

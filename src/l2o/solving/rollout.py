@@ -11,7 +11,7 @@ from l2o.base import arguments
 from l2o.base.parallel import map_rows
 from l2o.base.typing import ArrayLike, Workers
 from l2o.baselines import resolve
-from l2o.methods import Method
+from l2o.methods import Method, Record
 from l2o.problems import Problems, problems_with_starts
 from l2o.solving.starts import begun
 
@@ -99,5 +99,5 @@ class _RecordTask:
     def __getitem__(self, rows: slice) -> _RecordTask:
         return _RecordTask(self.problems[rows], self.method, self.n_steps)
 
-    def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
-        return self.method.record(self.problems, self.n_steps, *out)
+    def __call__(self, out: Any = None) -> Record:
+        return self.method.record(self.problems, self.n_steps, None if out is None else Record(*out))

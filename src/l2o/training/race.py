@@ -149,7 +149,7 @@ class Curve:
 
     def scores(self, method: StepMethod) -> np.ndarray:
         """Return the method's score on each function, (m,)."""
-        fun = method.simulate(self.problems, self.horizon)[1][:, 1:]
+        fun = method.simulate(self.problems, self.horizon).fun[:, 1:]
         return np.where(np.isfinite(fun), fun - self.f_star[:, None], np.inf).mean(axis=1)
 
 

@@ -43,7 +43,7 @@ class Yardstick:
     def of(cls, problems: Problems, momentum: Momentum, n_steps: int = SETTLED) -> Yardstick:
         """Find the lowest values from the end points of tuned momentum."""
         runs = momentum.simulate(problems, n_steps)
-        return cls(problems, best_known(problems, runs[0][:, [0, -1]]), momentum)
+        return cls(problems, best_known(problems, runs.x[:, [0, -1]]), momentum)
 
     def gaps(self, method: StepMethod, n_steps: int, workers: Any) -> np.ndarray:
         """Return f - f_star along runs of the method, (m, n_steps + 1), +inf where not finite."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from l2o.base.parallel import map_rows
-from l2o.methods import StepMethod, simulation_room
+from l2o.methods import Simulation, StepMethod, simulation_room
 from l2o.policies.trainable import Parametrised
 from l2o.problems import Problems
 
@@ -124,8 +124,8 @@ class _Simulation:
         noise = None if self.noise is None else self.noise[rows]
         return _Simulation(self.method.for_runs(rows), self.problems[rows], self.n_steps, noise)
 
-    def __call__(self, *out: Any) -> tuple[np.ndarray, ...]:
-        return self.method.simulate(self.problems, self.n_steps, self.noise, *out)
+    def __call__(self, out: Any = None) -> Simulation:
+        return self.method.simulate(self.problems, self.n_steps, self.noise, None if out is None else Simulation(*out))
 
 
 def simulate(method: StepMethod, problems: Problems, n_steps: int, *, noise: np.ndarray | None = None,
