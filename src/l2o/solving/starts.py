@@ -29,12 +29,12 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping) -> Soluti
     ----------
     problems : Problems
         m problems with their own starts.
-    found : tuple of ndarray
+    found : Solution
         The solution of runs from elsewhere.
     stopping : Stopping
         The limits of those runs.
     """
-    x, fun, jac, nit, nfev, status, *rest = (part.copy() for part in found)
+    x, fun, jac, nit, nfev, status = (part.copy() for part in found[:6])
     unfinished = (status != CONVERGED) & (status != OBJECTIVE_FAILED) & (nfev < stopping.maxfun)
     for i in np.flatnonzero(unfinished).tolist():  # few; one by one, so that a row does not depend on others
         own = problems[[i]]
@@ -44,7 +44,7 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping) -> Soluti
             x[i], fun[i], jac[i] = own.x0[0], value[0], slope[0]
         if nfev[i] < stopping.maxfun:
             left = replace(stopping, maxfun=stopping.maxfun - int(nfev[i]))
-            end, lowest, gradient, n_steps, taken, code = LBFGS().solve(own.with_starts(x[[i]]), left)
-            nit[i], nfev[i] = nit[i] + n_steps[0], nfev[i] + taken[0]
-            x[i], fun[i], jac[i], status[i] = end[0], lowest[0], gradient[0], code[0]
-    return x, fun, jac, nit, nfev, status, *rest
+            last = LBFGS().solve(own.with_starts(x[[i]]), left)
+            nit[i], nfev[i] = nit[i] + last.nit[0], nfev[i] + last.nfev[0]
+            x[i], fun[i], jac[i], status[i] = last.x[0], last.fun[0], last.jac[0], last.status[0]
+    return Solution(x, fun, jac, nit, nfev, status, found.outside)
