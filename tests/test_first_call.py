@@ -44,7 +44,11 @@ def test_function_and_start_are_enough(problems):
         np.testing.assert_allclose(result.x, MINIMUM, atol=1e-4)
     named = l2o.minimize_many(problems, method="lbfgs")
     np.testing.assert_array_equal(l2o.minimize_many(problems).x, named.x)
-    assert l2o.minimize(problems[0]).fun == named.fun[0]
+    rule = l2o.minimize(problems[0], method=l2o.load("universal"))
+    np.testing.assert_array_equal(l2o.minimize(problems[0]).x, rule.x)
+    far = l2o.minimize(lambda x: (x @ x, 2 * x), np.ones(201))  # beyond the rule's dimensions
+    assert far.success
+    assert far.nfev == l2o.minimize(lambda x: (x @ x, 2 * x), np.ones(201), method="lbfgs").nfev
 
 
 def test_pair_is_seen_at_the_first_evaluation_without_a_further_call():
@@ -209,7 +213,7 @@ def test_scipy_options_are_understood(problems):
             assert short.nit == least
         assert l2o.minimize(value, START, options={"maxfev": 7}).nfev <= 7
     with pytest.raises(ValueError, match="memory is 0"):
-        l2o.minimize(value, START, options={"maxcor": 0})
+        l2o.minimize(value, START, method="lbfgs", options={"maxcor": 0})
 
 
 @pytest.mark.parametrize(("name", "answer"), [("xatol", "use xtol"), ("fatol", "use ftol"), ("maxls", "limits and"),

@@ -81,7 +81,7 @@ class Minimal(Executor):
 class Failing(LBFGS):
     """A method with a mistake."""
 
-    def solve(self, problems, stopping, callback=None):
+    def solve(self, problems, stopping, callback=None, box=None):
         raise KeyError("mine")
 
 

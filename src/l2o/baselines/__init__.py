@@ -1,5 +1,7 @@
 """Hand-written optimizers to compare with: one file each, named here."""
 
+from functools import cache
+
 from l2o.baselines.conjugate_gradient import ConjugateGradient
 from l2o.baselines.gradient_descent import GradientDescent
 from l2o.baselines.lbfgs import LBFGS
@@ -7,6 +9,8 @@ from l2o.baselines.momentum import Momentum
 from l2o.baselines.newton import Newton
 from l2o.baselines.scipy_lbfgs import ScipyLBFGS
 from l2o.methods import Method
+from l2o.policies import load
+from l2o.policies.quasi_newton import MOST_VARIABLES
 
 BASELINES = {"gradient-descent": GradientDescent, "momentum": Momentum, "cg": ConjugateGradient, "lbfgs": LBFGS,
              "newton": Newton, "scipy-lbfgs": ScipyLBFGS}
@@ -25,8 +29,16 @@ NEAREST = {  # and what to take for those that are not here
 
 
 def default_method(dim: int) -> Method:
-    """Return the method for problems of dim variables where none is named."""
-    return LBFGS()
+    """Return the method for one problem of dim variables where none is named.
+
+    It is the learned rule, which is read once; L-BFGS where the matrix of the rule would be too large for a step.
+    """
+    return _rule() if dim <= MOST_VARIABLES else LBFGS()
+
+
+@cache
+def _rule() -> Method:
+    return load("universal")
 
 
 def resolve(method: object) -> Method:

@@ -58,9 +58,9 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
         Starting point. An `Objective` has its own, which is the default.
     args : tuple
         Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
-    method : str, Policy or baseline
-        The method: "lbfgs" (the default; SciPy's "L-BFGS-B" is it, too), "gradient-descent", "momentum", "cg",
-        "newton" (for objectives with a Hessian), "scipy-lbfgs", a `Policy`, or a baseline object.
+    method : str, Policy or baseline, optional
+        By default the learned rule, ``l2o.load("universal")``, and L-BFGS above 200 variables. A name: "lbfgs" (SciPy's
+        "L-BFGS-B", too), "gradient-descent", "momentum", "cg", "newton" (needs a Hessian), "scipy-lbfgs"; or an object.
     jac : bool, str or callable, optional
         None: as fun returns at the start, a pair of value and gradient, or a value. True: a pair. A callable: ``jac(x,
         *args)`` is the gradient. "2-point", which False is, too, and "3-point": differences in the bounds, counted in
@@ -108,18 +108,18 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
     """
     options, differences = for_differences(options, np.size(x0))
     problem = target(fun, x0, args, jac, differences)
-    chosen, options = for_method(_chosen(method, problem.dim), options)
+    chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
     stopping = _stopping(problem.dim, tol, options, chosen)
+    report = None if callback is None else _Callback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
-        solution = _solved(problem, chosen, stopping, box, None if callback is None else _Callback(callback))
+        solution = _solved(problem, chosen, stopping, box, report)
     else:
-        untold, report = x0 is None and box is None, None if callback is None else _Callback(callback)
         with Watch() as watch:
-            solution = _solved(problem, chosen, stopping, box, report, watch, untold)
+            solution = _solved(problem, chosen, stopping, box, report, watch, x0 is None and box is None)
     return _result(problem, chosen, solution, box)
 
 
@@ -206,8 +206,8 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any = None, bou
         m problems of dimension d.
     x0 : array_like, shape (m, d), optional
         Starting points; by default those of the problems.
-    method : str, Policy or baseline
-        As in `minimize`.
+    method : str, Policy or baseline, optional
+        As in `minimize`, but "lbfgs" by default.
     bounds, fixed
         As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has others for each problem.
     workers : int, map-like callable or executor
@@ -242,7 +242,7 @@ def minimize_many(problems: Problems, x0: Any = None, *, method: Any = None, bou
     ((100, 4), True)
     """
     problems = problems_with_starts(problems, x0)
-    chosen, options = for_method(_chosen(method, problems.dim), options)
+    chosen, options = for_method(resolve("lbfgs" if method is None else method), options)
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
@@ -286,11 +286,6 @@ def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, 
     if watch is not None:
         watch.check()
     return solution if run is problems else gone_back(problems, solution, stopping)
-
-
-def _chosen(method: Any, dim: int) -> Method:
-    """Return the method that is meant for problems of dim variables."""
-    return default_method(dim) if method is None else resolve(method)
 
 
 class _Callback:
