@@ -332,7 +332,7 @@ class StepMethod(Method):
 
     @abstractmethod
     def step(self, dim: int) -> Step:
-        """Return what the kernels need for problems of that dimension."""
+        """Return the policy as the kernels see it, for problems of that dimension."""
 
     def room(self, n_steps: int, dim: int, m: int) -> Record:
         return Record(*_kernels.rollout.room(m, n_steps, dim))

@@ -29,5 +29,5 @@ class GradientDescent(StepMethod):
         arguments.number("step_size", self.step_size, exclusive=True)
 
     def step(self, dim: int) -> Step:
-        """Return what the kernels need: momentum without memory."""
+        """Return the step: that of momentum with decay 0."""
         return Step(_kernels.linear.MOMENTUM, np.array([[self.step_size, 0.0]]), 1, dim)

@@ -41,5 +41,5 @@ class LBFGS(NativeMethod):
         arguments.count("memory", self.memory, most=MOST_PAIRS)
 
     def kernel(self, problems: Runnable) -> tuple[int, int]:
-        """Return what the kernels need."""
+        """Return the descent method, and its setting: how many pairs it keeps."""
         return _kernels.lbfgs.METHOD, self.memory

@@ -38,5 +38,5 @@ class Momentum(StepMethod):
             raise ValueError(f"decay is {self.decay}; expected a number in [0, 1)")
 
     def step(self, dim: int) -> Step:
-        """Return what the kernels need."""
+        """Return the step: its block is step size and decay, its state the velocity."""
         return Step(_kernels.linear.MOMENTUM, np.array([[self.step_size, self.decay]]), 1, dim)

@@ -28,7 +28,7 @@ class Newton(NativeMethod):
         self.kernel(problems)
 
     def kernel(self, problems: Any) -> tuple[int, int]:
-        """Return what the kernels need."""
+        """Return the descent method, and the Hessian that it takes as its setting."""
         if problems.hessian_function is None:
             raise ValueError("method is 'newton', which needs a Hessian; this objective offers none")
         return _kernels.newton.METHOD, problems.hessian_function

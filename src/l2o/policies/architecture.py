@@ -59,7 +59,7 @@ class Architecture(ABC):
 
     @abstractmethod
     def step(self, weights: Weights, dim: int) -> Step:
-        """Return what the kernels need to run the policy on problems of that dimension."""
+        """Return the policy as the kernels see it, for problems of that dimension."""
 
     @property
     def one_dimension(self) -> bool:

@@ -136,7 +136,7 @@ class Policy(StepMethod):
         return learned is not None and met is not None and learned != met
 
     def step(self, dim: int) -> Step:
-        """Return what the kernels need; of a shipped policy, where the card says so for dimensions not trained on."""
+        """Return the policy as the kernels see it: where the card says so, a shipped one for dimensions not met in training."""
         if dim not in self._steps:
             self.check_dim(dim)
             own = self._elsewhere is None or dim in self._card["training"]["dimensions"]

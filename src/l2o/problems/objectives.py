@@ -290,7 +290,7 @@ def is_compiled(given: object) -> bool:
 
 
 def kernel_of(given: object) -> Kernel:
-    """Return what the kernels need of a compiled objective.
+    """Return the kernel of a compiled objective: its name and the address of its function.
 
     Raises
     ------

@@ -41,7 +41,7 @@ class Controllers(StepMethod):
     index: np.ndarray
 
     def step(self, dim: int) -> Step:
-        """Return what the kernels need."""
+        """Return the step: each run has the gains of its function, K_t and k_t, in a block."""
         m, T = self.k.shape[:2]
         header = np.broadcast_to([float(T), self.layout.history, self.layout.kept], (m, 3))
         blocks = np.concatenate([header, self.K.reshape(m, -1), self.k.reshape(m, -1)], axis=1)

@@ -1,4 +1,5 @@
-# The trampoline: a Python callable behind the C ABI of an objective. The only code that takes the GIL.
+# The trampoline: a Python callable behind the C ABI of an objective. It takes the GIL for each evaluation; so do a
+# callback after each step (_descent.pyx) and a watch that looks for Ctrl-C (_watch.pyx), and nothing else.
 from cpython.ref cimport PyObject
 from libc.stdint cimport intptr_t
 
