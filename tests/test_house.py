@@ -2,8 +2,11 @@
 
 import ast
 import graphlib
+import importlib
 import inspect
+import operator
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -155,22 +158,96 @@ def test_public_list_has_no_double_and_no_surprise():
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", l2o.__version__)
 
 
+def functions(tree):
+    """Return the functions of a file, inner ones and methods, too."""
+    return [node for node in ast.walk(tree) if isinstance(node, FUNCTION)]
+
+
+def length(node):
+    """Return the lines of a function without those of its docstring."""
+    docstring = node.body[0] if ast.get_docstring(node) else None
+    return node.end_lineno - node.lineno + 1 - (docstring.end_lineno - docstring.lineno + 1 if docstring else 0)
+
+
 @pytest.mark.parametrize("path", MODULES)
 def test_module_is_small_and_says_what_it_is(path):
     assert len((SOURCE / path).read_text(encoding="utf-8").splitlines()) <= 400
     assert ast.get_docstring(MODULES[path])
-    for node in ast.walk(MODULES[path]):
-        if isinstance(node, FUNCTION):
-            length = node.end_lineno - node.lineno + 1
-            assert length <= 80, f"{path}:{node.lineno} {node.name} has {length} lines"
+    for node in functions(MODULES[path]):
+        assert length(node) <= (80 if names(path) == "_kernels" else 60), f"{path}:{node.lineno} {node.name}"
+
+
+def test_most_modules_and_functions_are_short():
+    """Docstrings count here."""
+    lines = [len((SOURCE / path).read_text(encoding="utf-8").splitlines()) for path in MODULES]
+    assert statistics.median(lines) <= 200
+    ends = sorted(node.end_lineno - node.lineno + 1 for tree in MODULES.values() for node in functions(tree))
+    assert ends[int(0.9 * len(ends))] <= 35
+
+
+LONGER = {"_descent.pyx": 360, "_minimize.pyx": 360}  # to be parted
 
 
 @pytest.mark.parametrize("path", NATIVE, ids=lambda path: path.name)
 def test_kernel_is_small(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
+    assert len(text.splitlines()) <= LONGER.get(path.name, 300)
     for function in re.split(r"^(?=c?def )", text, flags=re.M)[1:]:
         assert len(function.splitlines()) <= 80, function.splitlines()[0]
+
+
+def public(tree):
+    """Yield (name, node) of the functions and classes of a file, and of the methods of its classes."""
+    for node in tree.body:
+        if isinstance(node, (*FUNCTION, ast.ClassDef)) and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from ((f"{node.name}.{name}", inner) for name, inner in public(node))
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_public_definition_is_documented(path):
+    """What overrides a documented method has its docstring."""
+    module = importlib.import_module(".".join(["l2o", *Path(path).with_suffix("").parts]).removesuffix(".__init__"))
+    for name, _ in public(MODULES[path]):
+        assert inspect.getdoc(operator.attrgetter(name)(module)), name
+
+
+ENTRY_POINTS = {name for name in l2o.__all__ if inspect.isfunction(getattr(l2o, name))} | {"Method.__call__"}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if names(path) != "_kernels"])
+def test_parameters_are_few(path):
+    """8 at most; an entry point has 14 at most, and after the third they have names."""
+    methods = [(f"{each.name}.{node.name}", node) for each in MODULES[path].body if isinstance(each, ast.ClassDef)
+               for node in each.body if isinstance(node, FUNCTION)]
+    named = {node: name for name, node in methods}
+    for node in functions(MODULES[path]):
+        name = named.get(node, node.name)
+        positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args) if each.arg not in ("self", "cls")]
+        count = len(positional) + len(node.args.kwonlyargs)
+        if name in ENTRY_POINTS:
+            assert count <= 14, f"{path}:{node.lineno} {name} has {count} parameters"
+            assert len(positional) <= 3, f"{path}:{node.lineno} {name} takes {positional} by position"
+        else:
+            assert count <= 8, f"{path}:{node.lineno} {name} has {count} parameters"
+
+
+def annotations(node):
+    """Return the annotations of a function, or of the attributes of a class."""
+    if isinstance(node, ast.ClassDef):
+        return [each.annotation for each in node.body if isinstance(each, ast.AnnAssign)]
+    given = node.args
+    each = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    return [annotation for annotation in (*(one.annotation for one in each if one), node.returns) if annotation]
+
+
+def test_any_is_rare():
+    """In annotations of public names; most of what is left are records that JSON holds."""
+    vague = [f"{path}:{node.lineno} {name}" for path, tree in MODULES.items() for name, node in public(tree)
+             for annotation in annotations(node)
+             if any(isinstance(part, ast.Name) and part.id == "Any" for part in ast.walk(annotation))]
+    assert len(vague) <= 60, vague
 
 
 @pytest.mark.parametrize("path", MODULES)

@@ -12,12 +12,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
+from l2o.base.runnable import Runnable
+from l2o.base.typing import ArrayLike, Workers
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 __all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solution", "Step", "StepMethod", "Stopping",
            "simulation_room", "status_message"]
@@ -37,29 +42,6 @@ _MESSAGES = {
 def status_message(status: int) -> str:
     """Say in a sentence why a run ended."""
     return _MESSAGES[int(status)]
-
-
-class Runnable(Protocol):
-    """What the kernels can run: `Problems`, or a Python callable as a batch of one."""
-
-    @property
-    def x0(self) -> np.ndarray: ...
-
-    def __len__(self) -> int: ...
-
-    @property
-    def dim(self) -> int: ...
-
-    @property
-    def function(self) -> int: ...
-
-    @property
-    def hessian_function(self) -> int | None: ...
-
-    @property
-    def objective_card(self) -> dict[str, Any] | None: ...
-
-    def addresses(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -179,11 +161,11 @@ class Method(ABC):
         """Return arrays for a record of m runs; None where its size is known only afterwards."""
 
     @abstractmethod
-    def record(self, problems: Any, n_steps: int, out: Record | None = None) -> Record:
+    def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         """Take n_steps accepted steps on each problem and record them, in `out` if `room` gave it."""
 
     @abstractmethod
-    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None,
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         """Minimise each problem, within its box; the best point seen is what is returned."""
 
@@ -195,7 +177,7 @@ class Method(ABC):
         """Return whether the method was trained on another objective than theirs, as far as is known."""
         return False
 
-    def workers(self, workers: Any) -> Any:
+    def workers(self, workers: Workers) -> Workers:
         """Return the workers that a batch may be spread over."""
         return workers
 
@@ -206,9 +188,10 @@ class Method(ABC):
         """Raise ValueError if these problems are not for this method."""
         self.check_dim(problems.dim)
 
-    def __call__(self, fun: Any, x0: Any, args: tuple[Any, ...] = (), *, jac: Any = None, hess: Any = None,
-                 hessp: Any = None, bounds: Any = None, constraints: Any = (), callback: Any = None,
-                 **options: Any) -> Any:
+    def __call__(self, fun: Callable[..., object], x0: ArrayLike, args: tuple[object, ...] = (), *,
+                 jac: object = None, hess: object = None, hessp: object = None, bounds: object = None,
+                 constraints: object = (), callback: Callable[..., object] | None = None,
+                 **options: Any) -> OptimizeResult:
         """Minimise a function: the signature that `scipy.optimize.minimize` calls a custom method with."""
         if constraints is not None and len(np.atleast_1d(np.asarray(constraints, object))):
             raise ValueError("constraints are not supported; expected none")

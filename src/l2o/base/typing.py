@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["ArrayLike", "Executor", "File", "Flag", "Seed", "Workers"]
+__all__ = ["ArrayLike", "Card", "Executor", "File", "Flag", "Pairs", "Seed", "Workers"]
 
 
 class Executor(Protocol):
@@ -29,6 +29,8 @@ class Flag(Protocol):
         """Whether it is set."""
 
 
+Card: TypeAlias = dict[str, Any]  # what a policy file says of something, in types of JSON
 File: TypeAlias = str | PathLike[str]
+Pairs: TypeAlias = Iterable[Iterable[float | None]]  # bounds, None for no bound
 Seed: TypeAlias = int | np.integer | np.random.SeedSequence | np.random.Generator | None
 Workers: TypeAlias = int | np.integer | Executor | Callable[..., Iterable[Any]]

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from l2o.base.parallel import resolve_workers
+from l2o.base.runnable import Runnable
+from l2o.base.typing import Workers
 from l2o.methods import (
     CONVERGED,
     LIMIT,
@@ -90,7 +92,7 @@ class ScipyMethod(Method):
     def options(self, stopping: Stopping | None) -> dict[str, Any]:
         """Return SciPy's options; None asks for no tolerance at all."""
 
-    def record(self, problems: Any, n_steps: int, out: Record | None = None) -> Record:
+    def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         m, dim = len(problems), problems.dim
         x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
         nfev, status = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc)
@@ -141,11 +143,11 @@ class ScipyMethod(Method):
             return minimize(fun, x0, jac=True, method=self.scipy_name, bounds=bounds, options=options,
                             callback=callback)
 
-    def workers(self, workers: Any) -> Any:
+    def workers(self, workers: Workers) -> Workers:
         """Return one worker for any number of threads: SciPy holds the GIL, and CG changes the warning filters."""
         return 1 if isinstance(resolve_workers(workers), int) else workers
 
-    def solve(self, problems: Any, stopping: Stopping, callback: Callback | None = None,
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         m = len(problems)
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)

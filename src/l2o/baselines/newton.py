@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from l2o import _kernels
+from l2o.base.runnable import Runnable
 from l2o.baselines._native import NativeMethod
 
 __all__ = ["Newton"]
@@ -23,11 +23,11 @@ class Newton(NativeMethod):
     Nocedal and Wright, *Numerical Optimization*, 2006, section 3.4.
     """
 
-    def check_problems(self, problems: Any) -> None:
+    def check_problems(self, problems: Runnable) -> None:
         """Raise ValueError if the objective offers no Hessian."""
         self.kernel(problems)
 
-    def kernel(self, problems: Any) -> tuple[int, int]:
+    def kernel(self, problems: Runnable) -> tuple[int, int]:
         """Return the descent method, and the Hessian that it takes as its setting."""
         if problems.hessian_function is None:
             raise ValueError("method is 'newton', which needs a Hessian; this objective offers none")

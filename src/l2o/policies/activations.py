@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ class Activation:
     """
 
     value: Callable[[np.ndarray], np.ndarray]
-    pull: Callable[[np.ndarray, Any], np.ndarray]
+    pull: Callable[[np.ndarray, np.ndarray | float], np.ndarray]
 
 
 ACTIVATIONS = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import Card
 from l2o.methods import Handoff, Step
 from l2o.policies.weights import Weights
 
@@ -96,11 +97,11 @@ class Architecture(ABC):
         self.check(result)
         return result
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Return the kind and the settings as a record that JSON holds."""
         return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
-    def from_card(cls, card: dict[str, Any]) -> Architecture:
+    def from_card(cls, card: Card) -> Architecture:
         """Return what `card` describes."""
         return cls(**{name: value for name, value in card.items() if name != "kind"})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from l2o.base.typing import Card
 from l2o.policies.architecture import Architecture
 from l2o.policies.mlp import MLP
 from l2o.policies.quasi_newton import QuasiNewton
@@ -13,7 +12,7 @@ __all__ = ["ARCHITECTURES", "architecture"]
 ARCHITECTURES: dict[str, type[Architecture]] = {each.kind: each for each in (MLP, QuasiNewton)}
 
 
-def architecture(card: dict[str, Any]) -> Architecture:
+def architecture(card: Card) -> Architecture:
     """Return the kind of policy and its settings that a card's record describes.
 
     Raises

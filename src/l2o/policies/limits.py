@@ -7,9 +7,10 @@ not seen at once, but it decides what a step leads to.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
+
+from l2o.base.typing import Card
 
 __all__ = ["Limits"]
 
@@ -53,12 +54,12 @@ class Limits:
         return cls(fun.shape[1] - 1, (float(start.min()), float(size.max())),
                    (float(change.min()), float(change.max())), (float(curvature.min()), float(curvature.max())))
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Return the limits as a record that JSON holds."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_card(cls, card: dict[str, Any]) -> Limits | None:
+    def from_card(cls, card: Card) -> Limits | None:
         """Return the limits that a card has; None for the horizon alone, all that older files have."""
         given = dict(card)
         if "gradient" not in given:

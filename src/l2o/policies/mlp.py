@@ -13,12 +13,13 @@ With observation o = [objective changes (H), gradients (H d)], newest first:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
+from l2o.base.typing import Card, Workers
 from l2o.methods import Step
 from l2o.policies.activations import ACTIVATIONS, Activation
 from l2o.policies.architecture import Architecture
@@ -257,7 +258,7 @@ class MLP(Architecture):
         return Batches(examples, Trained.of(weights, examples.features.dtype), self.activation)
 
     def cost_gradient(self, weights: Weights, problems: Problems, cost_weights: np.ndarray, turns: np.ndarray,
-                      workers: Any = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                      workers: Workers = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the costs of rollouts, which are usable, and the gradient: see mlp_unrolled.py."""
         from l2o.policies import mlp_unrolled  # it compiles with Numba, which minimising does without
 
@@ -267,12 +268,12 @@ class MLP(Architecture):
 
     # -- the card -------------------------------------------------------------------------------------
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Return the settings as a record that JSON holds; a step without bound has null."""
         return {**super().card(), "max_step": None if np.isinf(self.max_step) else self.max_step}
 
     @classmethod
-    def from_card(cls, card: dict[str, Any]) -> MLP:
+    def from_card(cls, card: Card) -> MLP:
         """Return the network that `card` describes."""
         settings = {key: value for key, value in card.items() if key != "kind"}
         if settings.get("max_step") is None:

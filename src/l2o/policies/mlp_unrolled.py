@@ -21,6 +21,7 @@ from l2o import _kernels
 from l2o._kernels.training import unrolled
 from l2o._kernels.training.unrolled import BLOCK
 from l2o.base.parallel import map_rows
+from l2o.base.typing import Workers
 from l2o.policies.activations import ACTIVATIONS
 from l2o.policies.mlp_regression import Trained
 from l2o.problems import Problems
@@ -36,22 +37,28 @@ class Network(Protocol):
     """The settings of `MLP`, which see."""
 
     @property
-    def history(self) -> int: ...
+    def history(self) -> int:
+        """Entries of the history that it sees."""
 
     @property
-    def activation(self) -> str: ...
+    def activation(self) -> str:
+        """Name of the activation."""
 
     @property
-    def inputs(self) -> str: ...
+    def inputs(self) -> str:
+        """What the network sees: "raw", "linear" or "scaled"."""
 
     @property
-    def newest_gradient(self) -> bool: ...
+    def newest_gradient(self) -> bool:
+        """Whether the newest gradient is among the inputs."""
 
     @property
-    def max_step(self) -> float: ...
+    def max_step(self) -> float:
+        """Longest step."""
 
     @property
-    def scale_floor(self) -> float: ...
+    def scale_floor(self) -> float:
+        """Least scale of the gradients."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +108,7 @@ class Unrolled:
         return np.stack(costs), np.stack(usable), np.stack(gradients)
 
 
-def differentiate(runs: Unrolled, workers: Any = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def differentiate(runs: Unrolled, workers: Workers = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return costs (runs,), which are usable (runs,), and the gradient (weights,) of the mean over these.
 
     The gradient is summed by blocks of 32 runs, in their order, so it is the same for any number of workers.

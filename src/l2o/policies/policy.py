@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from l2o.base import archive, arguments
+from l2o.base.typing import ArrayLike, Card, File
 from l2o.errors import PolicyFileError
 from l2o.methods import Handoff, Runnable, Step, StepMethod
 from l2o.policies.architecture import Architecture
@@ -53,7 +54,7 @@ class Policy(StepMethod):
 
     safeguarded = True
 
-    def __init__(self, network: Architecture, weights: Weights, card: dict[str, Any] | None = None) -> None:
+    def __init__(self, network: Architecture, weights: Weights, card: Card | None = None) -> None:
         self._network, self._dim = network, network.dim(weights)
         self._card = {**copy.deepcopy(card or {}), "format": FORMAT, "dim": self._dim, "network": network.card()}
         precision = arguments.choice("precision", self._card.get("precision", "float64"), network.precisions)
@@ -91,7 +92,7 @@ class Policy(StepMethod):
         return {name: value.copy() for name, value in self._weights.items()}
 
     @property
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """A copy of the card."""
         return copy.deepcopy(self._card)
 
@@ -99,7 +100,7 @@ class Policy(StepMethod):
         """Return the same policy with entries of the card replaced."""
         return Policy(self._network, self._weights, {**self._card, **entries})
 
-    def astype(self, precision: Any) -> Policy:
+    def astype(self, precision: str | np.dtype | type) -> Policy:
         """Return the policy, computed in another precision.
 
         Parameters
@@ -136,15 +137,17 @@ class Policy(StepMethod):
         return learned is not None and met is not None and learned != met
 
     def step(self, dim: int) -> Step:
-        """Return the policy as the kernels see it: where the card says so, a shipped one for dimensions not met in training."""
+        """Return the policy as the kernels see it; of a shipped one, where the card says so for other dimensions."""
         if dim not in self._steps:
             self.check_dim(dim)
-            own = self._elsewhere is None or dim in self._card["training"]["dimensions"]
-            step = self._network.step(self._weights, dim) if own else load(self._elsewhere).step(dim)
+            if self._elsewhere is None or dim in self._card["training"]["dimensions"]:
+                step = self._network.step(self._weights, dim)
+            else:
+                step = load(self._elsewhere).step(dim)
             self._steps[dim] = replace(step, limits=self._limits, handoff=self._handoff)
         return self._steps[dim]
 
-    def actions(self, observations: Any) -> np.ndarray:
+    def actions(self, observations: ArrayLike) -> np.ndarray:
         """Return the steps (..., d) at raw observations (..., H + H d).
 
         Raises
@@ -156,7 +159,7 @@ class Policy(StepMethod):
             raise TypeError(f"policy is {type(self._network).__name__}, whose steps are no function of observations")
         return self._network.actions(self._weights, np.asarray(observations, np.float64))
 
-    def save(self, path: Any) -> None:
+    def save(self, path: File) -> None:
         """Write the policy to an .npz file: no pickle, the card as JSON.
 
         Parameters
@@ -172,7 +175,7 @@ class Policy(StepMethod):
         archive.write(path, self._weights, card=self._card)
 
 
-def load(path: Any) -> Policy:
+def load(path: File) -> Policy:
     """Read a policy: one that is shipped, by its name, or a file that `Policy.save` wrote.
 
     Parameters

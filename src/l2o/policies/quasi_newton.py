@@ -43,7 +43,7 @@ class QuasiNewton(Architecture):
     """
 
     kind: ClassVar[str] = "quasi-newton"
-    shipped: ClassVar[str | None] = "universal"
+    shipped: ClassVar[str] = "universal"
     handoff: ClassVar[Handoff] = Handoff(most_trials=None, rejections=8, flat=0.0, heir="bfgs")
 
     memory: int = 5
@@ -77,6 +77,7 @@ class QuasiNewton(Architecture):
             self.prior.check(weights)
 
     def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
+        """Return the points (m, d) that runs from x0 (m, d) begin with."""
         return x0 if self.prior is None else self.prior.starts(weights, x0)
 
     def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,

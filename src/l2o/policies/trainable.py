@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from l2o.base.typing import Workers
 from l2o.policies.architecture import Architecture
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
@@ -53,10 +54,12 @@ class Fit(Protocol):
     """
 
     @property
-    def vector(self) -> np.ndarray: ...
+    def vector(self) -> np.ndarray:
+        """What is fitted, as one vector."""
 
     @property
-    def gradient(self) -> np.ndarray: ...
+    def gradient(self) -> np.ndarray:
+        """Gradient of the loss by that vector."""
 
     def loss(self, rows: np.ndarray) -> float:
         """Return the mean loss of some rows of the examples at `vector`, and write `gradient`."""
@@ -75,10 +78,12 @@ class Parametrised(Protocol):
     """
 
     @property
-    def history(self) -> int: ...
+    def history(self) -> int:
+        """Entries of the history that it sees."""
 
     @property
-    def kept(self) -> int: ...
+    def kept(self) -> int:
+        """Gradients of the history that it sees."""
 
     def initial(self, dim: int, rng: np.random.Generator, observed: np.ndarray | None = None) -> Weights:
         """Return starting weights, as `Architecture.initial`."""
@@ -101,7 +106,8 @@ class Imitable(Parametrised, Protocol):
     """
 
     @property
-    def max_step(self) -> float: ...
+    def max_step(self) -> float:
+        """Longest step."""
 
     def standardised(self, weights: Weights, observed: np.ndarray) -> Weights:
         """Return starting weights for observations like these, (..., n)."""
@@ -127,7 +133,7 @@ class Differentiable(Parametrised, Protocol):
     """Steps that can be differentiated through a whole rollout."""
 
     def cost_gradient(self, weights: Weights, problems: Problems, cost_weights: np.ndarray, turns: np.ndarray,
-                      workers: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                      workers: Workers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return costs of rollouts (m,), which are usable (m,), and the gradient (n,) of these costs' mean.
 
         Parameters

@@ -16,7 +16,7 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
-from l2o.base.typing import ArrayLike
+from l2o.base.typing import ArrayLike, Card
 
 __all__ = ["Kernel", "Objective", "Problems", "PythonObjective", "number_of"]
 
@@ -45,7 +45,7 @@ class Kernel:
     def __reduce__(self) -> tuple[Any, ...]:
         return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Return what a policy's card says of the objective: its name, and of a user's one the hash of its source."""
         return {"name": self.name} if self.source is None else {"name": self.name, "source": self.source.source_hash}
 
@@ -125,7 +125,7 @@ class Problems:
         return self.kernel.hessian
 
     @property
-    def objective_card(self) -> dict[str, Any]:
+    def objective_card(self) -> Card:
         """What a policy's card says of the objective."""
         return self.kernel.card()
 

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from l2o import _kernels
-from l2o.methods import Method, Runnable, Stopping
+from l2o.base.runnable import Runnable, Wrapped
+from l2o.methods import Method, Stopping
 
 __all__ = ["evaluations_until"]
 
 
-class _Counted:
+class _Counted(Wrapped):
     """Problems whose evaluations are counted; each run ends when it has met its targets or spent its evaluations."""
 
-    function = _kernels.count.FUNCTION
+    function, over_hessian = _kernels.count.FUNCTION, _kernels.count.HESSIAN
 
     def __init__(self, problems: Runnable, targets: np.ndarray, limit: int) -> None:
-        self._problems, self.x0 = problems, problems.x0
+        super().__init__(problems)
         self._targets = np.ascontiguousarray(targets, np.float64)
         self.met = np.empty(targets.shape, np.intp)
         self._addresses = _kernels.count.over(problems.function, problems.hessian_function or 0, problems.addresses(),
                                               self._targets, limit, self.met)
-
-    def __len__(self) -> int:
-        return len(self._problems)
-
-    @property
-    def dim(self) -> int:
-        return self._problems.dim
-
-    @property
-    def hessian_function(self) -> int | None:
-        return self._problems.hessian_function and _kernels.count.HESSIAN
-
-    @property
-    def objective_card(self) -> dict[str, Any] | None:
-        return self._problems.objective_card
 
     def addresses(self) -> np.ndarray:
         return self._addresses

@@ -14,6 +14,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, map_rows
+from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch, Watched
 from l2o.baselines import default_method, resolve
 from l2o.methods import (
@@ -34,16 +35,17 @@ from l2o.solving.starts import begun, gone_back
 from l2o.solving.target import doubt, target
 
 if TYPE_CHECKING:
-    from scipy.optimize import OptimizeResult
+    from scipy.optimize import Bounds, OptimizeResult
 
 # scipy.optimize is imported where it is used: it is three quarters of the time that importing l2o would take
 
 __all__ = ["BatchResult", "minimize", "minimize_many"]
 
 
-def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, jac: Any = None, bounds: Any = None,
-             fixed: Any = None, callback: Any = None, tol: float | None = None,
-             options: dict[str, Any] | None = None) -> OptimizeResult:
+def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, method: str | Method | None = None,
+             jac: object = None, bounds: Bounds | Pairs | None = None, fixed: ArrayLike | None = None,
+             callback: Callable[..., object] | None = None, tol: float | None = None,
+             options: Mapping[str, Any] | None = None) -> OptimizeResult:
     """Minimise a function of several variables.
 
     A `Policy` runs with a safeguard: the best point seen is kept, and where its steps no longer help, L-BFGS goes on
@@ -106,7 +108,7 @@ def minimize(fun: Any, x0: Any = None, args: Any = (), *, method: Any = None, ja
     >>> result.success, result.x.round(4).tolist()
     (True, [1.0, 1.0])
     """
-    options, differences = for_differences(options, np.size(x0))
+    options, differences = for_differences(options, 1 if x0 is None else np.size(x0))
     problem = target(fun, x0, args, jac, differences)
     chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
@@ -195,9 +197,10 @@ class BatchResult:
         return len(self.fun)
 
 
-def minimize_many(problems: Problems, x0: Any = None, *, method: Any = None, bounds: Any = None, fixed: Any = None,
-                  workers: Any = 1, tol: float | None = None, options: dict[str, Any] | None = None,
-                  raise_on_error: bool = False, progress: bool = False) -> BatchResult:
+def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: str | Method | None = None,
+                  bounds: Bounds | Pairs | None = None, fixed: ArrayLike | None = None, workers: Workers = 1,
+                  tol: float | None = None, options: Mapping[str, Any] | None = None, raise_on_error: bool = False,
+                  progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
 
     Parameters
@@ -313,7 +316,7 @@ class _Callback:
         return False
 
 
-def _stopping(dim: int, tol: float | None, options: dict[str, Any] | None, method: Method) -> Stopping:
+def _stopping(dim: int, tol: float | None, options: Mapping[str, Any] | None, method: Method) -> Stopping:
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
     given = dict(options or ())

@@ -15,7 +15,7 @@ from l2o.methods import Method
 
 __all__ = ["for_differences", "for_method"]
 
-Options = dict[str, Any] | None
+Options = Mapping[str, Any] | None
 
 ALIKE = {"maxfev": "maxfun"}  # other names of the same
 ELSEWHERE = {"xatol": "use xtol", "xrtol": "use xtol", "fatol": "use ftol", "norm": "gtol is for the maximum norm",

@@ -75,7 +75,7 @@ def _checked(validation: Any, training: Functions) -> Functions:
     return tuple(given)
 
 
-def named(family: Any) -> dict[str, Any]:
+def named(family: object) -> dict[str, Any]:
     """Return name and settings of a family."""
     if not isinstance(family, Family):
         return {"name": "given problems", "settings": {}}

@@ -13,7 +13,7 @@ import scipy
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
-from l2o.base.typing import Seed
+from l2o.base.typing import File, Seed, Workers
 from l2o.families import Family
 from l2o.policies import Architecture, Policy
 from l2o.policies.bare import Bare
@@ -51,10 +51,11 @@ def streams(rng: Seed) -> dict[str, np.random.Generator]:
     return dict(zip(STREAMS, arguments.generator(rng).spawn(len(STREAMS))))
 
 
-def train(family: Family | Problems | Sequence[Problems], n_functions: int | None = None, n_validation: int = 100,
-          validation: Problems | Sequence[Problems] | None = None, rng: Any = None, policy: Architecture | None = None,
-          trainer: Trainer | Sequence[Trainer] | None = None, init: Policy | None = None, workers: Any = 1,
-          checkpoint: Any = None, progress: bool = False) -> Policy:
+def train(family: Family | Problems | Sequence[Problems], n_functions: int | None = None,
+          n_validation: int = 100, *, validation: Problems | Sequence[Problems] | None = None, rng: Seed = None,
+          policy: Architecture | None = None, trainer: Trainer | Sequence[Trainer] | None = None,
+          init: Policy | None = None, workers: Workers = 1, checkpoint: File | None = None,
+          progress: bool = False) -> Policy:
     """Learn an optimizer for a family of objective functions.
 
     Parameters

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import Seed
 from l2o.problems import Problems, from_blocks
 from l2o.problems.objectives import CompiledObjective, blocks
 from l2o.training import bank_objectives as of
@@ -24,7 +25,7 @@ L2 = 5e-4  # of logistic losses, as in the paper
 Drawn = tuple[CompiledObjective, np.ndarray, np.ndarray]  # the objective, its table, a starting point
 
 
-def bank(n: int, rng: Any, dimensions: Sequence[int] = DIMENSIONS) -> tuple[Problems, ...]:
+def bank(n: int, rng: Seed, dimensions: Sequence[int] = DIMENSIONS) -> tuple[Problems, ...]:
     """Draw a bank.
 
     Parameters

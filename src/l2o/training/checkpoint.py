@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from l2o.base import archive, arguments
+from l2o.base.typing import File, Seed
 from l2o.policies import Architecture, Policy
 from l2o.training._functions import Functions, objective
 from l2o.version import __version__
@@ -51,7 +52,7 @@ class Checkpoint:
         If it is no checkpoint, or damaged, or of another format.
     """
 
-    def __init__(self, path: Any) -> None:
+    def __init__(self, path: File | None) -> None:
         try:
             self.path = None if path is None else os.fsdecode(path)
         except TypeError:
@@ -81,7 +82,7 @@ class Checkpoint:
         except (KeyError, TypeError) as error:
             raise ValueError(f"checkpoint {path} is damaged: {error!r}") from None
 
-    def seed(self, rng: Any) -> Any:
+    def seed(self, rng: Seed) -> Seed:
         """Return `rng`, or for None a seed that is drawn once a training: that of the file, if there is one."""
         if rng is not None:
             return rng
@@ -161,7 +162,7 @@ def _unpacked(value: Any, records: dict[str, type]) -> Any:
 
 
 def identity(family: dict[str, Any], training: Functions, validation: Functions, network: Architecture,
-             trainers: list[dict[str, Any]], rng: Any, stream: np.random.Generator,
+             trainers: list[dict[str, Any]], rng: Seed, stream: np.random.Generator,
              init: Policy | None) -> dict[str, Any]:
     """Return all that decides the result of a training, what a message had best name first.
 
@@ -182,13 +183,12 @@ def identity(family: dict[str, Any], training: Functions, validation: Functions,
     init : Policy or None
         Policy to start from.
     """
-    whole = isinstance(rng, (int, np.integer))
     start = None if init is None else _digest(init.card["network"], init.card.get("training"), *init.weights.values())
     return {
         "l2o": __version__, "family": family, "objective": objective(training),
         "n_functions": sum(map(len, training)), "n_validation": sum(map(len, validation)),
         "policy": network.card(), "trainer": trainers,
-        "rng": int(rng) if whole else None if rng is None else type(rng).__name__,
+        "rng": int(rng) if isinstance(rng, (int, np.integer)) else None if rng is None else type(rng).__name__,
         "init": start,
         "training functions": _digest(*_contents(training)),
         "validation functions": _digest(*_contents(validation)),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import DTypeLike
 
 from l2o.policies.trainable import Examples, Imitable
 from l2o.policies.weights import Weights
@@ -62,7 +61,7 @@ def _turned(states: np.ndarray, actions: np.ndarray, precision: np.ndarray, turn
 
 
 def label(samples: Trajectories, teachers: Controllers, used: np.ndarray, network: Imitable, weights: Weights,
-          rotations: float, rng: np.random.Generator, dtype: Any = float) -> Examples:
+          rotations: float, rng: np.random.Generator, dtype: DTypeLike = float) -> Examples:
     """Return the mean steps of the teachers at the sampled states.
 
     Parameters

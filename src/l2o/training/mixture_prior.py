@@ -19,11 +19,11 @@ those directions; B is determined, because the noise of the actions is independe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import Seed
 from l2o.training.local_model import LocalModel
 from l2o.training.trajectories import Layout, Trajectories
 
@@ -121,7 +121,7 @@ def all_states(runs: Trajectories, layout: Layout) -> np.ndarray:
 
 
 def from_mixture(samples: Trajectories, layout: Layout, *, n_components: int = 10, strength: float = 1.0,
-                 rng: Any = None) -> Dynamics:
+                 rng: Seed = None) -> Dynamics:
     """Fit the dynamics of one function to sampled trajectories, under a mixture prior.
 
     Parameters

@@ -21,7 +21,7 @@ from l2o.training.task import Task
 __all__ = ["Clock", "Judge", "Progress", "State", "finite"]
 
 
-def finite(value: Any) -> Any:
+def finite(value: float) -> float | None:
     """Return the value, or None for a number that JSON does not have."""
     return None if isinstance(value, float) and not np.isfinite(value) else value
 

@@ -31,16 +31,19 @@ class Scored(Protocol):
     """Functions that a method gets a score on each; lower is better."""
 
     @property
-    def measure(self) -> str: ...
+    def measure(self) -> str:
+        """What the score is, in words."""
 
     @property
-    def left_out(self) -> np.ndarray: ...
+    def left_out(self) -> np.ndarray:
+        """Rows of the given functions that no score is given on."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Any) -> Scored: ...
 
-    def scores(self, method: StepMethod) -> np.ndarray: ...
+    def scores(self, method: StepMethod) -> np.ndarray:
+        """Return the score on each function, (m,)."""
 
 
 def _minimised(problems: Problems, workers: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from l2o.base.typing import Workers
 from l2o.baselines import Momentum
 from l2o.methods import StepMethod
 from l2o.policies import Architecture
@@ -45,7 +46,7 @@ class Yardstick:
         runs = momentum.simulate(problems, n_steps)
         return cls(problems, best_known(problems, runs.x[:, [0, -1]]), momentum)
 
-    def gaps(self, method: StepMethod, n_steps: int, workers: Any) -> np.ndarray:
+    def gaps(self, method: StepMethod, n_steps: int, workers: Workers) -> np.ndarray:
         """Return f - f_star along runs of the method, (m, n_steps + 1), +inf where not finite."""
         fun = simulate(method, self.problems, n_steps, workers=workers).fun
         return np.where(np.isfinite(fun), fun - self.f_star[:, None], np.inf)
@@ -73,7 +74,7 @@ class Task:
     held_out: tuple[Problems, ...]
     network: Architecture
     horizon: int = 40
-    workers: Any = 1
+    workers: Workers = 1
 
     @property
     def measure(self) -> str:

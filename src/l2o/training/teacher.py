@@ -51,7 +51,7 @@ class Reference:
     k: np.ndarray
     precision: np.ndarray
 
-    def __getitem__(self, rows: Any) -> Reference:
+    def __getitem__(self, rows: slice | np.ndarray) -> Reference:
         return Reference(self.K[rows], self.k[rows], self.precision[rows])
 
 

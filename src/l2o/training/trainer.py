@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from l2o.base.typing import Card
 from l2o.policies import MLP, Architecture
 from l2o.policies.weights import Weights
 from l2o.training.progress import Clock, Judge, Progress
@@ -49,6 +50,6 @@ class Trainer(ABC):
         One that goes through ``progress.rounds`` goes on from the middle of a checkpoint, others from their start.
         """
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Return the settings as a record that JSON holds."""
         return {"kind": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from l2o.base.parallel import map_rows
+from l2o.base.typing import Workers
 from l2o.methods import Simulation, StepMethod, simulation_room
 from l2o.policies.trainable import Parametrised
 from l2o.problems import Problems
@@ -76,7 +77,7 @@ class Trajectories:
     fun: np.ndarray
     jac: np.ndarray
 
-    def __getitem__(self, rows: Any) -> Trajectories:
+    def __getitem__(self, rows: slice | np.ndarray) -> Trajectories:
         return Trajectories(self.x[rows], self.fun[rows], self.jac[rows])
 
     @property
@@ -129,7 +130,7 @@ class _Simulation:
 
 
 def simulate(method: StepMethod, problems: Problems, n_steps: int, *, noise: np.ndarray | None = None,
-             workers: Any = 1) -> Trajectories:
+             workers: Workers = 1) -> Trajectories:
     """Run a method on each problem; noise (runs, T, d) is added to its steps."""
     x, fun, jac, _ = map_rows(_Simulation(method, problems, n_steps, noise), len(problems), workers,
                               room=partial(simulation_room, n_steps, problems.dim))
