@@ -99,5 +99,5 @@ class _RecordTask:
     def __getitem__(self, rows: slice) -> _RecordTask:
         return _RecordTask(self.problems[rows], self.method, self.n_steps)
 
-    def __call__(self, out: Any = None) -> Record:
-        return self.method.record(self.problems, self.n_steps, None if out is None else Record(*out))
+    def __call__(self, *out: Any) -> Record:
+        return self.method.record(self.problems, self.n_steps, *(Record(*columns) for columns in out))
