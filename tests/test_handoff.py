@@ -39,15 +39,17 @@ def trained(request):
 @pytest.fixture(scope="module")
 def on_standard_functions():
     """Return the results of L-BFGS from the start, by name and dimension."""
-    return {(name, dim): quietly(FUNCTIONS[name].value_and_grad, FUNCTIONS[name].start(dim), method="lbfgs")
+    return {(name, dim): quietly(FUNCTIONS[name].value_and_grad, FUNCTIONS[name].start(dim), method="lbfgs",
+                                 options={"gtol": GTOL, "maxiter": 200 * dim})
             for name, dim in STANDARD}
 
 
-def quietly(function, x0, **settings):
+def quietly(function, x0, options=None, **settings):
     """Return the result of `minimize`, whatever the function warns of."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return l2o.minimize(function, x0, **settings)
+        return l2o.minimize(function, x0, **settings,
+                            options={"gtol": GTOL, "maxiter": 200 * len(x0)} | (options or {}))
 
 
 def same(one, other, fields=FIELDS):
@@ -130,7 +132,7 @@ def test_step_that_lowers_f_where_the_gradient_is_flat_is_the_last(descent_polic
         function = Recorded(lambda x, c=curvature: (c * (x @ x) / 2, c * x))
         l2o.minimize(function, [2.0, -3.0], method=descent_policy(2, 1.0), options={"maxfun": 1 + learned})
         np.testing.assert_allclose(function.points[-1], np.array([2.0, -3.0]) * (1 - curvature) ** learned, atol=1e-15)
-        result = l2o.minimize(function, [2.0, -3.0], method=descent_policy(2, 1.0))
+        result = l2o.minimize(function, [2.0, -3.0], method=descent_policy(2, 1.0), tol=GTOL)
         assert result.success
         assert (curvature == 1.0) == (result.nit == 1)
 
@@ -224,7 +226,7 @@ def test_shipped_policies_keep_the_promise_outside_of_their_families(small, on_s
     for (name, dim), cold in on_standard_functions.items():
         function = Recorded(FUNCTIONS[name].value_and_grad)
         result = quietly(function, FUNCTIONS[name].start(dim), method=shipped[dim],
-                         options={"maxiter": 200 * dim + 1, "maxfun": 15001})
+                         options={"gtol": GTOL, "maxiter": 200 * dim + 1, "maxfun": 15001})
         assert result.fun <= function.values[0]
         if result.success:
             assert np.isfinite(result.fun)
@@ -318,7 +320,7 @@ def functions(draw):
 def test_run_never_ends_above_its_start_and_counts_its_evaluations(random_policy, drawn, seed, max_step, maxfun):
     value_and_grad, x0 = drawn
     policy, function = random_policy(len(x0), seed, max_step=max_step), Recorded(value_and_grad)
-    result = l2o.minimize(function, x0, method=policy)
+    result = l2o.minimize(function, x0, method=policy, tol=GTOL)
     assert result.fun <= function.values[0]
     assert result.fun == function.values[[np.array_equal(x, result.x) for x in function.points].index(True)]
     finite = np.array(function.values)[np.isfinite(function.values)]
@@ -330,7 +332,7 @@ def test_run_never_ends_above_its_start_and_counts_its_evaluations(random_policy
         assert np.isfinite(result.fun)
         assert np.abs(result.jac).max() <= GTOL
     limited = Recorded(value_and_grad)
-    part = l2o.minimize(limited, x0, method=policy, options={"maxfun": maxfun})
+    part = l2o.minimize(limited, x0, method=policy, options={"gtol": GTOL, "maxfun": maxfun})
     assert part.nfev == len(limited.values) == min(maxfun, result.nfev)
     np.testing.assert_array_equal(limited.points, function.points[:maxfun])
     if maxfun < result.nfev:

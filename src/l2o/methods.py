@@ -30,9 +30,9 @@ __all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solu
 CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in the kernels
 
 _MESSAGES = {
-    CONVERGED: "Optimization terminated successfully: the gradient is within gtol.",
-    LIMIT: "The limit of iterations or evaluations was reached before the gradient was within gtol.",
-    PRECISION_LOSS: "The desired gradient was not reached: precision loss.",
+    CONVERGED: "Optimization terminated successfully: a tolerance is met.",
+    LIMIT: "The limit of iterations or evaluations was reached before a tolerance was met.",
+    PRECISION_LOSS: "No tolerance was met, and nothing lower was found: precision loss.",
     NON_FINITE: "The objective or its gradient is not finite; the best point seen before is returned.",
     OBJECTIVE_FAILED: "The objective reported an error; the best point seen before is returned.",
     STOPPED: "`callback` raised `StopIteration`.",
@@ -351,6 +351,6 @@ class StepMethod(Method):
         outside = None if step.limits is None else np.empty(m, np.uint8)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping.gtol,
-                                   stopping.maxiter, stopping.maxfun, callback, *solution, outside,
-                                   *(() if box is None else (box.low, box.high)))
+                                   stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution,
+                                   outside, *(() if box is None else (box.low, box.high)))
         return Solution(*solution, outside=None if outside is None else outside.view(np.bool_))

@@ -18,6 +18,7 @@ import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
 import l2o._kernels.solvers._conjugate as conjugate
 import l2o._kernels.solvers._descent as descent
+import l2o._kernels.solvers._judge as judge
 import l2o._kernels.solvers._lbfgs as lbfgs
 import l2o._kernels.solvers._minimize as minimize
 import l2o._kernels.solvers._newton as newton
@@ -26,7 +27,7 @@ import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent", "evaluate",
-           "lbfgs", "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton",
+           "judge", "lbfgs", "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton",
            "regression", "robust", "rollout", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from l2o import _kernels
 from l2o.base.parallel import resolve_workers
 from l2o.base.runnable import Runnable
 from l2o.base.typing import Workers
@@ -45,13 +46,15 @@ class _Ended(Exception):
 class _Wrapper:
     """A function under observation: every evaluated point."""
 
-    def __init__(self, objective: Any, limit: float = np.inf, fixed: Any = False) -> None:
+    def __init__(self, objective: Any, limit: float = np.inf, fixed: Any = False, address: int = 0) -> None:
         self.objective, self.limit, self.fixed = objective, limit, fixed
         self.points: list[np.ndarray] = []
         self.values: list[float] = []
         self.gradients: list[np.ndarray] = []
         self.status = LIMIT
         self.end = LIMIT  # why the run is over, if it is ended here
+        self.address = address  # of the data, for a judge
+        self.judge: Any = None  # of a run with ftol or xtol, from its first step on
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         if len(self.values) >= self.limit or self.status == OBJECTIVE_FAILED:
@@ -67,7 +70,17 @@ class _Wrapper:
         if len(self.values) == 1 and not (np.isfinite(fun) and np.isfinite(jac).all()):
             self.end = NON_FINITE
             raise _Ended
+        if self.judge is not None and np.isfinite(jac).all():
+            self.judge.see(jac)
         return fun, jac
+
+    def begin(self, function: int, stopping: Stopping, box: Box | None) -> None:
+        """Have the run of this compiled function judged from now on."""
+        if stopping.ftol or stopping.xtol:
+            here = np.array(self.points[0], float), float(self.values[0]), np.array(self.gradients[0], float)
+            bounds = () if box is None else (box.low[0], box.high[0])
+            self.judge = _kernels.judge.Judge(function, self.address, *here, stopping.gtol, stopping.ftol,
+                                              stopping.xtol, stopping.maxfun, *bounds)
 
     def best(self) -> int:
         """Return which evaluation is best: of values equal to the lowest but for rounding the smallest gradient."""
@@ -152,14 +165,16 @@ class ScipyMethod(Method):
         m = len(problems)
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
         nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        addresses = problems.addresses()
         for i in range(m):
             own = None if box is None else box[i : i + 1]
             start = problems.x0[i] if own is None else own.nearest(problems.x0[i : i + 1])[0]
-            wrapper = _Wrapper(problems[i], stopping.maxfun, False if own is None else own.low[0] == own.high[0])
-            nit[i], status[i] = self._solve_one(wrapper, start, stopping, callback, own)
+            fixed = False if own is None else own.low[0] == own.high[0]
+            wrapper = _Wrapper(problems[i], stopping.maxfun, fixed, addresses[i])
+            nit[i], status[i] = self._solve_one(wrapper, start, stopping, callback, own, problems.function)
             best = wrapper.best()
             x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
-            nfev[i] = len(wrapper.values)
+            nfev[i] = len(wrapper.values) + (wrapper.judge.nfev if wrapper.judge else 0)
             if wrapper.status == OBJECTIVE_FAILED:
                 status[i] = OBJECTIVE_FAILED
             elif status[i] != STOPPED and np.isfinite(fun[i]) and _slope(x[i], jac[i], own) <= stopping.gtol:
@@ -167,15 +182,21 @@ class ScipyMethod(Method):
         return Solution(x, fun, jac, nit, nfev, status)
 
     def _solve_one(self, wrapper: _Wrapper, x0: np.ndarray, stopping: Stopping,
-                   callback: Callback | None, box: Box | None) -> tuple[int, int]:
+                   callback: Callback | None, box: Box | None, function: int) -> tuple[int, int]:
         """Return the number of iterations and the status."""
-        n_steps, stopped = 0, False
+        n_steps, ended = 0, None
 
         def after_step(xk: np.ndarray) -> None:
-            nonlocal n_steps, stopped
+            nonlocal n_steps, ended
             n_steps += 1
-            if callback is not None and callback(list(xk), wrapper.values[wrapper.row(xk)]):
-                stopped = True
+            row = wrapper.row(xk)
+            if n_steps == 1:
+                wrapper.begin(function, stopping, box)
+            if callback is not None and callback(list(xk), wrapper.values[row]):
+                ended = STOPPED
+            elif wrapper.judge is not None and np.isfinite([wrapper.values[row], *wrapper.gradients[row]]).all():
+                ended = wrapper.judge.step(np.array(xk, float), wrapper.values[row], np.array(wrapper.gradients[row]))
+            if ended is not None:
                 raise StopIteration
 
         if stopping.maxiter == 0 or np.all(wrapper.fixed):  # SciPy takes a step all the same, or has no status
@@ -186,8 +207,10 @@ class ScipyMethod(Method):
             result = self._run(wrapper, x0, self.options(stopping), after_step, box)
         except _Ended:
             return n_steps, wrapper.end
-        if stopped:
-            return n_steps, STOPPED
+        if ended is None and wrapper.judge is not None and result.status != 1:
+            ended = wrapper.judge.end()
+        if ended is not None:
+            return n_steps, ended
         last = wrapper.best()
         return n_steps, _status(result, wrapper.values[last], wrapper.gradients[last], stopping.gtol)
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchResult", "minimize", "minimize_many"]
 
+FTOL = 2.2e-9  # where the call gives no tolerance; 1e7 roundings, as in L-BFGS-B
+MOST = 15000  # iterations, and evaluations, where the call gives no limit
+
 
 def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, method: str | Method | None = None,
              jac: object = None, bounds: Bounds | Pairs | None = None, fixed: ArrayLike | None = None,
@@ -49,7 +52,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     """Minimise a function of several variables.
 
     A `Policy` runs with a safeguard: the best point seen is kept, and where its steps no longer help, L-BFGS goes on
-    from there with the curvature seen so far, until the gradient is within gtol.
+    from there with the curvature seen so far, until a tolerance is met.
 
     Parameters
     ----------
@@ -79,8 +82,8 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     tol : float, optional
         Sets gtol.
     options : dict, optional
-        gtol : maximum norm of the gradient at which the run has converged (1e-5).
-        maxiter : iterations (200 d), steps of a policy and of L-BFGS together. maxfun : evaluations (15000).
+        gtol : of max|g|. ftol : of the last decrease and the predicted gap, by the fall of f; d more gradients may
+        tell. xtol : of steps by xtol + |x|. Default: ftol 2.2e-9. maxiter, maxfun : iterations, evaluations (15000).
         safeguard : whether L-BFGS takes over from a `Policy` (True). eps, finite_diff_rel_step : steps of differences,
         absolute or relative. maxcor : pairs that L-BFGS keeps. Other names are an OptimizeWarning.
 
@@ -113,7 +116,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
-    stopping = _stopping(problem.dim, tol, options, chosen)
+    stopping = _stopping(tol, options, chosen)
     report = None if callback is None else _Callback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
@@ -171,7 +174,7 @@ class BatchResult:
     status : ndarray of int, shape (m,)
         As in `minimize`.
     success : ndarray of bool, shape (m,)
-        Whether the gradient is within gtol.
+        Whether a tolerance was met.
     outside_training : ndarray of bool, shape (m,), or None
         Whether the policy met what it did not meet in training, as in `minimize`.
     """
@@ -249,7 +252,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
-    stopping = _stopping(problems.dim, tol, options, chosen)
+    stopping = _stopping(tol, options, chosen)
     with Watch() as watch:
         task = _SolveTask(problems, chosen, stopping, box, watch, x0 is None and box is None)
         result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True, stop=watch))
@@ -316,7 +319,7 @@ class _Callback:
         return False
 
 
-def _stopping(dim: int, tol: float | None, options: Mapping[str, Any] | None, method: Method) -> Stopping:
+def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Method) -> Stopping:
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
     given = dict(options or ())
@@ -326,17 +329,17 @@ def _stopping(dim: int, tol: float | None, options: Mapping[str, Any] | None, me
         if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
             del given["safeguard"]
     gtol, ftol, xtol = given.pop("gtol", tol), given.pop("ftol", None), given.pop("xtol", None)
-    if gtol is None:
-        gtol = 1e-5 if ftol is None else 0.0
+    if gtol is None and ftol is None and xtol is None:
+        ftol = FTOL
     maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
     if given:
         from scipy.optimize import OptimizeWarning
 
         warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=3)
     return Stopping(
-        arguments.number("tol" if tol is not None else "gtol", gtol),
-        200 * dim if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
-        15000 if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
+        0.0 if gtol is None else arguments.number("tol" if tol is not None else "gtol", gtol),
+        MOST if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
+        MOST if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
         safeguard,
         0.0 if ftol is None else arguments.number("ftol", ftol),
         0.0 if xtol is None else arguments.number("xtol", xtol),

@@ -55,12 +55,14 @@ ctypedef struct descent:
     intptr_t nfev                                              # 0, or x, f, g are known and first and lowest set
     double first                                               # value at the start
     double lowest                                              # lowest value seen
+    const double* origin                                       # (n,) where the run began, or NULL: at x
     # ------
     bint gain                                                  # the last search bettered the best point, noticeably
     double* anchor                                             # (n,) moves are counted from here
     double* units                                              # (n,) of their squares
     int rescalings
     int probes
+    double caution                                             # a factor to the tolerance: the method's gap was wrong
 
 cdef intptr_t descent_size(intptr_t n) noexcept nogil         # doubles of workspace
 cdef int descend(descent* run, double* work) noexcept nogil   # the status

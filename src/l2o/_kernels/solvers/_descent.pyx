@@ -15,8 +15,8 @@ from l2o._kernels.base._evaluate cimport (
 from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, room, within
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
-from l2o._kernels.solvers._scrutiny cimport RESCALED, scrutiny_size, settle
-from l2o._kernels.solvers._stopping cimport is_short, stopping_start, stopping_step
+from l2o._kernels.solvers._scrutiny cimport RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle
+from l2o._kernels.solvers._stopping cimport is_short, stopping_step
 
 cdef enum:
     FOUND = -1                                                 # beside the statuses: the search found a point
@@ -71,20 +71,9 @@ cdef inline double predicted_gap(const descent* run, const double* x, const doub
     return -0.5 * slope if run.low == NULL or room(run, x, p) > 1.0 else -slope
 
 
-cdef inline double seen_gap(const double* x, const double* g, const double* x_new, const double* g_new,
-                            intptr_t n) noexcept nogil:
-    """Half g'Hg with (s's / s'y) I of a trial for H, or infinity where it shows no curvature."""
-    cdef double ss = 0.0, sy = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        ss += (x_new[j] - x[j]) * (x_new[j] - x[j])
-        sy += (x_new[j] - x[j]) * (g_new[j] - g[j])
-    return 0.5 * product(g, g, n) * (ss / sy) if sy > 0.0 else INFINITY
-
-
 cdef int begin_run(descent* run, double* work) noexcept nogil:
     """Evaluate the start, unless that is done; LIMIT if the run may go on."""
-    cdef intptr_t n = run.n, j
+    cdef intptr_t n = run.n
     cdef int status = LIMIT
     if run.nfev == 0:
         status = evaluate_within(run.objective, run.x, run.f, run.g, run.low, run.high, n, run.data)
@@ -94,11 +83,7 @@ cdef int begin_run(descent* run, double* work) noexcept nogil:
     memcpy(work, run.x, n * sizeof(double))
     memcpy(work + n, run.g, n * sizeof(double))
     if run.stop.ftol > 0.0 and status == LIMIT:
-        run.anchor, run.units, run.rescalings, run.probes = work + 5 * n, work + 6 * n, 0, 0
-        memcpy(run.anchor, run.x, n * sizeof(double))
-        for j in range(n):
-            run.units[j] = 1.0
-        stopping_start(&run.stop, run.first, slope_of(run, run.x, run.g))
+        prepare_scrutiny(run, run.x if run.origin == NULL else run.origin, work + 5 * n)
     return status
 
 
@@ -113,7 +98,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     cdef double* inverse = work + 7 * n                        # and the matrix of the scrutiny
     cdef double* confined = inverse + n + scrutiny_size(n)     # workspace of the direction, then room for `down`
     cdef const double* down                                    # the gradient without what a bound holds
-    cdef double f, f_new = 0.0, slope, gap
+    cdef double f, f_new = 0.0, slope, gap, inverse_curvature = INFINITY     # along the last step
     cdef int status = begin_run(run, work), outcome, idle = 0, trust
     cdef bint plain = False, by_decrease = run.stop.ftol > 0.0
     if status != LIMIT:
@@ -131,7 +116,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         slope = product(down, p, n)
         if by_decrease:
             trust = run.method.trust(run.memory)
-            gap = predicted_gap(run, x, p, slope) if trust else INFINITY
+            gap = predicted_gap(run, x, p, slope) if trust else 0.5 * inverse_curvature * product(down, down, n)
             outcome = settle(run, x, f, down, p, gap, trust, x_new, g_new, inverse)
             if outcome == RESCALED:
                 continue
@@ -142,7 +127,9 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             if by_decrease:
                 run.stop.decrease = 0.0
                 if not trust:
-                    gap = seen_gap(x, down, x_new, g_new, n)
+                    for j in range(n):
+                        p[j], x_new[j] = x_new[j] - x[j], g_new[j] - g[j]
+                    gap = seen_gap(down, p, x_new, n)
                 outcome = settle(run, x, f, down, p, gap, trust, x_new, g_new, inverse)
                 if outcome == RESCALED:
                     continue
@@ -162,13 +149,15 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         run.method.learn(run.memory, p, g)
         if by_decrease:
             stopping_step(&run.stop, f, f_new, slope_of(run, x_new, g_new))
+            slope = product(p, g, n)
+            inverse_curvature = product(p, p, n) / slope if slope > 0.0 else INFINITY
         x, x_new = x_new, x
         g, g_new = g_new, g
         f = f_new
         run.nit += 1
         if run.after_step != NULL and run.after_step(run.observer, x, f, g, run.nfev):
             return STOPPED
-        if run.stop.xtol > 0.0 and is_short(&run.stop, x_new, x, n):
+        if run.stop.xtol > 0.0 and is_short(&run.stop, p, x, n):
             return CONVERGED
     return CONVERGED
 

@@ -7,6 +7,7 @@ from l2o._kernels.solvers._step import Step
 def solution_room(x0: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray, ndarray]: ...
 def minimize(
     objective: int, hessian: int, data: ndarray, step: Step, weights: ndarray, safeguard: bool, gtol: float,
+    ftol: float, xtol: float,
     maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray,
     g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray, outside: ndarray | None = None,
     low: ndarray | None = None, high: ndarray | None = None,

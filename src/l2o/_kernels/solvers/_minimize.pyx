@@ -13,9 +13,11 @@ from l2o._kernels.base._curvature cimport show_curvature
 from l2o._kernels.base._evaluate cimport (
     CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate_within, is_better, rounding)
 from l2o._kernels.base._history cimport GUARD, history_push, history_reset, history_size
-from l2o._kernels.solvers._bounds cimport free_slope
-from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size, product, slope_of
+from l2o._kernels.solvers._bounds cimport direction_size, downhill, free_slope
+from l2o._kernels.solvers._descent cimport NO_GAP, call_back, descend, descent, descent_size, product, slope_of
+from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport GROUP, Limits, Step, ask, drop, group, refuse, step_rules
+from l2o._kernels.solvers._stopping cimport is_short, stopping_step
 
 cnp.import_array()
 
@@ -28,8 +30,10 @@ cdef struct Minimization:                                      # one run
     double* gradient
     double* shown                                              # (3, n) within bounds: see `show`
     double* curvature                                          # (n, n), or NULL
+    double* origin                                             # (2 n,) the start, and what the stop needs
     double* work                                               # shared: descent_size(n)
     double value
+    double gap                                                 # to the minimum, as the last step has it
     double steepness                                           # of the start: the maximum norm of its gradient
     intptr_t rejected                                          # trials without a gain, in a row
     int status
@@ -66,8 +70,11 @@ cdef inline void start(Minimization* run, l2o_run* h) noexcept nogil:
     memcpy(best.g, run.gradient, best.n * sizeof(double))
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
     run.steepness, run.learned, run.helped = slope_of(best, run.point, run.gradient), True, False
-    run.outside, run.told, run.rejected = False, False, 0
+    run.outside, run.told, run.rejected, run.gap = False, False, 0, INFINITY
     h.best_x, h.best_g, h.best_f = best.x, show(run, best.x, best.g, 1), best.f[0]
+    if best.stop.ftol > 0.0:
+        best.origin = run.origin
+        prepare_scrutiny(best, run.point, run.origin)
     if run.status == LIMIT:
         look_at_curvature(run, h)
 
@@ -145,6 +152,27 @@ cdef inline bint move(Minimization* run, const double* origin, double* point, do
     return True
 
 
+cdef inline void settle_trial(Minimization* run, l2o_run* h, double before) noexcept nogil:
+    """End a run without an heir that has converged at its newest trial, a step from a value `before`."""
+    cdef descent* best = &run.best
+    cdef intptr_t n = best.n
+    cdef double* step = run.work
+    cdef const double* down
+    cdef int status
+    if best.stop.xtol > 0.0 and is_short(&best.stop, step, run.point, n):
+        run.status = CONVERGED
+    elif best.stop.ftol > 0.0:
+        stopping_step(&best.stop, before, run.value, slope_of(best, run.point, run.gradient))
+        down = downhill(best, run.point, run.gradient, step + 8 * n + scrutiny_size(n) + direction_size(n))
+        best.stop.decrease = fabs(best.stop.decrease)
+        if product(step, step, n) > 0.0:                       # else it was too short for x, and nothing is new
+            run.gap = seen_gap(down, step, step + n, n)
+        status = settle(best, run.point, run.value, down, step, run.gap, NO_GAP, step + 2 * n, step + 3 * n,
+                        step + 7 * n)
+        h.best_f = best.f[0]                                   # a gradient of the stop may have been at a better one
+        run.status = status
+
+
 cdef inline void take(Minimization* run, l2o_run* h, const double* step, const double* change) noexcept nogil:
     """Judge a finite trial; the best point is kept, and the heir learns the curvature along the step."""
     cdef descent* best = &run.best
@@ -163,6 +191,8 @@ cdef inline void take(Minimization* run, l2o_run* h, const double* step, const d
         if not inherits(run):
             best.method.learn(best.memory, step, change)
         run.learned = still_helps(run)
+    elif h.outcome == LOWER or not run.rules.rejects:
+        settle_trial(run, h, before if run.rules.rejects else h.f[0])
     if (best.after_step != NULL and (h.outcome == LOWER or not run.rules.rejects)
             and best.after_step(best.observer, run.point, run.value, run.gradient, best.nfev)):
         run.status = STOPPED
@@ -202,7 +232,7 @@ cdef inline void advance(Minimization* run, l2o_run* h, double* point) noexcept 
 
 cdef bint minimize_group(const void* weights, l2o_run* h, double* points, Minimization* runs,
                          intptr_t n_runs) noexcept nogil:
-    """Run each until its best point has a gradient within gtol; x, f, g become the best point seen.
+    """Run each until it has converged, or to a limit; x, f, g become the best point seen.
 
     False if the policy wrote where it must not.
     """
@@ -239,8 +269,8 @@ def solution_room(cnp.ndarray x0 not None):
 
 
 def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step step not None,
-             cnp.ndarray weights not None, bint safeguard, double gtol, intptr_t maxiter, intptr_t maxfun,
-             object callback, cnp.ndarray x not None, cnp.ndarray f not None, cnp.ndarray g not None,
+             cnp.ndarray weights not None, bint safeguard, double gtol, double ftol, double xtol, intptr_t maxiter,
+             intptr_t maxfun, object callback, cnp.ndarray x not None, cnp.ndarray f not None, cnp.ndarray g not None,
              cnp.ndarray nit not None, cnp.ndarray nfev not None, cnp.ndarray status not None,
              cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None):
     """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
@@ -263,12 +293,12 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef intptr_t* nfevs = counts(nfev, m)
     cdef int* statuses = codes(status, m)
     cdef unsigned char* beyond_them = NULL if rules.limits == NULL else flags(outside, m)
-    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 6 * n + square) + descent_size(n) + 1)
+    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 8 * n + square) + descent_size(n) + 1)
                                            * sizeof(double))
     cdef double* histories = memory + GROUP * inheritance
     cdef double* points = histories + GROUP * size             # those asked for, and a guard
-    cdef double* vectors = points + GROUP * n + 1              # trials, gradients, workspace
-    cdef double* shown = vectors + 2 * GROUP * n + descent_size(n)
+    cdef double* vectors = points + GROUP * n + 1              # trials, gradients, origins, workspace
+    cdef double* shown = vectors + 4 * GROUP * n + descent_size(n)
     cdef double* squares = shown + 3 * GROUP * n
     cdef const double* lows = NULL if low is None else doubles(low, m * n)
     cdef const double* highs = NULL if low is None else doubles(high, m * n)
@@ -281,10 +311,11 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     memset(runs, 0, sizeof(runs))
     for k in range(GROUP):
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
-        runs[k].best.stop.gtol, runs[k].best.maxiter, runs[k].best.maxfun = gtol, maxiter, maxfun
+        runs[k].best.maxiter, runs[k].best.maxfun = maxiter, maxfun
         runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
         runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
-        runs[k].work, runs[k].shown = vectors + 2 * GROUP * n, shown + 3 * k * n
+        runs[k].origin, runs[k].work = vectors + (2 * GROUP + 2 * k) * n, vectors + 4 * GROUP * n
+        runs[k].shown = shown + 3 * k * n
         if safeguard:
             runs[k].best.memory = memory + k * inheritance
         if rules.curvature:
@@ -297,6 +328,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
             for k in range(n_runs):
                 history_reset(&h[k], histories + k * size, n, rules.length, rules.state_size)
                 runs[k].best.data = <void*> data_of[i + k]
+                runs[k].best.stop.gtol, runs[k].best.stop.ftol, runs[k].best.stop.xtol = gtol, ftol, xtol
                 runs[k].best.x, runs[k].best.f, runs[k].best.g = xs + (i + k) * n, fs + i + k, gs + (i + k) * n
                 if lows != NULL:
                     runs[k].best.low, runs[k].best.high = lows + (i + k) * n, highs + (i + k) * n

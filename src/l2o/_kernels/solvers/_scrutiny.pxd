@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._evaluate cimport CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, is_held, largest, rounding
 from l2o._kernels.solvers._descent cimport EXACT, PREDICTED, attempt, descent, product, slope_of
-from l2o._kernels.solvers._stopping cimport is_flat, tolerance
+from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance
 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
@@ -27,6 +27,25 @@ cdef extern from *:
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
     const double DIGITS "L2O_DIGITS"                           # of x: f is then right to their square
     const double SINGULAR "L2O_SINGULAR"                       # pivots below are none, of a diagonal of ones
+
+
+cdef inline void prepare_scrutiny(descent* run, const double* origin, double* room) noexcept nogil:
+    """Begin to watch the run; room (2 n,) stays its own."""
+    cdef intptr_t j
+    run.anchor, run.units, run.rescalings, run.probes, run.caution = room, room + run.n, 0, 0, 1.0
+    memcpy(run.anchor, origin, run.n * sizeof(double))
+    for j in range(run.n):
+        run.units[j] = 1.0
+    stopping_start(&run.stop, run.first, slope_of(run, run.x, run.g))
+
+
+cdef inline double seen_gap(const double* g, double* step, const double* change, intptr_t n) noexcept nogil:
+    """Half g'Hg with (s's / s'y) I for H; infinite where the step s shows no curvature. step <- H g."""
+    cdef double inverse = product(step, step, n) / product(step, change, n)
+    cdef intptr_t j
+    for j in range(n):
+        step[j] = inverse * g[j]
+    return 0.5 * product(g, g, n) * inverse if 0.0 < inverse < INFINITY else INFINITY
 
 
 cdef inline double most_moved(const descent* run, const double* x) noexcept nogil:
@@ -62,7 +81,7 @@ cdef inline double way_to_bound(const descent* run, const double* x, const doubl
 
 cdef inline int measure(descent* run, const double* x, const double* g, intptr_t j, double least, double most,
                         double* x_new, double* g_new) noexcept nogil:
-    """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. LIMIT or a failure.
+    """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. LIMIT, or why not.
 
     The way is as long as the slope would have to hold on to win `least`. The variable's own move is tried first, then
     the largest, for the sake of f.
@@ -88,7 +107,7 @@ cdef inline int measure(descent* run, const double* x, const double* g, intptr_t
             return LIMIT
         last = way
     memset(g_new, 0, run.n * sizeof(double))
-    return status if status == OBJECTIVE_FAILED else LIMIT
+    return status
 
 
 cdef inline double judged_gap(double* matrix, const double* g, double* inverse, double* rest,
@@ -144,18 +163,26 @@ cdef inline bint is_bowl(const descent* run, const double* x, double f, const do
     return False
 
 
+cdef inline int distrust(descent* run) noexcept nogil:
+    """Go on, and ask more of ftol the next time; at last it is no longer in force."""
+    run.rescalings += 1
+    run.caution *= 0.01
+    if run.rescalings > MOST_RESCALINGS:
+        run.stop.ftol = 0.0
+    return LIMIT
+
+
 cdef inline int rescale(descent* run, const double* x, const double* inverse) noexcept nogil:
-    """Begin anew in units of the curvatures; LIMIT, if the method has none or has had them too often."""
+    """Begin anew in units of the curvatures; LIMIT, if that is not to be had."""
     cdef double most = largest(inverse, run.n)
     cdef intptr_t j
-    if run.method.rescale == NULL or run.rescalings == MOST_RESCALINGS or most == 0.0:
-        run.stop.ftol = 0.0
-        return LIMIT
+    if run.memory == NULL or run.method.rescale == NULL or most == 0.0 or run.rescalings == MOST_RESCALINGS:
+        return distrust(run)
+    run.rescalings += 1
     for j in range(run.n):
         run.units[j] = inverse[j] if inverse[j] > 0.0 else most
     memcpy(run.anchor, x, run.n * sizeof(double))
     run.method.rescale(run.memory, run.units)
-    run.rescalings += 1
     run.stop.decrease = INFINITY
     return RESCALED
 
@@ -172,6 +199,8 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
         most = largest(x, n) if largest(x, n) > 0.0 else 1.0
     for j in range(n):
         status = measure(run, x, g, j, least, most * sqrt(run.units[j]), x_new, g_new)
+        if status == NON_FINITE:                               # beside a wall nothing is known
+            return distrust(run)
         if status != LIMIT:
             return status
         if n <= MOST_COUPLED:
@@ -233,9 +262,10 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     """
     cdef double least = tolerance(&run.stop, f)
     cdef int status
-    if trust and is_last_digits(run, x, p):
+    if gap < INFINITY and is_last_digits(run, x, p):
         least = max(least, run.stop.ftol * (run.stop.first - f))
-    if not (run.stop.decrease <= least and gap <= least < INFINITY and f <= run.f[0] + least):
+    if not (run.stop.decrease <= run.caution * least and gap <= run.caution * least and least < INFINITY
+            and f <= run.f[0] + least):
         return LIMIT
     if trust == EXACT:
         return CONVERGED

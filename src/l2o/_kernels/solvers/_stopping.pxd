@@ -73,11 +73,11 @@ cdef inline bint is_flat(const stopping* stop, double slope) noexcept nogil:
     return slope <= FLAT * most
 
 
-cdef inline bint is_short(const stopping* stop, const double* x_before, const double* x, intptr_t n) noexcept nogil:
+cdef inline bint is_short(const stopping* stop, const double* step, const double* x, intptr_t n) noexcept nogil:
     """Whether the step to x is within xtol."""
-    cdef double step = 0.0, size = 0.0
+    cdef double length = 0.0, size = 0.0
     cdef intptr_t j
     for j in range(n):
-        step += (x[j] - x_before[j]) * (x[j] - x_before[j])
+        length += step[j] * step[j]
         size += x[j] * x[j]
-    return sqrt(step) <= stop.xtol * (stop.xtol + sqrt(size))
+    return sqrt(length) <= stop.xtol * (stop.xtol + sqrt(size))

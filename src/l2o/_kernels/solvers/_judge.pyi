@@ -1,0 +1,13 @@
+from numpy import ndarray
+
+class Judge:
+    nfev: int
+    def __init__(
+        self, objective: int, data: int, x: ndarray, f: float, g: ndarray, gtol: float, ftol: float, xtol: float,
+        maxfun: int, low: ndarray | None = None, high: ndarray | None = None,
+    ) -> None: ...
+    def see(self, g: ndarray) -> None: ...
+    def end(self) -> int | None: ...
+    def step(self, x: ndarray, f: float, g: ndarray) -> int | None: ...
+
+__test__: dict[str, str]
