@@ -69,8 +69,7 @@ wheel: .venv/installed-dev,examples  ## sdist, and the wheel built from it; on L
 
 lint: .venv/installed-dev,examples
 	$(BIN)/ruff check . && PATH=$(CURDIR)/$(BIN):$$PATH cython-lint src && $(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest $(addprefix l2o._kernels.,base._count base._cpu base._python base._watch policies._linear \
-		$(addprefix solvers.,_box _descent _lbfgs _newton _run))
+	$(BIN)/python -m mypy.stubtest $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard src/l2o/_kernels/*/*.pyi)))
 
 clean:
 	rm -rf .venv build dist out docs/_build docs/generated benchmarks/.asv src/l2o.egg-info src/l2o/_kernels/*/*.so .coverage

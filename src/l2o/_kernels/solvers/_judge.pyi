@@ -1,11 +1,14 @@
+from typing import final
+
 from numpy import ndarray
 
+@final
 class Judge:
     nfev: int
-    def __init__(
-        self, objective: int, data: int, x: ndarray, f: float, g: ndarray, gtol: float, ftol: float, xtol: float,
+    def __new__(
+        cls, objective: int, data: int, x: ndarray, f: float, g: ndarray, gtol: float, ftol: float, xtol: float,
         maxfun: int, low: ndarray | None = None, high: ndarray | None = None,
-    ) -> None: ...
+    ) -> Judge: ...
     def see(self, g: ndarray) -> None: ...
     def end(self) -> int | None: ...
     def step(self, x: ndarray, f: float, g: ndarray) -> int | None: ...

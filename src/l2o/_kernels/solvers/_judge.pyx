@@ -1,4 +1,5 @@
 # The rule of stopping for runs whose loop is not ours: told of every step, it says when they have converged.
+cimport cython
 cimport numpy as cnp
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport intptr_t
@@ -16,6 +17,8 @@ from l2o._kernels.solvers._stopping cimport is_short, stopping_see, stopping_ste
 cnp.import_array()
 
 
+@cython.final
+@cython.auto_pickle(False)
 cdef class Judge:
     """Judges one run of the objective with these tolerances; `nfev` counts the evaluations that it makes itself."""
 

@@ -1,9 +1,13 @@
+from typing import final
+
 from numpy import ndarray
 
+@final
 class Step:
     def __init__(
         self, policy: int, length: int, state_size: int, curvature: bool, most_trials: int | None, rejections: int,
         flat: float, heir: int, setting: int, limits: ndarray | None,
     ) -> None: ...
 
+__pyx_capi__: dict[str, object]
 __test__: dict[str, str]

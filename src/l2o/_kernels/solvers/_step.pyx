@@ -11,6 +11,7 @@ cnp.import_array()
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class Step:
     """A policy with its rules: most_trials may be None for any number; limits is an array in the order of Limits."""
 
