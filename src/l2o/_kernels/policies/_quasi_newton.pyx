@@ -172,7 +172,7 @@ cdef void next_points(const l2o_run* runs, intptr_t n_runs, double* points, cons
             start(&r, &runs[i], at == 0)
             if at > 0 and expect(&r, <const Shape*> (block + at), runs[i].x, points + i * r.d):
                 continue
-        else:
+        elif <double> runs[i].t > r.now.told:                  # else `bequeath` has taken it in
             take(&r, &runs[i])
         propose(&r, runs[i].best_x, points + i * r.d)
 
