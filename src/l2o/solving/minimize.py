@@ -83,7 +83,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
         Sets gtol.
     options : dict, optional
         gtol : of max|g|. ftol : of the last decrease and the predicted gap, by the fall of f; d more gradients may
-        tell. xtol : of steps by xtol + |x|. Default: ftol 2.2e-9. maxiter, maxfun : iterations, evaluations (15000).
+        tell. xtol : of steps, by xtol + norm(x). By default ftol is 2.2e-9; maxiter (iterations) and maxfun are 15000.
         safeguard : whether L-BFGS takes over from a `Policy` (True). eps, finite_diff_rel_step : steps of differences,
         absolute or relative. maxcor : pairs that L-BFGS keeps. Other names are an OptimizeWarning.
 
