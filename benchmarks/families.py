@@ -22,6 +22,7 @@ from benchmarks.family_data import FAMILIES
 from benchmarks.timing import best_of, one_core
 from l2o.baselines import LBFGS
 from l2o.learning.choice import lowest
+from l2o.solving.starts import begun
 
 GTOL = 1e-6
 TARGET = 1e-6
@@ -47,7 +48,7 @@ def evaluations(values, f_star, f0):
 
 def trace(problems, method):
     """Return the lowest value after each evaluation from where the method begins."""
-    return lowest(problems.with_starts(method.starts(problems)), method)
+    return lowest(begun(problems, method), method)
 
 
 def race(problems, methods):

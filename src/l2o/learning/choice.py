@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,11 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
     if len(labels) < LEAST:
         raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
     methods = {CLASSICAL: LBFGS(), **rivals}
-    scores = {quadratic: _scores(labels, quadratic, engine, methods) for quadratic in (False, True)}
+    without = _means((name, score(held, lowest(held.problems, method)))
+                     for _, held in _folds(labels) for name, method in methods.items())
+    scores = {quadratic: without | _means((name, score(held, engine(held.problems, prior, MOST)))
+                                          for kept, held in _folds(labels) for name, prior in priors(kept, quadratic))
+              for quadratic in (False, True)}
     best = {quadratic: min(each.values()) for quadratic, each in scores.items()}
     quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
     chosen = scores[quadratic]
@@ -78,15 +82,12 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
     return Choice(name, prior, quadratic, ratios)
 
 
-def _scores(labels: Labels, quadratic: bool, engine: Engine, methods: Mapping[str, Method]) -> dict[str, float]:
-    """Return the mean score of each candidate on labels held out, in the order of the candidates."""
-    scores: dict[str, list[float]] = {}
-    for kept, held in _folds(labels):
-        for name, method in methods.items():
-            scores.setdefault(name, []).extend(score(held, lowest(held.problems, method)))
-        for name, prior in priors(kept, quadratic):
-            scores.setdefault(name, []).extend(score(held, engine(held.problems, prior, MOST)))
-    return {name: float(np.mean(values)) for name, values in scores.items()}
+def _means(scores: Iterable[tuple[str, np.ndarray]]) -> dict[str, float]:
+    """Return the mean score of each candidate over the problems of all folds, in the order of the candidates."""
+    found: dict[str, list[float]] = {}
+    for name, values in scores:
+        found.setdefault(name, []).extend(values)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _folds(labels: Labels) -> Iterator[tuple[Labels, Labels]]:
@@ -96,10 +97,10 @@ def _folds(labels: Labels) -> Iterator[tuple[Labels, Labels]]:
         yield labels[rows != held], labels[rows == held]
 
 
-def lowest(problems: Problems, method: Method) -> np.ndarray:
-    """Return the lowest value of a method after each of its first evaluations, (m, MOST)."""
-    made = method.record(problems, MOST - 1).evaluations[:, :MOST]
-    made = np.pad(made, ((0, 0), (0, MOST - made.shape[1])), constant_values=np.inf)
+def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
+    """Return the lowest value of a method after each of its first evaluations, (m, most)."""
+    made = method.record(problems, most - 1).evaluations[:, :most]
+    made = np.pad(made, ((0, 0), (0, most - made.shape[1])), constant_values=np.inf)
     return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from l2o.learning.choice import lowest
 from l2o.learning.prior import Prior
 from l2o.problems import Problems
 
@@ -12,6 +13,4 @@ __all__ = ["lowest_values"]
 
 def lowest_values(problems: Problems, prior: Prior, most: int) -> np.ndarray:
     """Return the lowest value after each of the first `most` evaluations of runs from a prior, (m, most)."""
-    runs = problems.with_starts(prior.base.of(problems.x0))
-    fun = prior.policy().record(runs, most - 1).fun
-    return np.minimum.accumulate(np.where(np.isfinite(fun), fun, np.inf), axis=1)
+    return lowest(problems.with_starts(prior.base.of(problems.x0)), prior.policy(), most)

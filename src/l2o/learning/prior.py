@@ -151,7 +151,7 @@ class Prior:
 
     def policy(self) -> Policy:
         """Return the lean rule that begins so: the constants by hand, one pair."""
-        network = QuasiNewton(memory=1, features=False, prior=self.shape)
+        network = QuasiNewton().with_prior(self.shape)
         return Policy(network, {**network.initial(len(self.matrix), np.random.default_rng(0)), **self.weights()})
 
     @property

@@ -19,6 +19,7 @@ from l2o.methods import StepMethod
 from l2o.policies import Architecture, QuasiNewton, load
 from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
+from l2o.solving.starts import begun
 from l2o.training.progress import Clock, Progress
 from l2o.training.task import Task
 from l2o.training.trainer import Trainer
@@ -102,7 +103,7 @@ class Held:
     def score(self, method: StepMethod) -> float:
         """Return the score of a policy; it begins where it begins by itself."""
         problems = self.labels.problems
-        runs = lowest(problems.with_starts(method.starts(problems)), method)
+        runs = lowest(begun(problems, method), method)
         return float((score(self.labels, runs) - self.rival).mean())
 
     def beside(self) -> dict[str, Any]:
