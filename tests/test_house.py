@@ -276,6 +276,9 @@ def test_package_is_typed_and_ships_its_abi():
     assert "typedef int (*l2o_objective_fn)(const double *x, double *f, double *g, intptr_t n, void *user);" in header
     header = (SOURCE / "_kernels" / "base" / "policy.h").read_text(encoding="utf-8")
     assert "void (*next)(const l2o_run *runs, intptr_t n_runs, double *points, const void *user);" in header
+    header = " ".join((SOURCE / "_kernels" / "base" / "model.h").read_text(encoding="utf-8").split())
+    assert ("typedef int (*l2o_model)(const double *p, const double *t, intptr_t n, double *values, double *jacobian, "
+            "intptr_t d, const void *user);") in header
 
 
 @pytest.mark.parametrize("path", MODULES)

@@ -14,7 +14,7 @@ __all__ = ["get_include", "show_config"]
 
 
 def get_include() -> str:
-    """Return the folder of ``objective.h`` and ``policy.h``, the C interfaces of objectives and policies.
+    """Return the folder of ``objective.h``, ``policy.h`` and ``model.h``: the C interfaces of what a user compiles.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-# The C ABI of objectives and policies, mirrored from objective.h and policy.h.
+# The C ABI of objectives, policies and models, mirrored from objective.h, policy.h and model.h.
 from libc.stdint cimport intptr_t
 
 
@@ -29,3 +29,7 @@ cdef extern from "policy.h" nogil:
     ctypedef struct l2o_policy:
         void (*next)(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil
         void (*bequeath)(const l2o_run* run, double* inverse, const void* user) noexcept nogil
+
+cdef extern from "model.h" nogil:
+    ctypedef int (*l2o_model)(const double* p, const double* t, intptr_t n, double* values, double* jacobian,
+                              intptr_t d, const void* user) noexcept nogil
