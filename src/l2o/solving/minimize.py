@@ -16,7 +16,7 @@ from l2o.base import arguments
 from l2o.base.parallel import check_progress, map_rows
 from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch, Watched
-from l2o.baselines import default_method, resolve
+from l2o.baselines import LBFGS, default_method, resolve
 from l2o.methods import (
     CONVERGED,
     NON_FINITE,
@@ -31,6 +31,7 @@ from l2o.methods import (
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.solving.bounds import read_box
 from l2o.solving.options import for_differences, for_method
+from l2o.solving.probes import LEAST, solved_with_probes
 from l2o.solving.starts import begun, gone_back
 from l2o.solving.target import doubt, target
 
@@ -206,6 +207,9 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
                   progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
 
+    From 192 problems on, a `Policy` with its safeguard is probed: L-BFGS solves every 32nd row, too, after row 1,024
+    every 128th, and all that follow once the policy took more evaluations there. These are added to ``nfev``.
+
     Parameters
     ----------
     problems : Problems
@@ -255,7 +259,8 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     stopping = _stopping(tol, options, chosen)
     with Watch() as watch:
         task = _SolveTask(problems, chosen, stopping, box, watch, x0 is None and box is None)
-        result = BatchResult(*map_rows(task, len(problems), chosen.workers(workers), progress, pieces=True, stop=watch))
+        run = _with_probes if stopping.safeguard and len(problems) >= LEAST else _in_parts
+        result = BatchResult(*run(task, chosen.workers(workers), progress))
     if result.outside_training is not None and chosen.is_foreign(problems):
         result.outside_training[:] = True
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
@@ -274,14 +279,26 @@ class _SolveTask:
     watch: Watch | None
     untold: bool  # where to begin
 
-    def __getitem__(self, rows: slice) -> _SolveTask:
+    def __getitem__(self, rows: slice | np.ndarray) -> _SolveTask:
         box = None if self.box is None else self.box[rows]
-        return _SolveTask(self.problems[rows], self.method, self.stopping, box, self.watch, self.untold)
+        return replace(self, problems=self.problems[rows], box=box)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         found = _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch,
                         untold=self.untold)
         return tuple(column for column in found if column is not None)
+
+
+def _in_parts(task: _SolveTask, workers: Workers, progress: bool) -> Solution:
+    """Solve a batch, spread over workers."""
+    return Solution(*map_rows(task, len(task.problems), workers, progress, pieces=True, stop=task.watch))
+
+
+def _with_probes(task: _SolveTask, workers: Workers, progress: bool) -> Solution:
+    """Solve a batch by a learned method as long as that saves evaluations, then by L-BFGS."""
+    classical = replace(task, method=LBFGS(), untold=False)
+    return solved_with_probes(len(task.problems), lambda rows: _in_parts(task[rows], workers, progress),
+                              lambda rows: _in_parts(classical[rows], workers, progress))[0]
 
 
 def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,

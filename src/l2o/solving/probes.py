@@ -1,0 +1,103 @@
+"""Probes: rows of a large batch that L-BFGS solves, too, so that a learned method goes on only where it saves.
+
+Every 32nd row is a probe, from row 1,024 on every 128th. Verdicts fall after rows 192, 384, 768, 1,024, then every
+1,024, on all probes up to there. Which rows are probed, and what a verdict says, depends on the problems alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o.methods import Solution
+
+__all__ = ["LEAST", "Probes", "is_worse", "schedule", "solved_with_probes"]
+
+LEAST = 192  # problems from which on a batch is probed: after so many rows the first verdict falls
+OFTEN, SELDOM, MANY = 32, 128, 1024  # every so many rows is a probe, up to row MANY and beyond
+EARLY = (LEAST, 384, 768)  # verdicts before those after every MANY rows
+
+Solve = Callable[[np.ndarray], Solution]  # of some rows of the batch, given by number
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What the probes of a batch showed.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (p,)
+        Which rows were probes.
+    own, classical : ndarray of int, shape (p,)
+        Evaluations that the method and L-BFGS took there.
+    until : int
+        Rows from here on are L-BFGS's: the number of rows, if no verdict was against the method.
+    """
+
+    rows: np.ndarray
+    own: np.ndarray
+    classical: np.ndarray
+    until: int
+
+    @property
+    def ratio(self) -> float:
+        """Evaluations of the method relative to those of L-BFGS; NaN without a probe."""
+        return float(self.own.sum() / self.classical.sum()) if len(self.rows) else np.nan
+
+
+def schedule(m: int) -> list[tuple[int, np.ndarray]]:
+    """Return for each verdict on a batch of m rows after how many it falls, and the rows probed since the last one.
+
+    No verdict falls after the last row, since none would follow it; nor is a row probed after the last verdict.
+    """
+    ends = [end for end in (*EARLY, *range(MANY, m, MANY)) if end < m]
+    rows = np.concatenate([np.arange(OFTEN - 1, MANY, OFTEN), np.arange(MANY + SELDOM - 1, m, SELDOM)])
+    return [(end, rows[(rows >= begin) & (rows < end)]) for begin, end in zip((0, *ends), ends)]
+
+
+def is_worse(own: np.ndarray, classical: np.ndarray) -> bool:
+    """Return whether a method took more evaluations (p,) than L-BFGS, in the mean by more than one standard error."""
+    more = own - classical
+    return bool(more.mean() > more.std(ddof=1) / np.sqrt(len(more)))
+
+
+def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
+    """Solve a batch of m rows by a learned method, and by L-BFGS from a verdict against the method on.
+
+    At a probe the method's result is returned; its count of evaluations includes those of L-BFGS.
+
+    Parameters
+    ----------
+    m : int
+        Rows.
+    own, classical : callable
+        Solve rows, given by number, by the method and by L-BFGS.
+    """
+    probed, until = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.intp))], m
+    parts = []
+    for end, rows in schedule(m):
+        mine, theirs = own(rows), classical(rows).nfev
+        probed.append((rows, mine.nfev, theirs))
+        parts.append((rows, mine._replace(nfev=mine.nfev + theirs)))
+        if is_worse(np.concatenate([each[1] for each in probed]), np.concatenate([each[2] for each in probed])):
+            until = end
+            break
+    probes = Probes(*map(np.concatenate, zip(*probed)), until)
+    rest = np.setdiff1d(np.arange(until), probes.rows, assume_unique=True)
+    parts.append((rest, own(rest)))
+    if until < m:
+        parts.append((np.arange(until, m), classical(np.arange(until, m))))
+    return _joined(m, parts), probes
+
+
+def _joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
+    """Return the solution of all m rows; where L-BFGS was alone, no run was outside what a method has met."""
+    first = parts[0][1]
+    columns = [None if column is None else np.zeros((m, *column.shape[1:]), column.dtype) for column in first]
+    for rows, part in parts:
+        for column, values in zip(columns, part):
+            if column is not None and values is not None:
+                column[rows] = values
+    return Solution(*columns)
