@@ -25,23 +25,7 @@ if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 __all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solution", "Step", "StepMethod", "Stopping",
-           "simulation_room", "status_message"]
-
-CONVERGED, LIMIT, PRECISION_LOSS, NON_FINITE, OBJECTIVE_FAILED, STOPPED = 0, 1, 2, 3, 4, 99  # as in the kernels
-
-_MESSAGES = {
-    CONVERGED: "Optimization terminated successfully: a tolerance is met.",
-    LIMIT: "The limit of iterations or evaluations was reached before a tolerance was met.",
-    PRECISION_LOSS: "No tolerance was met, and nothing lower was found: precision loss.",
-    NON_FINITE: "The objective or its gradient is not finite; the best point seen before is returned.",
-    OBJECTIVE_FAILED: "The objective reported an error; the best point seen before is returned.",
-    STOPPED: "`callback` raised `StopIteration`.",
-}
-
-
-def status_message(status: int) -> str:
-    """Say in a sentence why a run ended."""
-    return _MESSAGES[int(status)]
+           "simulation_room"]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import l2o._kernels.base._count as count
 import l2o._kernels.base._evaluate as evaluate
 import l2o._kernels.base._python as python
+import l2o._kernels.base._status as status
 import l2o._kernels.base._watch as watch
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
@@ -28,7 +29,7 @@ from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent", "evaluate",
            "judge", "lbfgs", "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton",
-           "regression", "robust", "rollout", "step", "watch"]
+           "regression", "robust", "rollout", "status", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

@@ -19,7 +19,7 @@ class Evaluable(Protocol):
     """One objective, for methods that are Python."""
 
     def evaluate(self, x: np.ndarray, /) -> tuple[float, np.ndarray, int | None]:
-        """Return the value, the gradient (d,) and the status at x (d,)."""
+        """Return the value, the gradient (d,) and the status at x (d,), -1 where all is finite."""
 
 
 class Runnable(Protocol):

@@ -15,21 +15,9 @@ import numpy as np
 from l2o import _kernels
 from l2o.base.parallel import resolve_workers
 from l2o.base.runnable import Runnable
+from l2o.base.status import CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED
 from l2o.base.typing import Workers
-from l2o.methods import (
-    CONVERGED,
-    LIMIT,
-    NON_FINITE,
-    OBJECTIVE_FAILED,
-    PRECISION_LOSS,
-    STOPPED,
-    Box,
-    Callback,
-    Method,
-    Record,
-    Solution,
-    Stopping,
-)
+from l2o.methods import Box, Callback, Method, Record, Solution, Stopping
 
 __all__ = ["ScipyMethod"]
 

@@ -171,7 +171,7 @@ class Problems:
         return self.evaluate(x)[:2]
 
     def evaluate(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the value, the gradient and the status of each member at its own row of x (m, d)."""
+        """Return value, gradient and status of each member at its own row of x (m, d); -1 where all is finite."""
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
         fun, jac, status = np.empty(len(self)), np.empty(x.shape), np.empty(len(self), np.intc)
         _kernels.evaluate.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
@@ -259,7 +259,7 @@ class Objective:
         return self.evaluate(x)[:2]
 
     def evaluate(self, x: ArrayLike) -> tuple[float, np.ndarray, int]:
-        """Return the value, the gradient (d,) and the status at x (d,)."""
+        """Return the value, the gradient (d,) and the status at x (d,), -1 where all is finite."""
         fun, jac, status = self.problem.evaluate(arguments.array("x", x, (self.dim,), finite=False)[None])
         return float(fun[0]), jac[0], int(status[0])
 

@@ -14,20 +14,11 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.parallel import check_progress, map_rows
+from l2o.base.status import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, status_message
 from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch, Watched
 from l2o.baselines import LBFGS, default_method, resolve
-from l2o.methods import (
-    CONVERGED,
-    NON_FINITE,
-    OBJECTIVE_FAILED,
-    PRECISION_LOSS,
-    Box,
-    Method,
-    Solution,
-    Stopping,
-    status_message,
-)
+from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.solving.bounds import read_box
 from l2o.solving.options import for_differences, for_method

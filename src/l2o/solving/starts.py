@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from l2o.base.status import CONVERGED, OBJECTIVE_FAILED
 from l2o.baselines import LBFGS
-from l2o.methods import CONVERGED, OBJECTIVE_FAILED, Method, Solution, Stopping
+from l2o.methods import Method, Solution, Stopping
 from l2o.problems import Problems
 
 __all__ = ["begun", "gone_back"]

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from l2o.base.status import LIMIT, NON_FINITE
 from l2o.baselines import LBFGS
-from l2o.methods import LIMIT, NON_FINITE, StepMethod
+from l2o.methods import StepMethod
 from l2o.problems import Problems
 from l2o.solving.counting import evaluations_until
 from l2o.solving.minimize import minimize_many

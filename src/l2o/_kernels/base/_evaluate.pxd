@@ -3,19 +3,12 @@ from libc.math cimport INFINITY, NAN, fabs, isfinite
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
-
-cdef enum:                                                     # as in l2o.methods
-    CONVERGED = 0
-    LIMIT = 1
-    PRECISION_LOSS = 2
-    NON_FINITE = 3
-    OBJECTIVE_FAILED = 4
-    STOPPED = 99
+from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED
 
 
 cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f, double* g, intptr_t n,
                          void* data) noexcept nogil:
-    """Value and gradient at x; LIMIT stands for 'go on'. A point that is not finite has no value that counts."""
+    """Value and gradient at x; GO_ON, or why the run ends. A point that is not finite has no value that counts."""
     cdef int code
     cdef intptr_t j
     f[0] = NAN
@@ -32,7 +25,7 @@ cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f,
     for j in range(n):
         if not isfinite(g[j]) or not isfinite(x[j]):
             return NON_FINITE
-    return LIMIT
+    return GO_ON
 
 
 cdef inline int evaluate_within(l2o_objective_fn objective, const double* x, double* f, double* g, const double* low,
@@ -49,7 +42,7 @@ cdef inline int evaluate_within(l2o_objective_fn objective, const double* x, dou
             if low[j] < high[j]:
                 return NON_FINITE
             g[j] = 0.0
-    return LIMIT
+    return GO_ON
 
 
 cdef inline double largest(const double* g, intptr_t n) noexcept nogil:

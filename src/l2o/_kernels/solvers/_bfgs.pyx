@@ -5,7 +5,7 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
-from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
+from l2o._kernels.base._status cimport GO_ON, PRECISION_LOSS
 from l2o._kernels.solvers._descent cimport NO_GAP, PLAIN, PREDICTED, descent_method, product, steepest
 
 ctypedef struct bfgs_state:
@@ -51,10 +51,10 @@ cdef int bfgs_propose(double* memory, const double* x, const double* g, double* 
             for j in range(n):
                 p[j] = -g[j]
         state.known = False
-        return LIMIT
+        return GO_ON
     for j in range(n):
         p[j] = -product(state.inverse + j * n, g, n)
-    return LIMIT
+    return GO_ON
 
 
 cdef void bfgs_learn(double* memory, const double* s, const double* y) noexcept nogil:

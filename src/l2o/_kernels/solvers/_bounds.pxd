@@ -8,7 +8,8 @@
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport intptr_t
 
-from l2o._kernels.base._evaluate cimport LIMIT, is_held
+from l2o._kernels.base._evaluate cimport is_held
+from l2o._kernels.base._status cimport GO_ON
 from l2o._kernels.solvers._descent cimport AGAIN, descent
 
 
@@ -63,7 +64,7 @@ cdef inline int direction(descent* run, const double* x, const double* g, double
     cdef double* free = work
     cdef double* slope = work + n                              # g where free, else zero
     cdef double* fixed = work + 2 * n                          # the steps of those that arrive at a bound
-    cdef int outcome = LIMIT
+    cdef int outcome = GO_ON
     if run.low == NULL:
         return run.method.propose(run.memory, x, g, p, NULL, made_of)
     for j in range(n):
@@ -72,7 +73,7 @@ cdef inline int direction(descent* run, const double* x, const double* g, double
         left += free[j] > 0.0
     while 0 < left != before:
         outcome = run.method.propose(run.memory, x, slope, p, NULL if left == n else free, made_of)
-        if outcome != LIMIT:
+        if outcome != GO_ON:
             return outcome
         before, made_of = left, AGAIN
         for j in range(n):
@@ -85,4 +86,4 @@ cdef inline int direction(descent* run, const double* x, const double* g, double
                 left -= 1
     for j in range(n):
         p[j] += fixed[j]
-    return LIMIT
+    return GO_ON

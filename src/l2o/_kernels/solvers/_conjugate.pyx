@@ -3,7 +3,7 @@
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
-from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
+from l2o._kernels.base._status cimport GO_ON, PRECISION_LOSS
 from l2o._kernels.solvers._descent cimport NO_GAP, PLAIN, descent_method, product, product_of, steepest
 
 ctypedef struct conjugate_state:
@@ -38,7 +38,7 @@ cdef int conjugate_propose(double* memory, const double* x, const double* g, dou
     sy, yy = product_of(state.s, state.y, free, n), product_of(state.y, state.y, free, n)
     if not (state.stepped and sy > 0.0 and yy > 0.0):
         steepest(g, p, n)
-        return LIMIT
+        return GO_ON
     beta = max(0.0, product(g, state.y, n) / sy)
     for j in range(n):
         p[j] = beta * state.s[j] - g[j]
@@ -49,7 +49,7 @@ cdef int conjugate_propose(double* memory, const double* x, const double* g, dou
             p[j] = -g[j]
     for j in range(n):
         p[j] *= sy / yy
-    return LIMIT
+    return GO_ON
 
 
 cdef void conjugate_learn(double* memory, const double* s, const double* y) noexcept nogil:

@@ -4,7 +4,8 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.base._evaluate cimport LIMIT, evaluate_within, is_better, largest, rounding, steepness
+from l2o._kernels.base._evaluate cimport evaluate_within, is_better, largest, rounding, steepness
+from l2o._kernels.base._status cimport GO_ON
 from l2o._kernels.solvers._stopping cimport stopping, stopping_see
 
 cdef enum:                                                     # what -g'p / 2 of a direction p is worth
@@ -21,7 +22,7 @@ ctypedef struct descent_method:
     # How a kind of method finds its directions; `memory` is its own, one a run, `setting` its only number.
     intptr_t (*size)(intptr_t n, size_t setting) noexcept nogil                    # doubles of memory
     void (*reset)(double* memory, intptr_t n, size_t setting, void* data) noexcept nogil
-    # Write a direction to p and return LIMIT ('go on'), or the status of a run without one. free (n,) is 1 where a
+    # Write a direction to p and return GO_ON, or the status of a run without one. free (n,) is 1 where a
     # variable may move and 0 where not, with g zero there; NULL: all may.
     int (*propose)(double* memory, const double* x, const double* g, double* p, const double* free,
                    int made_of) noexcept nogil
@@ -111,7 +112,7 @@ cdef inline int attempt(descent* run, const double* x, double* f, double* g) noe
     run.nfev += 1
     if run.after_value != NULL:
         run.after_value(run.observer, f[0])
-    if status == LIMIT:
+    if status == GO_ON:
         run.lowest = min(run.lowest, f[0])
         if is_better(f[0], x, g, run.f[0], run.x, run.g, run.first, run.lowest, run.low, run.high, run.n):
             run.gain |= (f[0] + rounding(f[0]) < run.f[0]

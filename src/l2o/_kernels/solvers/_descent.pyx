@@ -10,8 +10,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.base._evaluate cimport (
-    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate, evaluate_within, rounding)
+from l2o._kernels.base._evaluate cimport evaluate, evaluate_within, rounding
+from l2o._kernels.base._status cimport CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED
 from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, room, within
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
@@ -19,7 +19,6 @@ from l2o._kernels.solvers._scrutiny cimport RESCALED, prepare_scrutiny, scrutiny
 from l2o._kernels.solvers._stopping cimport is_short, stopping_step
 
 cdef enum:
-    FOUND = -1                                                 # beside the statuses: the search found a point
     PATIENCE = 3                                               # steps without any gain that end a run
 
 
@@ -29,7 +28,7 @@ cdef intptr_t descent_size(intptr_t n) noexcept nogil:
 
 cdef int search(descent* run, const double* x, double f, const double* p, double slope, double* x_new,
                 double* f_new, double* g_new) noexcept nogil:
-    """Find the next iterate along p: FOUND, or why there is none.
+    """Find the next iterate along p: GO_ON, or why there is none.
 
     Where the Wolfe conditions are met nowhere, at a kink or beside a wall, any better point will do.
     """
@@ -53,17 +52,17 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
         status = attempt(run, x_new, f_new, g_new)
         if status == OBJECTIVE_FAILED:
             return status
-        if status == LIMIT:
+        if status == GO_ON:
             outcome = PRECISION_LOSS
-        verdict = search_advance(&line, status == LIMIT, f_new[0], product(g_new, p, run.n))
+        verdict = search_advance(&line, status == GO_ON, f_new[0], product(g_new, p, run.n))
     if verdict == ACCEPTED:
-        return FOUND
+        return GO_ON
     if not run.gain:
         return PRECISION_LOSS if not moved else outcome
     memcpy(x_new, run.x, run.n * sizeof(double))
     memcpy(g_new, run.g, run.n * sizeof(double))
     f_new[0] = run.f[0]
-    return FOUND
+    return GO_ON
 
 
 cdef inline double predicted_gap(const descent* run, const double* x, const double* p, double slope) noexcept nogil:
@@ -72,9 +71,9 @@ cdef inline double predicted_gap(const descent* run, const double* x, const doub
 
 
 cdef int begin_run(descent* run, double* work) noexcept nogil:
-    """Evaluate the start, unless that is done; LIMIT if the run may go on."""
+    """Evaluate the start, unless that is done; GO_ON, or why there is nothing to do."""
     cdef intptr_t n = run.n
-    cdef int status = LIMIT
+    cdef int status = GO_ON
     if run.nfev == 0:
         status = evaluate_within(run.objective, run.x, run.f, run.g, run.low, run.high, n, run.data)
         run.nfev, run.first, run.lowest = 1, run.f[0], run.f[0]
@@ -82,7 +81,7 @@ cdef int begin_run(descent* run, double* work) noexcept nogil:
             run.after_value(run.observer, run.f[0])
     memcpy(work, run.x, n * sizeof(double))
     memcpy(work + n, run.g, n * sizeof(double))
-    if run.stop.ftol > 0.0 and status == LIMIT:
+    if run.stop.ftol > 0.0 and status == GO_ON:
         prepare_scrutiny(run, run.x if run.origin == NULL else run.origin, work + 5 * n)
     return status
 
@@ -101,7 +100,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     cdef double f, f_new = 0.0, slope, gap, inverse_curvature = INFINITY     # along the last step
     cdef int status = begin_run(run, work), outcome, idle = 0, trust
     cdef bint plain = False, by_decrease = run.stop.ftol > 0.0
-    if status != LIMIT:
+    if status != GO_ON:
         return status
     f = run.f[0]
     while slope_of(run, run.x, run.g) > run.stop.gtol:
@@ -111,7 +110,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             return PRECISION_LOSS
         down = downhill(run, x, g, confined + direction_size(n))
         outcome = direction(run, x, down, p, confined, PLAIN if plain else LEARNED)
-        if outcome != LIMIT:
+        if outcome != GO_ON:
             return status if plain and outcome == PRECISION_LOSS else outcome
         slope = product(down, p, n)
         if by_decrease:
@@ -120,7 +119,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             outcome = settle(run, x, f, down, p, gap, trust, x_new, g_new, inverse)
             if outcome == RESCALED:
                 continue
-            if outcome != LIMIT:
+            if outcome != GO_ON:
                 return outcome
         status = search(run, x, f, p, slope, x_new, &f_new, g_new) if -INFINITY < slope < 0.0 else PRECISION_LOSS
         if status in (PRECISION_LOSS, NON_FINITE) and not plain:
@@ -133,13 +132,13 @@ cdef int descend(descent* run, double* work) noexcept nogil:
                 outcome = settle(run, x, f, down, p, gap, trust, x_new, g_new, inverse)
                 if outcome == RESCALED:
                     continue
-                if outcome != LIMIT:
+                if outcome != GO_ON:
                     return outcome
             plain = True
             continue
         if status == LIMIT and slope_of(run, run.x, run.g) <= run.stop.gtol:
             return CONVERGED
-        if status != FOUND:
+        if status != GO_ON:
             return status
         plain = False
         idle = 0 if run.gain or f_new + rounding(f_new) < f else idle + 1
@@ -259,7 +258,7 @@ cdef int record_one(descent* run, recorder* r, double* work) noexcept nogil:
     run.nfev, run.first, run.lowest, r.row, r.count = 1, run.f[0], run.f[0], -1, 0
     record_value(r, run.f[0])
     record_step(r, run.x, run.f[0], run.g, 1)
-    if status == LIMIT:
+    if status == GO_ON:
         status = descend(run, work)
         if r.row == run.maxiter:
             status = LIMIT

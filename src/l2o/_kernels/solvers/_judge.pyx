@@ -8,7 +8,8 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._arrays cimport doubles
-from l2o._kernels.base._evaluate cimport LIMIT, largest
+from l2o._kernels.base._evaluate cimport largest
+from l2o._kernels.base._status cimport CONVERGED, GO_ON
 from l2o._kernels.solvers._bounds cimport direction_size, downhill
 from l2o._kernels.solvers._descent cimport NO_GAP, descent, descent_size, slope_of
 from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
@@ -81,9 +82,9 @@ cdef class Judge:
         stopping_step(&self.run.stop, before, f, slope_of(&self.run, at, slope))
         self.run.stop.decrease = fabs(self.run.stop.decrease)
         if self.run.stop.xtol > 0.0 and is_short(&self.run.stop, step, at, n):
-            return 0
+            return CONVERGED
         if slope_of(&self.run, at, slope) <= self.run.stop.gtol:
-            return 0
+            return CONVERGED
         if not self.run.stop.ftol > 0.0:
             return None
         self.gap = seen_gap(down(self), step, step + n, n)
@@ -109,4 +110,4 @@ cdef object verdict(Judge judge):
     cdef double* step = judge.work + 6 * n + 1
     cdef int status = settle(&judge.run, old, judge.f, down(judge), step, judge.gap, NO_GAP, step + 2 * n,
                              step + 3 * n, step + 7 * n)
-    return None if status == LIMIT else status
+    return None if status == GO_ON else status

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.solvers._descent cimport (
     LEARNED, NO_GAP, PLAIN, PREDICTED, descend, descent, descent_size, product, product_of, steepest)
-from l2o._kernels.base._evaluate cimport LIMIT, PRECISION_LOSS
+from l2o._kernels.base._status cimport GO_ON, PRECISION_LOSS
 
 cdef inline intptr_t header() noexcept nogil:
     """Doubles in front of the pairs."""
@@ -117,24 +117,24 @@ cdef int lbfgs_propose(double* memory, const double* x, const double* g, double*
         state.count = 0
         for j in range(state.dim):
             p[j] = -state.units[j] * g[j]
-        return LIMIT
+        return GO_ON
     if state.count == 0:
         steepest(g, p, state.dim)
-        return LIMIT if not plain else PRECISION_LOSS
+        return GO_ON if not plain else PRECISION_LOSS
     if plain:
         state.count = 0
         steepest(g, p, state.dim)
         if product(g, p, state.dim) > -1.0:
             for j in range(state.dim):
                 p[j] = -g[j]
-        return LIMIT
+        return GO_ON
     for j in range(state.dim):
         p[j] = -g[j]
     if free == NULL:
         two_loops(state, p)
     else:
         two_loops_of(state, p, free)
-    return LIMIT
+    return GO_ON
 
 
 cdef int lbfgs_trust(const double* memory) noexcept nogil:

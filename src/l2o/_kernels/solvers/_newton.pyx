@@ -6,7 +6,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn
 from l2o._kernels.solvers._descent cimport AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, descent_method, steepest
-from l2o._kernels.base._evaluate cimport LIMIT, OBJECTIVE_FAILED, PRECISION_LOSS
+from l2o._kernels.base._status cimport GO_ON, OBJECTIVE_FAILED, PRECISION_LOSS
 
 cdef extern from *:
     """
@@ -187,7 +187,7 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
         solved = solve(state, state.matrix, g, p, 4) if n == 4 else solve(state, state.matrix, g, p, n)
     if not solved:
         steepest(g, p, n)
-    return LIMIT
+    return GO_ON
 
 
 cdef void newton_learn(double* memory, const double* s, const double* y) noexcept nogil:

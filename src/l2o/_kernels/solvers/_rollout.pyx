@@ -13,8 +13,9 @@ from libc.string cimport memcpy
 from l2o._kernels.base._abi cimport HIGHER, LOWER, NOT_FINITE, l2o_hessian_fn, l2o_objective_fn, l2o_run
 from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles, empty
 from l2o._kernels.base._curvature cimport show_curvature
-from l2o._kernels.base._evaluate cimport LIMIT, NON_FINITE, OBJECTIVE_FAILED, evaluate, is_better
+from l2o._kernels.base._evaluate cimport evaluate, is_better
 from l2o._kernels.base._history cimport GUARD, history_push, history_reset, history_size
+from l2o._kernels.base._status cimport GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED
 from l2o._kernels.solvers._step cimport GROUP, Step, ask, drop, group, refuse, step_rules
 
 cnp.import_array()
@@ -51,8 +52,8 @@ cdef inline void evaluate_row(const Batch* batch, Rollout* run, l2o_run* h, intp
     if run.evaluations != NULL:
         run.evaluations[t] = f if isfinite(f) else INFINITY
     if run.status == NON_FINITE and batch.rules.rejects and t > 0:
-        run.status, h.outcome = LIMIT, NOT_FINITE
-    elif run.status == LIMIT:
+        run.status, h.outcome = GO_ON, NOT_FINITE
+    elif run.status == GO_ON:
         run.lowest = min(run.lowest, f) if t > 0 else f
         if t > 0:
             h.outcome = LOWER if is_better(f, x, g, h.best_f, h.best_x, h.best_g, run.f[0], run.lowest, NULL, NULL,
@@ -111,7 +112,7 @@ cdef bint rollout_group(const Batch* batch, const void* weights, Rollout* runs, 
         k = 0
         while k < active:
             run = &runs[row[k]]
-            if run.status == LIMIT:
+            if run.status == GO_ON:
                 history_push(&h[k], run.x + t * n, run.f[t], run.g + t * n)
                 k += 1
             else:
@@ -191,7 +192,7 @@ def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step st
             if not kept:
                 break
             for k in range(n_runs):
-                statuses[i + k] = runs[k].status
+                statuses[i + k] = LIMIT if runs[k].status == GO_ON else runs[k].status
                 if nfevs != NULL:
                     count(&runs[k], rows - 1, nfevs + (i + k) * rows)
             i += n_runs

@@ -6,9 +6,10 @@ from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport HIGHER, LOWER, NOT_FINITE, l2o_hessian_fn, l2o_run
 from l2o._kernels.base._curvature cimport show_curvature
-from l2o._kernels.base._evaluate cimport (
-    CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED, evaluate_within, is_better, rounding)
+from l2o._kernels.base._evaluate cimport evaluate_within, is_better, rounding
 from l2o._kernels.base._history cimport history_push
+from l2o._kernels.base._status cimport (
+    CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED)
 from l2o._kernels.solvers._bounds cimport direction_size, downhill, free_slope
 from l2o._kernels.solvers._descent cimport NO_GAP, PREDICTED, descend, descent, descent_size, product, slope_of
 from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
@@ -69,7 +70,7 @@ cdef inline void start(Minimization* run, l2o_run* h) noexcept nogil:
     if best.stop.ftol > 0.0:
         best.origin = run.origin
         prepare_scrutiny(best, run.point, run.origin)
-    if run.status == LIMIT:
+    if run.status == GO_ON:
         look_at_curvature(run, h)
 
 
@@ -117,9 +118,11 @@ cdef inline void hand_over(Minimization* run, l2o_run* h, const void* weights) n
 cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexcept nogil:
     """Whether the policy is not to be asked again; where it no longer helps, the heir finishes the run."""
     cdef descent* best = &run.best
-    if run.status == LIMIT and slope_of(best, best.x, best.g) <= best.stop.gtol:
+    if run.status == GO_ON and slope_of(best, best.x, best.g) <= best.stop.gtol:
         run.status = CONVERGED
-    if run.status != LIMIT or best.nit >= best.maxiter or best.nfev >= best.maxfun:
+    if run.status == GO_ON and (best.nit >= best.maxiter or best.nfev >= best.maxfun):
+        run.status = LIMIT
+    if run.status != GO_ON:
         return True
     if run.learned:
         return False
@@ -231,15 +234,15 @@ cdef inline void advance(Minimization* run, l2o_run* h, const void* weights, dou
         memcpy(run.shown + 2 * best.n, run.gradient, best.n * sizeof(double))
     run.status, run.told = evaluate_point(run), False
     best.nfev += 1
-    best.nit += run.status == LIMIT and not rejects
+    best.nit += run.status == GO_ON and not rejects
     for j in range(best.n):
         change[j] = run.gradient[j] - slope[j]
     if run.rules.limits != NULL and not run.outside:
         run.outside = beyond(run, h.f[0], step, change)
-    if run.status == LIMIT:
+    if run.status == GO_ON:
         take(run, h, weights, step, change)
     elif run.status == NON_FINITE and (rejects or best.memory != NULL):
-        run.status, h.outcome, run.rejected = LIMIT, NOT_FINITE, run.rejected + 1
+        run.status, h.outcome, run.rejected = GO_ON, NOT_FINITE, run.rejected + 1
         run.learned = best.memory == NULL or still_helps(run)
-    if rejects and best.memory == NULL and run.status == LIMIT and run.rejected >= run.rules.rejections:
+    if rejects and best.memory == NULL and run.status == GO_ON and run.rejected >= run.rules.rejections:
         run.status = PRECISION_LOSS

@@ -8,7 +8,8 @@ from libc.math cimport INFINITY, copysign, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 
-from l2o._kernels.base._evaluate cimport CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, is_held, largest, rounding
+from l2o._kernels.base._evaluate cimport is_held, largest, rounding
+from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport EXACT, PREDICTED, attempt, descent, product, slope_of
 from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance
 
@@ -22,11 +23,11 @@ cdef extern from *:
     """
     #define L2O_STILL 1e-2
     #define L2O_DIGITS 1e-7
-    #define L2O_SINGULAR 1e-10
+    #define L2O_LEAST_PIVOT 1e-10
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
     const double DIGITS "L2O_DIGITS"                           # of x: f is then right to their square
-    const double SINGULAR "L2O_SINGULAR"                       # pivots below are none, of a diagonal of ones
+    const double LEAST_PIVOT "L2O_LEAST_PIVOT"                       # pivots below are none, of a diagonal of ones
 
 
 cdef inline void prepare_scrutiny(descent* run, const double* origin, double* room) noexcept nogil:
@@ -81,13 +82,13 @@ cdef inline double way_to_bound(const descent* run, const double* x, const doubl
 
 cdef inline int measure(descent* run, const double* x, const double* g, intptr_t j, double least, double most,
                         double* x_new, double* g_new) noexcept nogil:
-    """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. LIMIT, or why not.
+    """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. GO_ON, or why not.
 
     The way is as long as the slope would have to hold on to win `least`. The variable's own move is tried first, then
     the largest, for the sake of f.
     """
     cdef double way, f, last = 0.0, enough = max(2.0 * least / fabs(g[j]), 1e-8 * fabs(x[j]))
-    cdef int stage, status = LIMIT
+    cdef int stage, status = GO_ON
     cdef intptr_t k
     enough = min(enough, way_to_bound(run, x, g, j, least))
     for stage in range(4 if g[j] != 0.0 else 0):
@@ -99,12 +100,12 @@ cdef inline int measure(descent* run, const double* x, const double* g, intptr_t
         if not way > last or x_new[j] == x[j]:
             continue
         status = attempt(run, x_new, &f, g_new)
-        if status != LIMIT:
+        if status != GO_ON:
             break
         if way == enough or fabs(g_new[j] - g[j]) > 1e-6 * fabs(g[j]):
             for k in range(run.n):
                 g_new[k] = (g_new[k] - g[k]) / (x_new[j] - x[j])
-            return LIMIT
+            return GO_ON
         last = way
     memset(g_new, 0, run.n * sizeof(double))
     return status
@@ -130,7 +131,7 @@ cdef inline double judged_gap(double* matrix, const double* g, double* inverse, 
         pivot = matrix[j * n + j]
         if not pivot > -1e-6:
             return INFINITY
-        pivot = max(pivot, SINGULAR)
+        pivot = max(pivot, LEAST_PIVOT)
         gap += 0.5 * rest[j] * rest[j] / pivot
         for i in range(j + 1, n):
             factor = matrix[i * n + j] / pivot
@@ -169,11 +170,11 @@ cdef inline int distrust(descent* run) noexcept nogil:
     run.caution *= 0.01
     if run.rescalings > MOST_RESCALINGS:
         run.stop.ftol = 0.0
-    return LIMIT
+    return GO_ON
 
 
 cdef inline int rescale(descent* run, const double* x, const double* inverse) noexcept nogil:
-    """Begin anew in units of the curvatures; LIMIT, if that is not to be had."""
+    """Begin anew in units of the curvatures; GO_ON, if that is not to be had."""
     cdef double most = largest(inverse, run.n)
     cdef intptr_t j
     if run.memory == NULL or run.method.rescale == NULL or most == 0.0 or run.rescalings == MOST_RESCALINGS:
@@ -189,19 +190,19 @@ cdef inline int rescale(descent* run, const double* x, const double* inverse) no
 
 cdef inline int scrutinise(descent* run, const double* x, double f, const double* g, double least,
                            double* x_new, double* g_new, double* inverse, double* matrix) noexcept nogil:
-    """Judge the gap with the Hessian by differences: CONVERGED, or RESCALED, or LIMIT ('go on'), or a failure."""
+    """Judge the gap with the Hessian by differences: CONVERGED, or RESCALED, or GO_ON, or a failure."""
     cdef double most = most_moved(run, x), gap
     cdef intptr_t n = run.n, j
     cdef int status
     if run.maxfun - run.nfev < 4 * n:
-        return LIMIT
+        return GO_ON
     if not most > 0.0:
         most = largest(x, n) if largest(x, n) > 0.0 else 1.0
     for j in range(n):
         status = measure(run, x, g, j, least, most * sqrt(run.units[j]), x_new, g_new)
         if status == NON_FINITE:                               # beside a wall nothing is known
             return distrust(run)
-        if status != LIMIT:
+        if status != GO_ON:
             return status
         if n <= MOST_COUPLED:
             memcpy(matrix + j * n, g_new, n * sizeof(double))
@@ -225,7 +226,7 @@ cdef inline int probe_kink(descent* run, const double* x, const double* g, doubl
     cdef int status
     cdef intptr_t j
     if run.probes == MOST_PROBES or run.nfev >= run.maxfun or not way > 0.0:
-        return LIMIT
+        return GO_ON
     run.probes += 1
     for j in range(run.n):
         x_new[j] = g[j] / size * sqrt(run.units[j])
@@ -235,13 +236,13 @@ cdef inline int probe_kink(descent* run, const double* x, const double* g, doubl
         if run.low != NULL:
             x_new[j] = min(max(x_new[j], run.low[j]), run.high[j])
     status = attempt(run, x_new, &f, g_new)
-    if status != LIMIT:
-        return LIMIT if status == NON_FINITE else status
+    if status != GO_ON:
+        return GO_ON if status == NON_FINITE else status
     change, length = 0.0, 0.0
     for j in range(run.n):
         length += (x[j] - x_new[j]) * g[j]                     # the slope along the way, times it
         change += (x[j] - x_new[j]) * (g[j] - g_new[j])
-    return CONVERGED if change > 0.0 and length * (length / change) <= 2.0 * least else LIMIT
+    return CONVERGED if change > 0.0 and length * (length / change) <= 2.0 * least else GO_ON
 
 
 cdef inline bint is_last_digits(const descent* run, const double* x, const double* p) noexcept nogil:
@@ -256,7 +257,7 @@ cdef inline bint is_last_digits(const descent* run, const double* x, const doubl
 
 cdef inline int settle(descent* run, const double* x, double f, const double* g, const double* p, double gap,
                        int trust, double* x_new, double* g_new, double* inverse) noexcept nogil:
-    """Whether ftol ends the run at an iterate with this predicted gap: CONVERGED, LIMIT ('go on'), RESCALED, a failure.
+    """Whether ftol ends the run at an iterate with this predicted gap: CONVERGED, GO_ON, RESCALED, a failure.
 
     g is zero for variables that a bound holds. x_new, g_new and inverse (n,), with the matrix behind it, are workspace.
     """
@@ -266,7 +267,7 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         least = max(least, run.stop.ftol * (run.stop.first - f))
     if not (run.stop.decrease <= run.caution * least and gap <= run.caution * least and least < INFINITY
             and f <= run.f[0] + least):
-        return LIMIT
+        return GO_ON
     if trust == EXACT:
         return CONVERGED
     if not is_flat(&run.stop, slope_of(run, x, g)):
