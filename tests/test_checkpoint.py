@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_learning import outcomes
 
 import l2o
 from l2o.base import archive
@@ -67,6 +68,16 @@ def test_training_stopped_after_each_round_is_the_same(name, tmp_path, monkeypat
     assert stops == sum(getattr(each, "n_iterations", 3) + 2 for each in np.atleast_1d(trainer))
     assert policy.card["run"]["sittings"] == stops + 1
     assert_same(policy, learn(trainer=trainer))
+
+
+def test_kind_that_a_trainer_changed_to_is_kept(tmp_path, monkeypatch):
+    """The regression gives the rule a prior, and evolution goes on from there."""
+    short = l2o.EvolutionStrategy(n_generations=2, n_pairs=1, n_starts=1, batch=4)
+    changes = {"family": outcomes(30, 0), "trainer": [l2o.CurvatureRegression(n_starts=1), short]}
+    policy, stops = stopped_after_each_write(monkeypatch, tmp_path / "a", **changes)
+    assert stops == 5
+    assert policy.network.prior is not None
+    assert_same(policy, learn(**changes))
 
 
 @pytest.mark.parametrize("rng", [np.random.MT19937, np.random.Philox, np.random.SFC64])

@@ -65,7 +65,7 @@ def working(*args, **kwargs):
 @pytest.mark.usefixtures("quick")
 def test_train_writes_the_policy_and_says_what_it_reached(capsys, tmp_path):
     path = tmp_path / "p.npz"
-    code, out, error = run(capsys, "train", "logistic", "--out", path, "--quick", "--workers", 1)
+    code, out, error = run(capsys, "train", "logistic", "--out", path, "--quick", "--policy", "mlp", "--workers", 1)
     assert (code, error) == (0, "")
     card = l2o.load(path).card
     assert str(path) in out
@@ -78,7 +78,7 @@ def test_train_writes_the_policy_and_says_what_it_reached(capsys, tmp_path):
 def test_train_is_train_of_the_library(capsys, tmp_path):
     """The seed arrives, all CPUs make the same policy as one, and --json is the card of the file."""
     path = tmp_path / "p.npz"
-    code, out, _ = run(capsys, "train", "logistic", "--out", path, "--quick", "--seed", 5, "--json")
+    code, out, _ = run(capsys, "train", "logistic", "--out", path, "--quick", "--policy", "mlp", "--seed", 5, "--json")
     assert code == 0
     assert json.loads(out) == {"path": str(path), "card": l2o.load(path).card}
     expected = l2o.train(l2o.families.Logistic(), rng=5, **reproduce.training_settings("logistic", quick=True))
@@ -90,7 +90,7 @@ def test_train_is_train_of_the_library(capsys, tmp_path):
 @pytest.mark.parametrize("name", l2o.families.FAMILIES)
 def test_every_family_is_trained_and_evaluated(name, capsys, tmp_path):
     family, path = l2o.families.named(name), tmp_path / "p.npz"
-    assert run(capsys, "train", name, "--out", path, "--quick", "--workers", 1)[0] == 0
+    assert run(capsys, "train", name, "--out", path, "--quick", "--policy", "mlp", "--workers", 1)[0] == 0
     card = l2o.load(path).card
     assert card["family"] == {"name": f"l2o.families.{type(family).__name__}", "settings": asdict(family)}
     code, out, _ = run(capsys, "evaluate", path, "--functions", 3, "--workers", 1, "--json")
@@ -98,6 +98,18 @@ def test_every_family_is_trained_and_evaluated(name, capsys, tmp_path):
     training = family.sample(family.n_training, streams(0)["training"])
     tuned = l2o.tune(l2o.baselines.Momentum, training, n_steps=40)
     assert json.loads(out)["methods"]["momentum"]["settings"] == repr(tuned)
+
+
+def test_train_learns_a_prior_by_default_and_evaluate_runs_it(capsys, tmp_path):
+    path = tmp_path / "p.npz"
+    code, out, _ = run(capsys, "train", "robust", "--out", path, "--quick", "--workers", 1)
+    card = l2o.load(path).card
+    assert code == 0
+    assert [each["kind"] for each in card["training"]["trainers"]] == ["CurvatureRegression"]
+    assert f"{card['quality']['policy']:.4g} (L-BFGS 0)" in out
+    code, out, _ = run(capsys, "evaluate", path, "--functions", 3, "--workers", 1)
+    assert code == 0
+    assert "learned" in out
 
 
 @pytest.mark.parametrize("name", list(l2o.families.FAMILIES))
@@ -109,7 +121,7 @@ def test_train_without_quick_uses_the_trainer_of_the_family(name, capsys, tmp_pa
         return l2o.load(policies / "a.npz")
 
     monkeypatch.setattr(l2o, "train", train)
-    assert run(capsys, "train", name, "--out", tmp_path / "p.npz")[0] == 0
+    assert run(capsys, "train", name, "--out", tmp_path / "p.npz", "--policy", "mlp")[0] == 0
     settings = {"rng": 0, "workers": -1, "checkpoint": None, "progress": False, **reproduce.training_settings(name)}
     assert calls == [((l2o.families.named(name),), settings)]
 
@@ -142,7 +154,8 @@ def test_train_that_is_interrupted_goes_on_from_its_checkpoint(capsys, tmp_path,
     def interrupted(*args, **settings):
         raise KeyboardInterrupt
 
-    command = ("train", "logistic", "--out", tmp_path / "p.npz", "--quick", "--checkpoint", tmp_path / "c.npz")
+    command = ("train", "logistic", "--out", tmp_path / "p.npz", "--quick", "--policy", "mlp", "--checkpoint",
+               tmp_path / "c.npz")
     with monkeypatch.context() as patch:
         patch.setattr("l2o.training.search.Search._accept", interrupted)
         code, out, error = run(capsys, *command)

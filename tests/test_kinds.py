@@ -252,6 +252,13 @@ def test_trainer_brings_its_own_kind():
     assert learn(trainer=Evolution(n_generations=0)).network == l2o.policies.MLP()
 
 
+def test_training_without_kind_and_trainer_is_curvature_regression_of_the_rule():
+    policy = learn(n_functions=12, trainer=None)
+    assert [each["kind"] for each in policy.card["training"]["trainers"]] == ["CurvatureRegression"]
+    assert isinstance(policy.network, QuasiNewton)
+    assert learn(policy=None, trainer=None, init=policy, n_functions=12).network.kind == policy.network.kind
+
+
 @pytest.mark.parametrize(("family", "validation", "error", "message"), [
     ([], None, TypeError, "family is list; expected a Family or Problems, or a sequence of Problems"),
     ([functions(2), 3], None, TypeError, "family is list; expected"),

@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         if name != "info":
             command.add_argument("--seed", type=int, default=0, help="seed of everything (0)")
             command.add_argument("--workers", type=int, default=-1, help="threads (-1: all CPUs)")
+    commands.choices["train"].add_argument("--policy", choices=("quasi-newton", "mlp"), default="quasi-newton",
+                                           help="the learned rule with a prior of the family, about a second "
+                                                "(quasi-newton), or the network of the paper, half a minute (mlp)")
     commands.choices["train"].add_argument("--checkpoint", metavar="FILE",
                                            help="replaced after each round, and gone on from if it is there")
     commands.choices["evaluate"].add_argument("--functions", type=int, default=500, help="unseen functions (500)")
@@ -87,14 +90,15 @@ def _train(given: Any) -> None:
     family = families.named(given.family)
     writable(given.out)  # known before the training
     policy = train(family, rng=given.seed, workers=given.workers, progress=_on_terminal(given),
-                   checkpoint=given.checkpoint, **training_settings(given.family, given.quick))
+                   checkpoint=given.checkpoint, **training_settings(given.family, given.quick, given.policy))
     policy.save(given.out)
     quality = policy.card["quality"]
+    rivals = ", ".join(f"{name} {quality[name]:.4g}" for name in ("momentum", "L-BFGS") if name in quality)
     if given.json:
         print(json.dumps({"path": given.out, "card": policy.card}, allow_nan=False))
     else:
-        print(f"{given.out}: {quality['measure']}: {quality['policy']:.4g} (momentum {quality['momentum']:.4g}), "
-              f"trained in {policy.card['run']['seconds']:.0f} s")
+        print(f"{given.out}: {quality['measure']}: {quality['policy']:.4g} ({rivals}), "
+              f"trained in {policy.card['run']['seconds']:.3g} s")
 
 
 def _evaluate(given: Any) -> None:

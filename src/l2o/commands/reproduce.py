@@ -41,8 +41,8 @@ STARTS = 50  # from which the lowest minimum of a function is looked for
 SAME_BASIN = 1e-3  # from its value; the next minimum is seldom nearer
 AT = (1, 2, 3, 5, 10, 20, 40, 100)
 AT_REAL = (1, 2, 3, 5, 10, 40)
-QUICK: dict[str, Any] = {"n_functions": 45, "n_validation": 50,
-                         "trainer": GuidedPolicySearch(n_iterations=4, n_samples=10)}
+FEW: dict[str, Any] = {"n_functions": 45, "n_validation": 50}
+QUICK: dict[str, Any] = {**FEW, "trainer": GuidedPolicySearch(n_iterations=4, n_samples=10)}
 SEARCH: dict[str, dict[str, Any]] = {  # what a family needs other than by default; chosen on validation functions
     "logistic": {"backtracking": False},
     # gradients are ten times shorter than elsewhere: with less noise the first step does not grow to a useful length
@@ -52,8 +52,10 @@ SEARCH: dict[str, dict[str, Any]] = {  # what a family needs other than by defau
 }
 
 
-def training_settings(name: str, quick: bool = False) -> dict[str, Any]:
-    """Return what `train` is given for a family of that name."""
+def training_settings(name: str, quick: bool = False, policy: str = "mlp") -> dict[str, Any]:
+    """Return what `train` is given for a family of that name: the paper's for its network, else the default's."""
+    if policy != "mlp":
+        return FEW if quick else {}
     settings = QUICK if quick else {"trainer": GuidedPolicySearch()}
     return {**settings, "trainer": replace(settings["trainer"], **SEARCH.get(name, {}))}
 

@@ -15,7 +15,7 @@ from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
 from l2o.base.typing import File, Seed, Workers
 from l2o.families import Family
-from l2o.policies import Architecture, Policy
+from l2o.policies import Architecture, Policy, QuasiNewton
 from l2o.policies.bare import Bare
 from l2o.policies.limits import Limits
 from l2o.problems import Problems
@@ -74,11 +74,11 @@ def train(family: Family | Problems | Sequence[Problems], n_functions: int | Non
         Source of randomness. Training, validation and search use branches of it, so that no
         ``family.sample(m, rng)`` returns a function that was trained on.
     policy : Architecture, optional
-        Kind of policy, with its settings; by default that of the trainer, `l2o.policies.MLP` for those of guided policy
-        search and of the unrolled gradient.
+        Kind of policy, with its settings; by default that of the trainer: `l2o.policies.MLP` for guided policy search
+        and the unrolled gradient, `l2o.policies.QuasiNewton` for the others and where no trainer is named.
     trainer : Trainer or sequence of Trainer, optional
         How to train; several run one after the other. By default the first of `l2o.training.TRAINERS` that fits the
-        kind of policy.
+        kind of policy: for one family of problems `l2o.CurvatureRegression`, which takes about a second.
     init : Policy, optional
         Policy to start from; its network is kept.
     workers : int, map-like callable or executor
@@ -107,10 +107,9 @@ def train(family: Family | Problems | Sequence[Problems], n_functions: int | Non
     --------
     >>> import l2o
     >>> family = l2o.families.Logistic(n_points=20)
-    >>> short = l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=10, epochs=1)
-    >>> policy = l2o.train(family, n_functions=6, n_validation=5, rng=0, trainer=short)
-    >>> policy.dim, policy.card["training"]["n_functions"]
-    (4, 6)
+    >>> policy = l2o.train(family, n_functions=20, n_validation=5, rng=0)
+    >>> policy.card["training"]["n_functions"], policy.card["training"]["trainers"][0]["kind"]
+    (20, 'CurvatureRegression')
     """
     asked = _trainers(trainer)
     resolve_workers(workers)
@@ -125,7 +124,7 @@ def train(family: Family | Problems | Sequence[Problems], n_functions: int | Non
                [record for each in trainers for record in each.records])
     clock = Clock(**kept.state.get("clock", {}))
     task = Task(training, held_out, network, HORIZON, workers)
-    found = Progress(task, clock, kept, **kept.state.get("progress", {}), show=progress)
+    found = Progress.resumed(task, clock, kept, progress)
     _run(trainers, found, init, branches["search"])
     return Policy(found.task.network, found.weights, _card(family, found, trainers, rng, init))
 
@@ -159,7 +158,7 @@ def _kind(policy: Any, init: Any, trainers: list[Trainer] | None, training: Func
         raise TypeError(f"policy is {policy!r}; expected a kind of policy, such as l2o.policies.MLP()")
     if init is not None:
         return _kind_of(init, policy, training)
-    network = policy or (trainers[0].policy if trainers else Trainer.policy)()
+    network = policy or (trainers[0].policy if trainers else QuasiNewton)()
     dims = sorted({problems.dim for problems in training})
     if network.one_dimension and len(dims) > 1:
         raise ValueError(f"policy is {type(network).__name__}, which serves one dimension; family has functions of "
@@ -192,6 +191,8 @@ def _run(trainers: list[Trainer], found: Progress, init: Policy | None, rng: np.
             trainer.run(found, weights, rng)
             weights = found.weights
             found.keep(search=None, trainers=i)
+        if found.judge is None:  # all were done before: the card asks what the last was judged by
+            found.judged_by(trainers[-1].judge(found.task, found.clock))
 
 
 def _card(family: Any, found: Progress, trainers: list[Trainer], rng: Any, init: Policy | None) -> dict[str, Any]:

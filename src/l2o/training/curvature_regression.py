@@ -12,7 +12,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.baselines import LBFGS
-from l2o.learning.choice import CLASSICAL, LEAST, choose, lowest, score
+from l2o.learning.choice import CLASSICAL, LEAST, Choice, choose, lowest, score
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels
 from l2o.methods import StepMethod
@@ -36,6 +36,7 @@ class CurvatureRegression(Trainer):
     Each training problem is solved, and its minimiser and Hessian are what is predicted: from a common base point, from
     the value and the gradient there. Some thirty priors of different kinds compete on problems that they were not
     learned from, with L-BFGS and the rule without a prior; the simplest within 5 % of the best is learned from all.
+    Problems without a minimum are left out, and the card counts them; with fewer than ten left, nothing is learned.
     It pays where the variables mean the same from problem to problem. Take `EvolutionStrategy` for families where they
     do not, and after this one to adapt the constants of the rule.
 
@@ -63,14 +64,13 @@ class CurvatureRegression(Trainer):
         task = progress.task
         with progress.clock("labels"):
             (functions,) = task.functions
+            if len(functions) < LEAST:
+                raise ValueError(f"family has {len(functions)} training functions, without those held out; expected at "
+                                 f"least {LEAST}")
             labels = Labels.of(functions, self.n_starts, rng)
         left_out = {"left_out": labels.left_out} if labels.left_out else {}
-        if len(labels) < LEAST:
-            others = f" ({labels.left_out})" if labels.left_out else ""
-            raise ValueError(f"{len(labels)} of {len(functions)} training functions have a minimum to learn from"
-                             f"{others}; expected at least {LEAST}")
         with progress.clock("choice"):
-            choice = choose(labels, lowest_values, {RULE: load(QuasiNewton.shipped)})
+            choice = self._choice(labels)
         facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores,
                  "n_labels": len(labels), **left_out}
         prior, kind = choice.prior, cast(Expectant, task.network)
@@ -80,6 +80,12 @@ class CurvatureRegression(Trainer):
         else:
             constants = network.initial(task.dim, rng)
             progress.become(network, {**constants, **prior.weights()}, **facts)
+
+    def _choice(self, labels: Labels) -> Choice:
+        """Return the choice; with too few minima to learn from it is the rule without a prior."""
+        if len(labels) < LEAST:
+            return Choice(RULE, None, False, {})
+        return choose(labels, lowest_values, {RULE: load(QuasiNewton.shipped)})
 
 
 @dataclass(frozen=True, eq=False)

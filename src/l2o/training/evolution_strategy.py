@@ -197,7 +197,8 @@ class _Search:
             if policy.network == self.network:
                 weights = policy.weights
                 self.progress.offer(weights, round=0, policy=self.network.shipped)
-        first = flat(initial if weights is None else weights)
+        given = initial if weights is None else weights
+        first = flat({name: given[name] for name in self.names})  # a file may have them in another order
         nothing = np.zeros_like(first)
         return Evolved(0, self.progress.clock.total, first, first, first, nothing, nothing)
 

@@ -14,6 +14,7 @@ from l2o.base.parallel import shown
 from l2o.methods import StepMethod
 from l2o.policies import Architecture
 from l2o.policies.bare import Bare
+from l2o.policies.kinds import architecture
 from l2o.policies.weights import Weights
 from l2o.training.checkpoint import Checkpoint
 from l2o.training.task import Task
@@ -121,6 +122,14 @@ class Progress:
     show: bool = False
     judge: Judge | None = None
 
+    @classmethod
+    def resumed(cls, task: Task, clock: Clock, checkpoint: Checkpoint, show: bool) -> Progress:
+        """Return the progress that a checkpoint holds, of the kind of policy that was trained last; or a new one."""
+        kept = dict(checkpoint.state.get("progress", {}))
+        if "network" in kept:
+            task = replace(task, network=architecture(kept.pop("network")))
+        return cls(task, clock, checkpoint, **kept, show=show)
+
     def judged_by(self, judge: Judge) -> None:
         """Compare policies by another judge from here on; the best so far is judged anew."""
         self.judge = judge
@@ -176,5 +185,6 @@ class Progress:
 
     def keep(self, **parts: Any) -> None:
         """Write the checkpoint, with these parts of its state new."""
-        best = {"weights": self.weights, "score": self.score, "course": self.course, "measure": self.measure}
+        best = {"network": self.task.network.card(), "weights": self.weights, "score": self.score,
+                "course": self.course, "measure": self.measure}
         self.checkpoint.keep(progress=best, clock=self.clock.state(), **parts)
