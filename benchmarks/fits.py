@@ -11,8 +11,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 import l2o
-from l2o.baselines import resolve
 from l2o.baselines._scipy import ScipyMethod
+from l2o.solving.named import resolve
 
 __all__ = ["GTOL", "LOOPS", "Fits", "calls", "compared", "race"]
 

@@ -20,10 +20,10 @@ from scipy.optimize import minimize
 import l2o
 from benchmarks.report import arguments, machine, publish, sentence, table
 from benchmarks.timing import best_of, one_core
-from l2o.baselines import resolve
 from l2o.baselines._scipy import ScipyMethod
 from l2o.policies import Policy, QuasiNewton
 from l2o.solving.counting import evaluations_until
+from l2o.solving.named import resolve
 from l2o.solving.optimum import best_known
 
 CLOSE, LIMIT, GTOL = 1e-6, 500, 1e-5

@@ -15,6 +15,8 @@ class Compiled:
     value_and_grad: x (d,) -> (f, g), or an int: the return code. hessian: x (d,) -> (d, d), or an int.
     """
 
+    objective_card = None  # not known
+
     def __init__(self, value_and_grad, x0, hessian=None):
         self.x0 = np.atleast_2d(np.asarray(x0, float))
         self.points, self.values, self.hessians = [], [], 0

@@ -91,7 +91,7 @@ def test_objective_writes_inside_its_arrays(n, family, fence):
     (2, np.zeros(1, np.uintp)), (4, np.zeros(2)), (9, np.empty(2)), (10, np.empty((2, 4))), (11, np.empty((1, 4)))])
 def test_kernel_refuses_an_array_of_another_size_or_kind(number, wrong, random_policy):
     problems, step = l2o.families.Logistic(3).sample(2, rng=0), random_policy(4).step(4)
-    x, f, g, nfev, status, evaluations = _kernels.rollout.room(2, 3, 4)
+    x, f, g, nfev, status, evaluations = _kernels.rollout.empty_record(2, 3, 4)
     x[:, 0] = problems.x0
     given = [problems.function, 0, problems.addresses(), step.native, step.addresses(2), None, x, f, g, status, nfev,
              evaluations]

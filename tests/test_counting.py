@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o.baselines import resolve
 from l2o.solving.counting import evaluations_until
+from l2o.solving.named import resolve
 
 LIMIT = 25
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import l2o
-from l2o.baselines import GradientDescent, resolve
+from l2o.baselines import GradientDescent
 from l2o.policies import Architecture, Policy
 from l2o.policies.bare import Bare
 from l2o.policies.policy import PRETRAINED
+from l2o.solving.named import resolve
 from l2o.solving.optimum import best_known
 from l2o.training.evolution_strategy import Evolved, centred_ranks
 from l2o.training.race import SCORES, TOLERANCES, Curve, Mixture, Race

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 __all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solution", "Step", "StepMethod", "Stopping",
-           "simulation_room"]
+           "empty_simulation"]
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,12 @@ class Method(ABC):
     minimize: ClassVar[Callable[..., Any]]  # l2o.minimize, for calls by SciPy; it stands above and puts itself here
     safeguarded = False  # whether another method takes over where this one no longer helps, in minimize
 
-    def room(self, n_steps: int, dim: int, m: int) -> Record | None:  # noqa: B027
+    def empty_record(self, n_steps: int, dim: int, m: int) -> Record | None:  # noqa: B027
         """Return arrays for a record of m runs; None where its size is known only afterwards."""
 
     @abstractmethod
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
-        """Take n_steps accepted steps on each problem and record them, in `out` if `room` gave it."""
+        """Take n_steps accepted steps on each problem and record them, in `out` if `empty_record` gave it."""
 
     @abstractmethod
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
@@ -156,10 +156,6 @@ class Method(ABC):
     def starts(self, problems: Runnable) -> np.ndarray:
         """Return where runs begin that are not told where, (m, d): the problems' own starts, unless it knows better."""
         return problems.x0
-
-    def is_foreign(self, problems: Runnable) -> bool:
-        """Return whether the method was trained on another objective than theirs, as far as is known."""
-        return False
 
     def workers(self, workers: Workers) -> Workers:
         """Return the workers that a batch may be spread over."""
@@ -288,7 +284,7 @@ class Step:
         return _kernels.addresses(self.blocks, np.zeros(1, np.intp))
 
 
-def simulation_room(n_steps: int, dim: int, m: int) -> Simulation:
+def empty_simulation(n_steps: int, dim: int, m: int) -> Simulation:
     """Return arrays for m simulated runs: x, fun, jac, status."""
     shape = m, n_steps + 1
     return Simulation(np.empty((*shape, dim)), np.empty(shape), np.empty((*shape, dim)), np.empty(m, np.intc))
@@ -301,11 +297,11 @@ class StepMethod(Method):
     def step(self, dim: int) -> Step:
         """Return the policy as the kernels see it, for problems of that dimension."""
 
-    def room(self, n_steps: int, dim: int, m: int) -> Record:
-        return Record(*_kernels.rollout.room(m, n_steps, dim))
+    def empty_record(self, n_steps: int, dim: int, m: int) -> Record:
+        return Record(*_kernels.rollout.empty_record(m, n_steps, dim))
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
-        out = self.room(n_steps, problems.dim, len(problems)) if out is None else out
+        out = self.empty_record(n_steps, problems.dim, len(problems)) if out is None else out
         self.simulate(problems, n_steps, None, Simulation(out.x, out.fun, out.jac, out.status), out.nfev,
                       out.evaluations)
         return out
@@ -322,7 +318,7 @@ class StepMethod(Method):
         noise (m, T, d) is added to the steps; nfev and evaluations (m, T+1) are filled, if they are given.
         """
         m, step = len(problems), self.step(problems.dim)
-        out = simulation_room(n_steps, problems.dim, m) if out is None else out
+        out = empty_simulation(n_steps, problems.dim, m) if out is None else out
         out.x[:, 0] = problems.x0
         _kernels.rollout.rollout(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                  step.addresses(m), noise, *out, nfev, evaluations)
@@ -331,7 +327,7 @@ class StepMethod(Method):
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         m, step = len(problems), self.step(problems.dim)
-        solution = _kernels.minimize.solution_room(problems.x0 if box is None else box.nearest(problems.x0))
+        solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
         outside = None if step.limits is None else np.empty(m, np.uint8)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping.gtol,

@@ -64,13 +64,13 @@ def threads_of(workers: Workers) -> int:
 
 def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pieces: bool = False,
              stop: Flag | None = None,
-             room: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
+             empty: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
     """Run slices of a task of m rows and join what they return along the first axis.
 
     Along later axes, parts of different length are filled up with NaN. Workers that break down, or that do
     not return one part for each slice in order, are an error.
 
-    Threads spend as long on memory that is new and on joining it as on a short run. Where `room(m)` returns arrays
+    Threads spend as long on memory that is new and on joining it as on a short run. Where `empty(m)` returns arrays
     of m rows, and not None, threads are given their rows of them to fill, task[rows](out). With `pieces` threads, this
     one too, do their rows piece by piece, so that Ctrl-C is heard. `stop`, an Event, is set when they are to end.
     """
@@ -85,7 +85,7 @@ def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pi
         n_chunks = min(m, 4 * mapper if isinstance(mapper, int) else CHUNKS)  # several a worker even out slow rows
     slices = [slice(m * i // n_chunks, m * (i + 1) // n_chunks) for i in range(n_chunks)]
     if isinstance(mapper, int):
-        whole = room(m) if room is not None else None
+        whole = empty(m) if empty is not None else None
         size = FIRST_PIECE if pieces else m
         stop = threading.Event() if stop is None else stop
         parts = _in_threads(mapper, lambda rows: _in_pieces(task, rows, whole, size, stop), slices, progress, stop)

@@ -23,7 +23,7 @@ class NativeMethod(Method):
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
-        solution = _kernels.minimize.solution_room(problems.x0 if box is None else box.nearest(problems.x0))
+        solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
         _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
                                   stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution,
                                   *(() if box is None else (box.low, box.high)))

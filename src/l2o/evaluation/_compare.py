@@ -9,11 +9,11 @@ import numpy as np
 from l2o.base import arguments
 from l2o.base.parallel import resolve_workers
 from l2o.base.typing import ArrayLike, Seed, Workers
-from l2o.baselines import resolve
 from l2o.evaluation.bootstrap import resample
 from l2o.evaluation.comparison import Comparison
 from l2o.methods import Method
 from l2o.problems import Problems, problems_with_starts
+from l2o.solving.named import resolve
 from l2o.solving.optimum import best_known
 from l2o.solving.rollout import Rollouts, rollout
 

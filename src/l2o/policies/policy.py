@@ -13,7 +13,7 @@ import numpy as np
 from l2o.base import archive, arguments
 from l2o.base.typing import ArrayLike, Card, File
 from l2o.errors import PolicyFileError
-from l2o.methods import Handoff, Runnable, Step, StepMethod
+from l2o.methods import Box, Callback, Handoff, Runnable, Solution, Step, StepMethod, Stopping
 from l2o.policies.architecture import Architecture
 from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
@@ -132,9 +132,13 @@ class Policy(StepMethod):
     def starts(self, problems: Runnable) -> np.ndarray:
         return self._network.starts(self._weights, problems.x0)
 
-    def is_foreign(self, problems: Runnable) -> bool:
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
+        solution = super().solve(problems, stopping, callback, box)
         learned, met = self._card.get("objective"), problems.objective_card
-        return learned is not None and met is not None and learned != met
+        if solution.outside is not None and learned is not None and met is not None and learned != met:
+            solution.outside[:] = True  # it was trained on another objective
+        return solution
 
     def step(self, dim: int) -> Step:
         """Return the policy as the kernels see it; of a shipped one, where the card says so for other dimensions."""

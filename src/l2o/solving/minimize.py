@@ -17,14 +17,15 @@ from l2o.base.parallel import check_progress, map_rows
 from l2o.base.status import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, status_message
 from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch, Watched
-from l2o.baselines import LBFGS, default_method, resolve
+from l2o.baselines import LBFGS
 from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.solving.bounds import read_box
+from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
 from l2o.solving.probes import LEAST, solved_with_probes
 from l2o.solving.starts import begun, gone_back
-from l2o.solving.target import doubt, target
+from l2o.solving.target import doubt, runnable
 
 if TYPE_CHECKING:
     from scipy.optimize import Bounds, OptimizeResult
@@ -104,7 +105,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     (True, [1.0, 1.0])
     """
     options, differences = for_differences(options, 1 if x0 is None else np.size(x0))
-    problem = target(fun, x0, args, jac, differences)
+    problem = runnable(fun, x0, args, jac, differences)
     chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
@@ -117,14 +118,14 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     else:
         with Watch() as watch:
             solution = _solved(problem, chosen, stopping, box, report, watch, x0 is None and box is None)
-    return _result(problem, chosen, solution, box)
+    return _result(problem, solution, box)
 
 
-def _result(problem: Any, method: Method, solution: Solution, box: Box | None) -> OptimizeResult:
+def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult:
     """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
     x, jac = solution.x[0], solution.jac[0]
     fun, nit, njev, status = (part.item() for part in (solution.fun, solution.nit, solution.nfev, solution.status))
-    outside = None if solution.outside is None else solution.outside.item() or method.is_foreign(problem)
+    outside = None if solution.outside is None else solution.outside.item()
     message = status_message(status)
     python = isinstance(problem, PythonObjective)
     if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
@@ -252,8 +253,6 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         task = _SolveTask(problems, chosen, stopping, box, watch, x0 is None and box is None)
         run = _with_probes if stopping.safeguard and len(problems) >= LEAST else _in_parts
         result = BatchResult(*run(task, chosen.workers(workers), progress))
-    if result.outside_training is not None and chosen.is_foreign(problems):
-        result.outside_training[:] = True
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
     if raise_on_error and len(failed):
         first = int(failed[0])
@@ -268,7 +267,7 @@ class _SolveTask:
     stopping: Stopping
     box: Box | None
     watch: Watch | None
-    untold: bool  # where to begin
+    free: bool  # to begin where the method thinks best
 
     def __getitem__(self, rows: slice | np.ndarray) -> _SolveTask:
         box = None if self.box is None else self.box[rows]
@@ -276,7 +275,7 @@ class _SolveTask:
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         found = _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch,
-                        untold=self.untold)
+                        free=self.free)
         return tuple(column for column in found if column is not None)
 
 
@@ -287,15 +286,15 @@ def _in_parts(task: _SolveTask, workers: Workers, progress: bool) -> Solution:
 
 def _with_probes(task: _SolveTask, workers: Workers, progress: bool) -> Solution:
     """Solve a batch by a learned method as long as that saves evaluations, then by L-BFGS."""
-    classical = replace(task, method=LBFGS(), untold=False)
+    classical = replace(task, method=LBFGS(), free=False)
     return solved_with_probes(len(task.problems), lambda rows: _in_parts(task[rows], workers, progress),
                               lambda rows: _in_parts(classical[rows], workers, progress))[0]
 
 
 def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
-            watch: Watch | None = None, untold: bool = False) -> Solution:
-    """Minimise each problem, within its box if it has one; `untold` ones begin where the method thinks best."""
-    run = begun(problems, method) if untold else problems
+            watch: Watch | None = None, free: bool = False) -> Solution:
+    """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best."""
+    run = begun(problems, method) if free else problems
     solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()

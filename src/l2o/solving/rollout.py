@@ -10,9 +10,9 @@ import numpy as np
 from l2o.base import arguments
 from l2o.base.parallel import map_rows
 from l2o.base.typing import ArrayLike, Workers
-from l2o.baselines import resolve
 from l2o.methods import Method, Record
 from l2o.problems import Problems, problems_with_starts
+from l2o.solving.named import resolve
 from l2o.solving.starts import begun
 
 __all__ = ["Rollouts", "rollout"]
@@ -87,7 +87,7 @@ def rollout(problems: Problems, x0: ArrayLike | None = None, *, method: str | Me
     chosen.check_problems(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
     return Rollouts(*map_rows(_RecordTask(problems, chosen, n_steps), len(problems), chosen.workers(workers),
-                              room=lambda m: chosen.room(n_steps, problems.dim, m), pieces=True))
+                              empty=lambda m: chosen.empty_record(n_steps, problems.dim, m), pieces=True))
 
 
 @dataclass(eq=False)  # not frozen, which costs a third of a microsecond

@@ -15,7 +15,7 @@ __all__ = ["begun", "gone_back"]
 
 
 def begun(problems: Problems, method: Method) -> Problems:
-    """Return problems that were told no starts with those that the method prefers to their own."""
+    """Return problems whose starts nobody gave with those that the method prefers to their own."""
     starts = method.starts(problems)
     return problems if starts is problems.x0 else problems.with_starts(starts)
 

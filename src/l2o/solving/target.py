@@ -11,14 +11,14 @@ from l2o.problems.objectives import is_compiled, one_problem
 from l2o.solving.gradients import python_objective
 from l2o.solving.slopes import contradiction, ways
 
-__all__ = ["doubt", "target"]
+__all__ = ["doubt", "runnable"]
 
 DOUBT = 0.2  # of the change of f: a gradient that is right is far more exact than that
 SIZES = (1e-4, 1e-5, 1e-6, 1e-7)  # of the ways along a gradient in doubt, relative to the variables
 
 
-def target(fun: object, x0: ArrayLike | None, args: object, jac: object,
-           differences: dict[str, np.ndarray] | None = None) -> Problems | PythonObjective:
+def runnable(fun: object, x0: ArrayLike | None, args: object, jac: object,
+             differences: dict[str, np.ndarray] | None = None) -> Problems | PythonObjective:
     """Return what the kernels can run as a batch of one; differences are the settings of `Differences`."""
     if isinstance(fun, Objective) or is_compiled(fun):
         if jac is not True and jac is not None and jac is not False:  # SciPy says None where nothing was said

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from l2o.base.parallel import map_rows
 from l2o.base.typing import Workers
-from l2o.methods import Simulation, StepMethod, simulation_room
+from l2o.methods import Simulation, StepMethod, empty_simulation
 from l2o.policies.trainable import Parametrised
 from l2o.problems import Problems
 
@@ -133,5 +133,5 @@ def simulate(method: StepMethod, problems: Problems, n_steps: int, *, noise: np.
              workers: Workers = 1) -> Trajectories:
     """Run a method on each problem; noise (runs, T, d) is added to its steps."""
     x, fun, jac, _ = map_rows(_Simulation(method, problems, n_steps, noise), len(problems), workers,
-                              room=partial(simulation_room, n_steps, problems.dim))
+                              empty=partial(empty_simulation, n_steps, problems.dim))
     return Trajectories(x, fun, jac)

@@ -30,7 +30,7 @@ cdef inline void free_slope(const double* x, const double* g, const double* low,
         slope[j] = 0.0 if is_held(x[j], g[j], low[j], high[j]) else g[j]
 
 
-cdef inline double room(const descent* run, const double* x, const double* p) noexcept nogil:
+cdef inline double longest_step(const descent* run, const double* x, const double* p) noexcept nogil:
     """How many times p fits within the bounds, at least 1: that it does once is known."""
     cdef double most = INFINITY
     cdef intptr_t j

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._evaluate cimport evaluate, evaluate_within, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED
-from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, room, within
+from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, longest_step, within
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
 from l2o._kernels.solvers._scrutiny cimport RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle
@@ -36,7 +36,7 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
     cdef int status = NON_FINITE, verdict = SEARCHING, outcome = NON_FINITE
     cdef intptr_t j
     cdef bint moved
-    search_start(&line, f, slope, rounding(f), room(run, x, p))
+    search_start(&line, f, slope, rounding(f), longest_step(run, x, p))
     run.gain = False
     while verdict == SEARCHING:
         if run.nfev >= run.maxfun:
@@ -67,7 +67,7 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
 
 cdef inline double predicted_gap(const descent* run, const double* x, const double* p, double slope) noexcept nogil:
     """What the matrix of the method says is left to gain along p: half the slope, or all, where p ends at a bound."""
-    return -0.5 * slope if run.low == NULL or room(run, x, p) > 1.0 else -slope
+    return -0.5 * slope if run.low == NULL or longest_step(run, x, p) > 1.0 else -slope
 
 
 cdef int begin_run(descent* run, double* work) noexcept nogil:

@@ -4,7 +4,7 @@ from numpy import ndarray
 
 from l2o._kernels.solvers._step import Step
 
-def solution_room(x0: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray, ndarray]: ...
+def empty_solution(x0: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray, ndarray]: ...
 def minimize(
     objective: int, hessian: int, data: ndarray, step: Step, weights: ndarray, safeguard: bool, gtol: float,
     ftol: float, xtol: float,

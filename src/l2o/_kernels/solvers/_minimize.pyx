@@ -47,7 +47,7 @@ cdef bint minimize_group(const void* weights, l2o_run* h, double* points, Minimi
     return True
 
 
-def solution_room(cnp.ndarray x0 not None):
+def empty_solution(cnp.ndarray x0 not None):
     """Return arrays for minimisations from x0 (m, n): a copy of it, f (m,), g (m, n), nit, nfev, status (m,)."""
     cdef intptr_t m = x0.shape[0], n = x0.shape[1]
     return (cnp.PyArray_NewCopy(x0, cnp.NPY_CORDER), empty(cnp.NPY_DOUBLE, 1, m), empty(cnp.NPY_DOUBLE, 2, m, n),

@@ -142,7 +142,7 @@ cdef inline void count(const Rollout* run, intptr_t n_steps, intptr_t* nfev) noe
             run.evaluations[t] = NAN
 
 
-def room(intptr_t m, intptr_t n_steps, intptr_t n):
+def empty_record(intptr_t m, intptr_t n_steps, intptr_t n):
     """Return arrays for a record of m runs: x, f, g, nfev (m, T+1, ...), status (m,), evaluations (m, T+1)."""
     cdef intptr_t rows = n_steps + 1
     return (empty(cnp.NPY_DOUBLE, 3, m, rows, n), empty(cnp.NPY_DOUBLE, 2, m, rows),

@@ -102,7 +102,7 @@ cdef inline intptr_t filled(intptr_t n) noexcept nogil:
     return (n + TILE - 1) // TILE * TILE
 
 
-cdef intptr_t room(intptr_t columns, intptr_t units, intptr_t dim) noexcept nogil:
+cdef intptr_t workspace_size(intptr_t columns, intptr_t units, intptr_t dim) noexcept nogil:
     """Numbers of memory for `batch`."""
     cdef intptr_t width = filled(dim)
     units = filled(units)
@@ -190,7 +190,7 @@ def differentiate(cnp.ndarray features not None, cnp.ndarray targets not None, c
     for i in range(n):
         if not 0 <= rows[i] < n_examples:
             raise IndexError(f"order holds {rows[i]}; there are {n_examples} examples")
-    memory = calloc(room(columns, units, dim), sizeof(double) if kind == cnp.NPY_DOUBLE else sizeof(float))
+    memory = calloc(workspace_size(columns, units, dim), sizeof(double) if kind == cnp.NPY_DOUBLE else sizeof(float))
     if memory == NULL:
         raise MemoryError
     with nogil:

@@ -1,0 +1,54 @@
+"""Methods by name: ours, SciPy's names for them, and what is taken where none is named."""
+
+from functools import cache
+
+from l2o.baselines import BASELINES, LBFGS
+from l2o.methods import Method
+from l2o.policies import load
+from l2o.policies.quasi_newton import MOST_VARIABLES
+
+__all__ = ["default_method", "resolve"]
+
+SCIPY = {"l-bfgs-b": "lbfgs"}  # SciPy's names of what is here under another; its "CG" is "cg" here
+NEAREST = {  # and what to take for those that are not here
+    **dict.fromkeys(("bfgs", "tnc", "slsqp", "trust-constr"), "'lbfgs', in bounds, too"),
+    **dict.fromkeys(("newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact"),
+                    "'newton', where the objective has a Hessian, or 'lbfgs'"),
+    **dict.fromkeys(("nelder-mead", "powell", "cobyla", "cobyqa"),
+                    "'lbfgs', which takes differences of fun if there is no gradient"),
+}
+
+
+def default_method(dim: int) -> Method:
+    """Return the method for one problem of dim variables where none is named.
+
+    It is the learned rule, which is read once; L-BFGS where the matrix of the rule would be too large for a step.
+    """
+    return _rule() if dim <= MOST_VARIABLES else LBFGS()
+
+
+@cache
+def _rule() -> Method:
+    return load("universal")
+
+
+def resolve(method: object) -> Method:
+    """Return the method that a name, ours or SciPy's, or a method object stands for.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If it is neither a name nor a method.
+    """
+    if isinstance(method, str):
+        name = SCIPY.get(method.lower(), method.lower())
+        if name in BASELINES:
+            return BASELINES[name]()
+        nearest = f" (nearest to it is {NEAREST[name]})" if name in NEAREST else ""
+        known = ", ".join(map(repr, BASELINES))
+        raise ValueError(f"method is {method!r}; expected one of {known}{nearest}, or a Policy")
+    if not isinstance(method, Method):
+        raise TypeError(f"method is {method!r}; expected a name, a Policy or a baseline")
+    return method
