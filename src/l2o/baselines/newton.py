@@ -15,8 +15,10 @@ __all__ = ["Newton"]
 class Newton(NativeMethod):
     """Newton's method with a line search to the strong Wolfe conditions; it has no settings.
 
-    Where the Hessian is not positive definite, a multiple of the identity is added. For small d: a step takes
-    d^3 / 3 operations for the Cholesky factor, and the Hessian itself, which `nfev` does not count.
+    A step s is followed by one that takes the Hessian to expect in its own middle, B + th (B - B_before): B is the
+    Hessian at the iterate, B_before that before s, and th, between -1/2 and 1/2, half of -g's / s'Bs. Where that is not
+    positive definite B is taken, and where B is not, a multiple of its diagonal is added. For small d: a step takes
+    d^3 / 3 operations for the factor, and the Hessian itself, which `nfev` does not count.
 
     References
     ----------

@@ -1,12 +1,17 @@
 # Damped Newton: the direction -(H + shift D)^-1 g, D the diagonal of H, shift the first that makes the matrix positive
 # definite (Nocedal and Wright, 2006, algorithm 3.3). Elimination in plain loops: d is small, and LAPACK costs more to
 # call.
+#
+# From the second step on, H is the Hessian to expect halfway along the step, to first order: B + th (B - B_before),
+# B that of the iterate, B_before that of the one before, a step s back, and th = r / 2. How many times s the step will
+# be is r = -g's / s'Bs. Where that matrix is not positive definite, H is B.
 from libc.math cimport INFINITY, NAN, fabs, sqrt
 from libc.stdint cimport intptr_t
+from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn
-from l2o._kernels.solvers._descent cimport AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, descent_method, steepest
 from l2o._kernels.base._status cimport GO_ON, OBJECTIVE_FAILED, PRECISION_LOSS
+from l2o._kernels.solvers._descent cimport AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, descent_method, product, steepest
 
 cdef extern from *:
     """
@@ -14,11 +19,13 @@ cdef extern from *:
     #define L2O_LEAST_SHIFT 3e-3
     #define L2O_NO_PIVOT 1e-12
     #define L2O_NO_SLOPE 1e-6
+    #define L2O_FARTHEST 0.5
     """
     const double EPSILON "L2O_EPSILON"
     const double LEAST_SHIFT "L2O_LEAST_SHIFT"                 # all in units of the diagonal
     const double NO_PIVOT "L2O_NO_PIVOT"
     const double NO_SLOPE "L2O_NO_SLOPE"                       # of the steepest variable's
+    const double FARTHEST "L2O_FARTHEST"                       # of th
 
 cdef enum:
     MOST_SHIFTS = 40
@@ -29,7 +36,11 @@ ctypedef struct newton_state:
     l2o_hessian_fn hessian
     void* data
     int trust                                                  # of the newest direction
-    double* matrix                                             # (n, n)
+    bint moved                                                 # `before` and `last` are known
+    double* matrix                                             # (n, n) at the iterate
+    double* before                                             # (n, n) at the one before
+    double* last                                               # (n,) the step between
+    double* ahead                                              # (n, n) halfway along the coming step
     double* block                                              # (n + 2, n): that of the free variables, their g and p
     double* rows                                               # (n + 1, n), of eliminate
     double* unit                                               # (n,) curvature that counts as 1, of each variable
@@ -41,14 +52,18 @@ cdef inline intptr_t header() noexcept nogil:
 
 
 cdef intptr_t newton_size(intptr_t n, size_t hessian) noexcept nogil:
-    return header() + n * (3 * n + 4)
+    return header() + n * (5 * n + 5)
 
 
 cdef void newton_reset(double* memory, intptr_t n, size_t hessian, void* data) noexcept nogil:
     cdef newton_state* state = <newton_state*> memory
     state.dim, state.hessian, state.data = n, <l2o_hessian_fn> hessian, data
+    state.moved = False
     state.matrix = memory + header()
-    state.block = state.matrix + n * n
+    state.before = state.matrix + n * n
+    state.ahead = state.before + n * n
+    state.last = state.ahead + n * n
+    state.block = state.last + n
     state.rows = state.block + n * (n + 2)
     state.unit = state.rows + (n + 1) * n
 
@@ -118,29 +133,37 @@ cdef inline double measure(const double* matrix, const double* g, double* unit, 
     return LEAST_SHIFT - lowest / scale
 
 
-cdef inline bint solve(newton_state* state, const double* matrix, const double* g, double* p,
+cdef inline void substitute(const double* rows, double* p, intptr_t n) noexcept nogil:
+    """p from the rows of `eliminate`."""
+    cdef intptr_t i, j
+    for i in range(n - 1, -1, -1):
+        p[i] = rows[n * n + i]
+        for j in range(i + 1, n):
+            p[i] -= rows[j * n + i] * p[j]
+
+
+cdef inline bint solve(newton_state* state, const double* matrix, const double* g, double* p, bint shifted,
                        intptr_t n) noexcept nogil:
-    """p <- -(H + shift diag(unit))^-1 g with the smallest shift that was tried; False if H is not finite, or zero."""
-    cdef intptr_t i, j, _
+    """p <- -(H + shift diag(unit))^-1 g with the smallest shift that was tried.
+
+    False if H is not finite, or zero; or, unless it may be shifted, not positive definite.
+    """
     cdef double shift = measure(matrix, g, state.unit, n)
-    cdef int outcome
-    for _ in range(MOST_SHIFTS):
+    cdef int outcome, _
+    if shift > 0.0 and not shifted:
+        return False
+    for _ in range(MOST_SHIFTS if shifted else 1):
         outcome = eliminate(matrix, g, shift, state.unit, state.rows, n)
         if outcome:
             state.trust = EXACT if shift == 0.0 and outcome == 1 else PREDICTED
-            break
+            substitute(state.rows, p, n)
+            return True
         shift = max(4.0 * shift, LEAST_SHIFT)
-    else:
-        return False
-    for i in range(n - 1, -1, -1):
-        p[i] = state.rows[n * n + i]
-        for j in range(i + 1, n):
-            p[i] -= state.rows[j * n + i] * p[j]
-    return True
+    return False
 
 
-cdef bint solve_free(newton_state* state, const double* g, double* p, const double* free,
-                     intptr_t n) noexcept nogil:
+cdef bint solve_free(newton_state* state, const double* matrix, const double* g, double* p, const double* free,
+                     bint shifted, intptr_t n) noexcept nogil:
     """`solve` for the free variables; p is zero elsewhere."""
     cdef double* slope = state.block + n * n
     cdef double* way = slope + n
@@ -152,14 +175,40 @@ cdef bint solve_free(newton_state* state, const double* g, double* p, const doub
             row += 1
             for j in range(n):
                 if free[j] > 0.0:
-                    state.block[entry] = state.matrix[i * n + j]
+                    state.block[entry] = matrix[i * n + j]
                     entry += 1
-    if not solve(state, state.block, slope, way, row):
+    if not solve(state, state.block, slope, way, shifted, row):
         return False
     for i in range(n - 1, -1, -1):
         if free[i] > 0.0:
             row -= 1
             p[i] = way[row]
+    return True
+
+
+cdef inline bint solve_with(newton_state* state, const double* matrix, const double* g, double* p, const double* free,
+                            bint shifted) noexcept nogil:
+    """`solve` for the variables that are free. A constant unrolls the loops, by a third of their time."""
+    if free != NULL:
+        return solve_free(state, matrix, g, p, free, shifted, state.dim)
+    if state.dim == 4:                                         # what the regressions with three features have
+        return solve(state, matrix, g, p, shifted, 4)
+    return solve(state, matrix, g, p, shifted, state.dim)
+
+
+cdef inline bint look_ahead(newton_state* state, const double* g) noexcept nogil:
+    """Write the matrix that is expected halfway along the coming step; False if there is no last step to go by."""
+    cdef intptr_t n = state.dim, i
+    cdef double bend = 0.0, share
+    if not state.moved:
+        return False
+    for i in range(n):
+        bend += state.last[i] * product(state.matrix + i * n, state.last, n)
+    if not 0.0 < bend < INFINITY:
+        return False
+    share = min(max(-0.5 * product(g, state.last, n) / bend, -FARTHEST), FARTHEST)
+    for i in range(n * n):
+        state.ahead[i] = state.matrix[i] + share * (state.matrix[i] - state.before[i])
     return True
 
 
@@ -180,18 +229,19 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
     if code > 0:
         for j in range(n):
             state.matrix[j * n + j] = NAN
-    # a constant unrolls the loops, by a third of their time; 4 is what the regressions with three features have
-    if free != NULL:
-        solved = solve_free(state, g, p, free, n)
-    else:
-        solved = solve(state, state.matrix, g, p, 4) if n == 4 else solve(state, state.matrix, g, p, n)
+    solved = look_ahead(state, g) and solve_with(state, state.ahead, g, p, free, False)
+    if not solved:
+        solved = solve_with(state, state.matrix, g, p, free, True)
     if not solved:
         steepest(g, p, n)
     return GO_ON
 
 
 cdef void newton_learn(double* memory, const double* s, const double* y) noexcept nogil:
-    """Nothing: the next Hessian tells."""
+    """Keep the Hessian and the step for the direction to come."""
+    cdef newton_state* state = <newton_state*> memory
+    state.matrix, state.before, state.moved = state.before, state.matrix, True
+    memcpy(state.last, s, state.dim * sizeof(double))
 
 
 cdef int newton_trust(const double* memory) noexcept nogil:
