@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from l2o import baselines, errors, families, policies
 from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
+from l2o.problems.models import model
 from l2o.problems.objectives import objective
 from l2o.solving.minimize import BatchResult, minimize, minimize_many
 from l2o.solving.rollout import Rollouts, rollout
@@ -43,8 +44,8 @@ _SUBMODULES = ("evaluation", "testing", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "CurvatureRegression", "EvolutionStrategy", "GuidedPolicySearch",
            "Objective", "Policy", "Problems", "Rollouts", "UnrolledGradient", "baselines", "compare", "errors",
-           "evaluation", "families", "get_include", "load", "minimize", "minimize_many", "objective", "__version__",
-           "policies", "rollout", "show_config", "testing", "train", "training", "tune"]
+           "evaluation", "families", "get_include", "load", "minimize", "minimize_many", "model", "objective",
+           "__version__", "policies", "rollout", "show_config", "testing", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:

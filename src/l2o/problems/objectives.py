@@ -6,17 +6,10 @@ problem is flat float64: rows, columns, then the data, row by row.
 
 from __future__ import annotations
 
-import ast
 import ctypes
-import hashlib
 import inspect
-import pickle
-import re
-import sys
-import textwrap
 import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +19,7 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 from l2o.errors import CompilationError
 from l2o.problems import Kernel, Problems, from_blocks
+from l2o.problems.sources import Address, UserFunction, is_address
 
 __all__ = ["HEADER", "SIGNATURE", "CompiledObjective", "blocks", "is_compiled", "kernel_of", "objective", "one_problem"]
 
@@ -87,7 +81,7 @@ def objective(function: Callable[..., float]) -> CompiledObjective:
     return CompiledObjective(function)
 
 
-class CompiledObjective:
+class CompiledObjective(UserFunction):
     """A Python function that the kernels can call; `l2o.objective` makes it.
 
     Attributes
@@ -98,11 +92,10 @@ class CompiledObjective:
         Its qualified name, which cards and messages show.
     """
 
+    noun = "objective"
+
     def __init__(self, function: Callable[..., float]) -> None:
-        self.function = function
-        self.name = f"{function.__module__}.{function.__qualname__}"
-        self.__module__, self.__doc__ = function.__module__, function.__doc__
-        self.__name__, self._path = function.__name__, function.__qualname__
+        super().__init__(function)
         self._lock = threading.Lock()
         self._kernel: Kernel | None = None
         self._compiled: Any = None
@@ -114,39 +107,13 @@ class CompiledObjective:
         """Call the Python function, not compiled."""
         return self.function(x, data, grad)
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickle as a name, as functions do; another process compiles it again.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.portable(self, CompiledObjective)
 
-        A program or notebook is not what another process has under ``__main__``; from there the function itself goes.
-        """
-        if self.__module__ == "__main__" and self._by_value is not None:
-            return _arrived, (self._by_value, self.name, self.source_hash)
-        if _found(self.__module__, self._path) is not self:
-            raise pickle.PicklingError(
-                f"the objective {self.name} cannot be sent to another process: it is not what {self.__module__} has "
-                f"under the name {self._path}; define it at the top level of a module, with @l2o.objective")
-        return self._path
-
-    @cached_property
-    def _by_value(self) -> bytes | None:
-        """The function, for processes that do not have it; None without cloudpickle, which comes with Dask."""
-        try:
-            import cloudpickle
-        except ImportError:
-            return None
-        return cloudpickle.dumps(self.function)
-
-    @cached_property
-    def source_hash(self) -> str | None:
-        """SHA-256 of the source without comments and layout; None where there is no source to read.
-
-        Functions that it calls are not in it.
-        """
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(self.function)))
-        except (OSError, TypeError, SyntaxError):
-            return None
-        return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+    @property
+    def source(self) -> CompiledObjective:
+        """The function that it is made of: itself."""
+        return self
 
     @property
     def kernel(self) -> Kernel:
@@ -181,25 +148,6 @@ class CompiledObjective:
         return float(fun[0]), jac[0]
 
 
-def _found(module: str, path: str) -> Any:
-    """Return what an imported module has under a dotted name."""
-    found = sys.modules.get(module)
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-@lru_cache(maxsize=64)  # the tasks of one call all bring it; it is compiled for the first of them
-def _arrived(function: bytes, name: str, source_hash: str | None) -> CompiledObjective:
-    """Return an objective that another process sent by value."""
-    known = _found("__main__", name.removeprefix("__main__."))
-    if isinstance(known, CompiledObjective) and known._by_value == function:
-        return known
-    made = CompiledObjective(pickle.loads(function))
-    made.source_hash = source_hash  # there is no source to read here
-    return made
-
-
 def _compiled(function: Callable[..., float]) -> Any:
     """Compile a function of (x, data, grad) to a Numba cfunc of the ABI."""
     import numba
@@ -224,69 +172,20 @@ def _compiled(function: Callable[..., float]) -> Any:
     return call
 
 
-class _Address:
-    """A function compiled elsewhere; `given` keeps it alive."""
+class _Address(Address):
+    """An objective compiled elsewhere."""
 
-    source_hash = None
+    signature, noun = SIGNATURE, "objective"
 
-    def __init__(self, given: Any, name: str, signature: str, function: int, user_data: int | None) -> None:
-        if _spelled(signature) != _spelled(SIGNATURE):
-            raise TypeError(f"the objective has the signature {signature!r}; expected {SIGNATURE!r}")
-        self.given, self.name, self.user_data = given, name, user_data
-        self.kernel = Kernel(name, function, source=self)
-
-    def __reduce__(self) -> str:
-        raise pickle.PicklingError(f"{self.given!r} cannot be sent to another process, where its address means "
-                                   "nothing; an objective of @l2o.objective can")
-
-    @classmethod
-    def of(cls, given: Any) -> _Address | None:
-        """Return the function that a cfunc or LowLevelCallable stands for; None if it is neither."""
-        if isinstance(given, _types("numba.core.ccallback", "CFunc")):
-            return cls(given, given.__name__, str(given._sig), given.address, None)
-        if isinstance(given, _types("scipy._lib._ccallback", "LowLevelCallable")):
-            # where SciPy's own routines look: item 0 is a capsule of the function, its context the user's data
-            capsule, name = tuple.__getitem__(given, 0), given.signature.encode()
-            return cls(given, "LowLevelCallable", given.signature, _in_capsule("Pointer", capsule, name),
-                       _in_capsule("Context", capsule))
-        return None
-
-
-def _types(module: str, name: str) -> tuple[Any, ...]:
-    """Return a class of a library, for isinstance; no class while the library is not imported."""
-    return (getattr(sys.modules[module], name),) if module in sys.modules else ()
-
-
-def _in_capsule(what: str, capsule: Any, *name: bytes) -> Any:
-    get = getattr(ctypes.pythonapi, f"PyCapsule_Get{what}")
-    get.argtypes, get.restype = [ctypes.py_object] + [ctypes.c_char_p] * len(name), ctypes.c_void_p
-    return get(capsule, *name)
-
-
-def _spelled(signature: str) -> tuple[str, ...]:
-    """Return the types of a signature, result first, in one spelling for C, Cython, ctypes, cffi and Numba."""
-    arguments_first = re.fullmatch(r"\((.*)\) -> (\w+)", signature)  # Numba's order
-    parts = arguments_first or re.fullmatch(r"([\w ]+?)\s*\((.*)\)", signature)
-    if parts is None:
-        return ()
-    result, given = parts.groups() if arguments_first is None else parts.groups()[::-1]
-    names = [re.sub(r"\bconst\b|\s", "", part) for part in (result, *given.split(","))]
-    words = {"int32": "int", "int32_t": "int", "float64*": "double*"}
-    words |= dict.fromkeys(["intptr_t", "ssize_t", "Py_ssize_t", "ptrdiff_t"], "intptr_t")
-    for integer, kind in (("long", ctypes.c_long), ("longlong", ctypes.c_longlong),
-                          ("int64_t", ctypes.c_int64), ("int64", ctypes.c_int64)):
-        if ctypes.sizeof(kind) == ctypes.sizeof(ctypes.c_void_p):
-            words[integer] = "intptr_t"
-    types = [words.get(name, name) for name in names]
-    if types[-1].endswith("*"):  # the data may be a pointer to anything
-        types[-1] = "void*"
-    return tuple(types)
+    @property
+    def kernel(self) -> Kernel:
+        """The function as the kernels see it."""
+        return Kernel(self.name, self.function, source=self)
 
 
 def is_compiled(given: object) -> bool:
     """Return whether something is a compiled objective: of `l2o.objective`, a cfunc or a LowLevelCallable."""
-    return isinstance(given, (CompiledObjective, *_types("numba.core.ccallback", "CFunc"),
-                              *_types("scipy._lib._ccallback", "LowLevelCallable")))
+    return isinstance(given, CompiledObjective) or is_address(given)
 
 
 def kernel_of(given: object) -> Kernel:
