@@ -15,7 +15,7 @@ from l2o.learning.choice import MOST, choose, lowest, score
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels, hessians, positive
 from l2o.learning.means import MEANS, inverse_of_mean, log_euclidean
-from l2o.learning.prior import Base, Prior, Seen, priors, targets
+from l2o.learning.prior import Base, Look, Prior, Seen, priors, targets
 from l2o.learning.ridge import Ridge
 from l2o.problems.objectives import SIGNATURE
 
@@ -132,6 +132,22 @@ def test_ridge_finds_a_linear_map_and_ignores_what_is_constant():
     np.testing.assert_array_equal(model.predict(moved), model.predict(inputs))
 
 
+def test_ridge_predicts_rows_of_a_fold_as_a_fit_without_them_does():
+    rng = np.random.default_rng(0)
+    inputs, wanted, fold = rng.standard_normal((30, 6)), rng.standard_normal((30, 2)), np.arange(30) % 5
+    inputs -= inputs.mean(axis=0)
+    inputs /= inputs.std(axis=0)
+    model, out = Ridge.crossed(inputs, wanted, (slice(0, 2),), fold)
+    size = model.coefficients[:-1]
+    weight = (inputs.T @ (wanted - wanted.mean(axis=0)) - inputs.T @ inputs @ size) / size  # the penalty is told by it
+    for k in range(5):
+        kept, held = fold != k, fold == k
+        X = np.column_stack([inputs[kept], np.ones(kept.sum())])
+        fit = np.linalg.solve(X.T @ X + np.diag([weight.mean()] * 6 + [0.0]), X.T @ wanted[kept])
+        np.testing.assert_allclose(out[held], np.clip(inputs[held] @ fit[:-1] + fit[-1], model.low, model.high),
+                                   rtol=1e-6)
+
+
 def test_ridge_predicts_the_mean_from_noise():
     rng = np.random.default_rng(0)
     inputs, wanted = rng.standard_normal((100, 10)), rng.standard_normal((100, 1))
@@ -183,11 +199,10 @@ def test_priors_begin_with_finite_points_and_positive_matrices(labels, quadratic
 
 def test_seen_has_no_units_of_f(labels):
     metric = np.linalg.cholesky(log_euclidean(labels.hessian))
-    base = Base(np.zeros(4), True)
-    fun, jac = labels.problems.value_and_grad(labels.problems.x0)
-    seen = Seen.of(labels, metric, base, True)
+    look = Look.at(labels.problems, labels.problems.x0)
+    seen = Seen.of(labels, metric, look, True)
     other = Seen(metric / np.sqrt(1e6), 1e6 * seen.unit, seen.centre, seen.inverse, True)
-    first, second = (each.inputs(labels.problems.x0, unit * fun, unit * jac)
+    first, second = (each.inputs(look.x, unit * look.fun, unit * look.jac)
                      for each, unit in ((seen, 1.0), (other, 1e6)))
     np.testing.assert_allclose(second[:, :4], first[:, :4], rtol=1e-12)
 

@@ -58,7 +58,7 @@ class Box:
     low: np.ndarray
     high: np.ndarray
 
-    def __getitem__(self, rows: slice) -> Box:
+    def __getitem__(self, rows: slice | np.ndarray) -> Box:
         return Box(self.low[rows], self.high[rows])
 
     def nearest(self, x: np.ndarray) -> np.ndarray:
@@ -67,8 +67,11 @@ class Box:
 
     def steepness(self, x: np.ndarray, jac: np.ndarray) -> np.ndarray:
         """Return the largest entry (m,) of gradients (m, d) at x (m, d), without those that a bound holds."""
-        held = ((x <= self.low) & (jac >= 0)) | ((x >= self.high) & (jac <= 0))
-        return np.abs(np.where(held, 0.0, jac)).max(axis=1, initial=0.0)
+        return np.abs(np.where(self.holds(x, jac), 0.0, jac)).max(axis=1, initial=0.0)
+
+    def holds(self, x: np.ndarray, jac: np.ndarray) -> np.ndarray:
+        """Return which variables at x (m, d) a bound keeps from moving down gradients (m, d)."""
+        return ((x <= self.low) & (jac >= 0)) | ((x >= self.high) & (jac <= 0))
 
 
 class Record(NamedTuple):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -156,8 +158,17 @@ def _gathered(task: Task, slices: list[slice], workers: Workers, mapper: Callabl
     if builds != {_build()}:
         warnings.warn(f"workers is {workers!r}, which ran {' and '.join(sorted(builds))}; here is {_build()}: the last "
                       "bits of a result depend on that. With one version and one L2O_CPU everywhere they do not",
-                      RuntimeWarning, stacklevel=4)
+                      RuntimeWarning, stacklevel=_depth())
     return [part for _, _, part in parts]
+
+
+def _depth() -> int:
+    """Return the stack level of the user's call for a warning of the caller."""
+    package, depth = __name__.split(".")[0], 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == package:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _answers(results: Any, workers: Workers, items: list[Any]) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from l2o.baselines import LBFGS
 from l2o.methods import Stopping
 from l2o.problems import Problems
 
-__all__ = ["Labels", "hessians", "positive"]
+__all__ = ["Ends", "Labels", "hessians", "positive"]
 
 STOPPING = Stopping(gtol=1e-9, maxiter=500, maxfun=2000)
 FLAT = 1e-4  # least eigenvalue of a Hessian, in units of its largest
@@ -79,22 +80,59 @@ class Labels:
         rng : Generator
             Source of the noise.
         """
-        start, jac = problems.value_and_grad(problems.x0)
+        start, slope = problems.value_and_grad(problems.x0)
         x, fun, nfev = _lowest(problems, n_starts, rng)
-        finite = np.isfinite(start) & np.isfinite(jac).all(axis=1) & np.isfinite(fun)
-        x = np.where(finite[:, None], x, problems.x0)
+        usable = np.isfinite(start) & np.isfinite(slope).all(axis=1) & np.isfinite(fun)
+        x = np.where(usable[:, None], x, problems.x0)
         hessian, taken = hessians(problems, x)
-        gradient = problems.value_and_grad(x)[1]
-        curved = finite & np.isfinite(hessian).all(axis=(1, 2))
-        matrix = positive(np.where(curved[:, None, None], hessian, np.eye(problems.dim)))
-        gap = 0.5 * np.einsum("mi,mi->m", gradient, np.linalg.solve(matrix, gradient[:, :, None])[:, :, 0])
+        return cls.at(problems, start, Ends(x, np.where(usable, fun, np.inf), problems.value_and_grad(x)[1], hessian),
+                      nfev + taken)
+
+    @classmethod
+    def at(cls, problems: Problems, start: np.ndarray, ends: Ends, nfev: np.ndarray, close: float = CLOSE) -> Labels:
+        """Return the labels of problems whose runs from their starts, of values (m,), have come to their ends.
+
+        Parameters
+        ----------
+        problems : Problems
+            The m problems.
+        start : ndarray, shape (m,)
+            Values at their starting points.
+        ends : Ends
+            Where runs ended, with Hessians.
+        nfev : ndarray of int, shape (m,)
+            Evaluations that all this took.
+        close : float
+            Gap, in units of the fall, within which a run has arrived.
+        """
+        finite = np.isfinite(start) & np.isfinite(ends.fun) & np.isfinite(ends.jac).all(axis=1)
+        curved = finite & np.isfinite(ends.hessian).all(axis=(1, 2))
+        matrix = positive(np.where(curved[:, None, None], ends.hessian, np.eye(problems.dim)))
         with np.errstate(invalid="ignore"):
-            arrived = curved & (gap <= CLOSE * np.maximum(start - fun, 0.0) + 1e-13 * np.abs(fun))
+            gap = 0.5 * np.einsum("mi,mi->m", ends.jac, np.linalg.solve(matrix, ends.jac[:, :, None])[:, :, 0])
+            arrived = curved & (gap <= close * np.maximum(start - ends.fun, 0.0) + 1e-13 * np.abs(ends.fun))
         left_out = {"not finite": int((~finite).sum()), "Hessian not finite": int((finite & ~curved).sum()),
                     "not converged": int((curved & ~arrived).sum())}
         rows = np.flatnonzero(arrived)
-        return cls(problems[rows], x[rows], fun[rows], start[rows], matrix[rows], rows,
-                   {reason: n for reason, n in left_out.items() if n}, nfev + taken)
+        return cls(problems[rows], ends.x[rows], ends.fun[rows], start[rows], matrix[rows], rows,
+                   {reason: n for reason, n in left_out.items() if n}, nfev)
+
+
+class Ends(NamedTuple):
+    """Where m runs ended.
+
+    Attributes
+    ----------
+    x, fun, jac : ndarray, shape (m, d), (m,) and (m, d)
+        Points, values, gradients; of a variable that a bound holds, zero.
+    hessian : ndarray, shape (m, d, d)
+        Hessians there.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    hessian: np.ndarray
 
 
 def _lowest(problems: Problems, n_starts: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ lower triangle of R, R R' = T^-1 H*^-1 T^-T, with the logarithms of its diagonal
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from l2o.policies.prior import CURVATURES, MOST_FULL, PriorShape
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["Base", "Prior", "Seen", "priors", "targets"]
+__all__ = ["Base", "Look", "Prior", "Seen", "priors", "targets"]
 
 TINY = 1e-300
 FARTHEST = 6.0  # the logarithm of a diagonal entry of R
@@ -72,6 +73,27 @@ def _left(labels: Labels, base: Base) -> float:
     return float(np.log(np.where(np.isfinite(gap), np.minimum(gap, 1e6), 1e6) + 1e-3).mean())
 
 
+class Look(NamedTuple):
+    """What was seen at a point of each problem.
+
+    Attributes
+    ----------
+    x, fun, jac : ndarray, shape (m, d), (m,) and (m, d)
+        Points, values, gradients; large numbers where they are not finite, and zero for a gradient that is NaN.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+
+    @classmethod
+    def at(cls, problems: Problems, x: np.ndarray) -> Look:
+        """Evaluate each problem at its row of x (m, d)."""
+        fun, jac = problems.value_and_grad(x)
+        return cls(x, np.nan_to_num(fun, nan=1e30, posinf=1e30, neginf=-1e30),
+                   np.nan_to_num(jac, nan=0.0, posinf=1e30, neginf=-1e30))
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What a run sees at its base point, in a metric.
@@ -95,11 +117,11 @@ class Seen:
     quadratic: bool
 
     @classmethod
-    def of(cls, labels: Labels, metric: np.ndarray, base: Base, quadratic: bool) -> Seen:
-        """Take the units from labels."""
+    def of(cls, labels: Labels, metric: np.ndarray, look: Look, quadratic: bool) -> Seen:
+        """Take the units from labels, and from what was seen of their problems at base points."""
         dim = len(metric)
         bare = cls(metric, float(np.median(labels.fall)), np.zeros(dim + 2), np.ones(dim + 2), False)
-        u = bare.inputs(*_looked(labels.problems, base))[:, : dim + 2]
+        u = bare.inputs(*look)[:, : dim + 2]
         return replace(bare, centre=u.mean(axis=0), inverse=1.0 / (u.std(axis=0) + 1e-9), quadratic=quadratic)
 
     def inputs(self, x: np.ndarray, fun: np.ndarray, jac: np.ndarray) -> np.ndarray:
@@ -112,14 +134,6 @@ class Seen:
         standard = np.clip((u - self.centre) * self.inverse, -4.0, 4.0)
         i, j = np.triu_indices(u.shape[1])
         return np.hstack([u, x, standard[:, i] * standard[:, j]])
-
-
-def _looked(problems: Problems, base: Base) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return base points, values and gradients there; large numbers where they are not finite."""
-    x = base.of(problems.x0)
-    fun, jac = problems.value_and_grad(x)
-    return (x, np.nan_to_num(fun, nan=1e30, posinf=1e30, neginf=-1e30),
-            np.nan_to_num(jac, nan=0.0, posinf=1e30, neginf=-1e30))
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +240,6 @@ def priors(labels: Labels, quadratic: bool) -> list[tuple[str, Prior]]:
 
 
 def _fitted(labels: Labels, metric: np.ndarray, base: Base, quadratic: bool) -> tuple[Seen, Ridge]:
-    seen, dim = Seen.of(labels, metric, base, quadratic), len(metric)
-    inputs = seen.inputs(*_looked(labels.problems, base))
-    return seen, Ridge.fit(inputs, targets(labels, metric, base), (slice(0, dim), slice(dim, None)))
+    look = Look.at(labels.problems, base.of(labels.problems.x0))
+    seen, dim = Seen.of(labels, metric, look, quadratic), len(metric)
+    return seen, Ridge.fit(seen.inputs(*look), targets(labels, metric, base), (slice(0, dim), slice(dim, None)))

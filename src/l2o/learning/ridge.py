@@ -8,9 +8,10 @@ import numpy as np
 
 __all__ = ["Ridge"]
 
-PENALTIES = tuple(10.0**power for power in range(-6, 1))  # times the number of rows
+PENALTIES = 10.0 ** np.arange(-6.0, 1.0)  # times the number of rows
 FOLDS = 5
 BEYOND = 0.1  # of the range of a target in training, by which a prediction may leave it
+TINY = 1e-200  # sizes of nothing
 FAR = 4.0  # standard deviations within which inputs are taken
 
 
@@ -49,15 +50,29 @@ class Ridge:
         ----------
         Hastie, Tibshirani and Friedman, *The Elements of Statistical Learning*, 2009, sections 3.4.1 and 7.10.
         """
+        return cls.crossed(inputs, targets, parts, np.arange(len(inputs)) % FOLDS)[0]
+
+    @classmethod
+    def crossed(cls, inputs: np.ndarray, targets: np.ndarray, parts: tuple[slice, ...],
+                fold: np.ndarray) -> tuple[Ridge, np.ndarray]:
+        """Fit as `fit`; return predictions (m, q), too, each made without the rows of its own fold.
+
+        Parameters
+        ----------
+        inputs, targets, parts
+            As in `fit`.
+        fold : ndarray of int, shape (m,)
+            Rows of one number are left out together.
+        """
         mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
         tiny = 1e-9 * (1.0 + np.abs(mean))
         inverse = np.where(deviation > tiny, 1.0 / np.maximum(deviation, tiny), 0.0)
-        standard = _standardised(inputs, mean, inverse)
-        coefficients = np.hstack([_solved(standard, targets[:, part], (_penalty(standard, targets[:, part]),))[0]
-                                  for part in parts])
+        models = _Models.of(_standardised(inputs, mean, inverse))
+        made = [models.best(targets[:, part], fold) for part in parts]
         low, high = targets.min(axis=0), targets.max(axis=0)
         margin = BEYOND * (high - low)
-        return cls(mean, inverse, coefficients, low - margin, high + margin)
+        ridge = cls(mean, inverse, np.hstack([each[0] for each in made]), low - margin, high + margin)
+        return ridge, np.clip(np.hstack([each[1] for each in made]), ridge.low, ridge.high)
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the targets (m, q) that inputs (m, k) suggest."""
@@ -69,24 +84,44 @@ def _standardised(inputs: np.ndarray, mean: np.ndarray, inverse: np.ndarray) -> 
     return np.clip((inputs - mean) * inverse, -FAR, FAR)
 
 
-def _solved(inputs: np.ndarray, targets: np.ndarray, penalties: tuple[float, ...]) -> np.ndarray:
-    """Return coefficients and free intercepts for each penalty, (penalties, k + 1, q), from one decomposition."""
-    centre, middle = inputs.mean(axis=0), targets.mean(axis=0)
-    left, sizes, right = np.linalg.svd(inputs - centre, full_matrices=False)
-    along = left.T @ (targets - middle)
-    shrunk = sizes / (sizes**2 + len(inputs) * np.array(penalties)[:, None])
-    coefficients = right.T @ (shrunk[:, :, None] * along)
-    return np.concatenate([coefficients, (middle - centre @ coefficients)[:, None]], axis=1)
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """Linear models of the same inputs for all penalties, from one decomposition of the centred inputs.
 
+    Attributes
+    ----------
+    centre : ndarray, shape (k,)
+        What was subtracted.
+    left, sizes, right : ndarray, shape (m, r), (r,) and (r, k)
+        Singular vectors and values.
+    """
 
-def _penalty(inputs: np.ndarray, targets: np.ndarray) -> float:
-    """Return the penalty with the least squared error on rows left out, every fifth in turn."""
-    if len(inputs) < 2 * FOLDS:
-        return PENALTIES[-1]
-    fold, errors = np.arange(len(inputs)) % FOLDS, np.zeros(len(PENALTIES))
-    for k in range(FOLDS):
-        kept, held = fold != k, fold == k
-        models = _solved(inputs[kept], targets[kept], PENALTIES)
-        missed = inputs[held] @ models[:, :-1] + models[:, -1:] - targets[held]
-        errors += (missed**2).sum(axis=(1, 2))
-    return PENALTIES[int(errors.argmin())]
+    centre: np.ndarray
+    left: np.ndarray
+    sizes: np.ndarray
+    right: np.ndarray
+
+    @classmethod
+    def of(cls, inputs: np.ndarray) -> _Models:
+        """Decompose inputs (m, k)."""
+        centre = inputs.mean(axis=0)
+        return cls(centre, *np.linalg.svd(inputs - centre, full_matrices=False))
+
+    def best(self, targets: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients (k + 1, q), the free intercepts last, and predictions (m, q) of rows left out by folds.
+
+        The penalty has the least squared error there. A model without some rows is not made: the errors e of the
+        whole model tell its errors there, (I - H)^-1 e, with the rows and columns of the hat matrix H.
+        """
+        rows, middle = len(self.left), targets.mean(axis=0)
+        along = self.left.T @ (targets - middle)
+        kept = self.sizes**2 / (self.sizes**2 + rows * PENALTIES[:, None] + TINY)
+        fitted = middle + (self.left * kept[:, None, :]) @ along
+        errors = np.empty_like(fitted)
+        for k in np.unique(fold):
+            out = fold == k
+            hat = (self.left[out] * kept[:, None, :]) @ self.left[out].T + 1.0 / rows
+            errors[:, out] = np.linalg.solve(np.eye(out.sum()) - hat, targets[out] - fitted[:, out])
+        least = int((errors**2).sum(axis=(1, 2)).argmin()) if rows >= 2 * FOLDS else -1
+        coefficients = self.right.T @ ((kept[least] / np.maximum(self.sizes, TINY))[:, None] * along)
+        return np.vstack([coefficients, middle - self.centre @ coefficients]), targets - errors[least]

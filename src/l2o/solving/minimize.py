@@ -6,25 +6,24 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from l2o.base import arguments
-from l2o.base.parallel import check_progress, map_rows
+from l2o.base.parallel import check_progress
 from l2o.base.status import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, status_message
 from l2o.base.typing import ArrayLike, Pairs, Workers
-from l2o.base.watch import Watch, Watched
-from l2o.baselines import LBFGS
+from l2o.base.watch import Watch
 from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective, problems_with_starts
+from l2o.solving.adaptive import ADAPTIVE, Learned, solved_adaptively
 from l2o.solving.bounds import read_box
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
-from l2o.solving.probes import LEAST, solved_with_probes
-from l2o.solving.starts import begun, gone_back
+from l2o.solving.runs import Runs, solved
 from l2o.solving.target import doubt, runnable
 
 if TYPE_CHECKING:
@@ -114,10 +113,10 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
         stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
-        solution = _solved(problem, chosen, stopping, box, report)
+        solution = solved(problem, chosen, stopping, box, report)
     else:
         with Watch() as watch:
-            solution = _solved(problem, chosen, stopping, box, report, watch, x0 is None and box is None)
+            solution = solved(problem, chosen, stopping, box, report, watch, x0 is None and box is None)
     return _result(problem, solution, box)
 
 
@@ -170,6 +169,8 @@ class BatchResult:
         Whether a tolerance was met.
     outside_training : ndarray of bool, shape (m,), or None
         Whether the policy met what it did not meet in training, as in `minimize`.
+    learned : Learned or None
+        What the adaptive method learned, and what that saved; its repr says it in a sentence.
     """
 
     x: np.ndarray
@@ -179,6 +180,7 @@ class BatchResult:
     nfev: np.ndarray
     status: np.ndarray
     outside_training: np.ndarray | None = None
+    learned: Learned | None = None
 
     @property
     def success(self) -> np.ndarray:
@@ -199,6 +201,10 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
                   progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
 
+    By default some thirty of the problems teach how to begin with the others: where, with which first step, with what
+    curvature. They are chosen from all over the batch; what they and the choice cost is in their ``nfev``, and
+    ``batch.learned`` says what came of it. Fewer than 200 problems are solved by L-BFGS.
+
     From 192 problems on, a `Policy` with its safeguard is probed: L-BFGS solves every 32nd row, too, after row 1,024
     every 128th, and all that follow once the policy took more evaluations there. These are added to ``nfev``.
 
@@ -209,7 +215,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     x0 : array_like, shape (m, d), optional
         Starting points; by default those of the problems.
     method : str, Policy or baseline, optional
-        As in `minimize`, but "lbfgs" by default.
+        As in `minimize`, or "adaptive", the default, which is for batches.
     bounds, fixed
         As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has others for each problem.
     workers : int, map-like callable or executor
@@ -243,62 +249,22 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     >>> batch.x.shape, bool(batch.success.all())
     ((100, 4), True)
     """
-    problems = problems_with_starts(problems, x0)
-    chosen, options = for_method(resolve("lbfgs" if method is None else method), options)
+    problems, adaptive = problems_with_starts(problems, x0), method is None or method == ADAPTIVE
+    chosen, options = for_method(resolve("lbfgs" if adaptive else method), options)
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
     stopping = _stopping(tol, options, chosen)
     with Watch() as watch:
-        task = _SolveTask(problems, chosen, stopping, box, watch, x0 is None and box is None)
-        run = _with_probes if stopping.safeguard and len(problems) >= LEAST else _in_parts
-        result = BatchResult(*run(task, chosen.workers(workers), progress))
+        runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None))
+        spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
+        solution, learned = solved_adaptively(runs, spread) if adaptive else (runs.with_probes(spread), None)
+    result = BatchResult(*solution, learned)
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
     if raise_on_error and len(failed):
         first = int(failed[0])
         raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
     return result
-
-
-@dataclass(frozen=True)
-class _SolveTask:
-    problems: Problems
-    method: Any
-    stopping: Stopping
-    box: Box | None
-    watch: Watch | None
-    free: bool  # to begin where the method thinks best
-
-    def __getitem__(self, rows: slice | np.ndarray) -> _SolveTask:
-        box = None if self.box is None else self.box[rows]
-        return replace(self, problems=self.problems[rows], box=box)
-
-    def __call__(self) -> tuple[np.ndarray, ...]:
-        found = _solved(self.problems, self.method, self.stopping, self.box, watch=self.watch,
-                        free=self.free)
-        return tuple(column for column in found if column is not None)
-
-
-def _in_parts(task: _SolveTask, workers: Workers, progress: bool) -> Solution:
-    """Solve a batch, spread over workers."""
-    return Solution(*map_rows(task, len(task.problems), workers, progress, pieces=True, stop=task.watch))
-
-
-def _with_probes(task: _SolveTask, workers: Workers, progress: bool) -> Solution:
-    """Solve a batch by a learned method as long as that saves evaluations, then by L-BFGS."""
-    classical = replace(task, method=LBFGS(), free=False)
-    return solved_with_probes(len(task.problems), lambda rows: _in_parts(task[rows], workers, progress),
-                              lambda rows: _in_parts(classical[rows], workers, progress))[0]
-
-
-def _solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
-            watch: Watch | None = None, free: bool = False) -> Solution:
-    """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best."""
-    run = begun(problems, method) if free else problems
-    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
-    if watch is not None:
-        watch.check()
-    return solution if run is problems else gone_back(problems, solution, stopping)
 
 
 class _Callback:

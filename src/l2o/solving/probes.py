@@ -13,7 +13,7 @@ import numpy as np
 
 from l2o.methods import Solution
 
-__all__ = ["LEAST", "Probes", "is_worse", "schedule", "solved_with_probes"]
+__all__ = ["LEAST", "Probes", "is_worse", "joined", "schedule", "solved_with_probes"]
 
 LEAST = 192  # problems from which on a batch is probed: after so many rows the first verdict falls
 OFTEN, SELDOM, MANY = 32, 128, 1024  # every so many rows is a probe, up to row MANY and beyond
@@ -84,15 +84,16 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
         if is_worse(np.concatenate([each[1] for each in probed]), np.concatenate([each[2] for each in probed])):
             until = end
             break
-    probes = Probes(*map(np.concatenate, zip(*probed)), until)
+    places, taken, classical_taken = (np.concatenate(column) for column in zip(*probed))
+    probes = Probes(places, taken, classical_taken, until)
     rest = np.setdiff1d(np.arange(until), probes.rows, assume_unique=True)
     parts.append((rest, own(rest)))
     if until < m:
         parts.append((np.arange(until, m), classical(np.arange(until, m))))
-    return _joined(m, parts), probes
+    return joined(m, parts), probes
 
 
-def _joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
+def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
     """Return the solution of all m rows; where L-BFGS was alone, no run was outside what a method has met."""
     first = parts[0][1]
     columns = [None if column is None else np.zeros((m, *column.shape[1:]), column.dtype) for column in first]
@@ -100,4 +101,4 @@ def _joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
         for column, values in zip(columns, part):
             if column is not None and values is not None:
                 column[rows] = values
-    return Solution(*columns)
+    return Solution(*columns)  # type: ignore[arg-type]  # only the last may be None

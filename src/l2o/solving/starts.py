@@ -8,7 +8,7 @@ import numpy as np
 
 from l2o.base.status import CONVERGED, OBJECTIVE_FAILED
 from l2o.baselines import LBFGS
-from l2o.methods import Method, Solution, Stopping
+from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems
 
 __all__ = ["begun", "gone_back"]
@@ -20,7 +20,7 @@ def begun(problems: Problems, method: Method) -> Problems:
     return problems if starts is problems.x0 else problems.with_starts(starts)
 
 
-def gone_back(problems: Problems, found: Solution, stopping: Stopping) -> Solution:
+def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box | None = None) -> Solution:
     """Look at the problems' own starts where runs that began elsewhere have not converged.
 
     L-BFGS goes on from the lower of the start and what was found, with the evaluations that are left; the lowest point
@@ -34,18 +34,21 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping) -> Soluti
         The solution of runs from elsewhere.
     stopping : Stopping
         The limits of those runs.
+    box : Box or None
+        Bounds.
     """
     x, fun, jac, nit, nfev, status = (part.copy() for part in found[:6])
     unfinished = (status != CONVERGED) & (status != OBJECTIVE_FAILED) & (nfev < stopping.maxfun)
     for i in np.flatnonzero(unfinished).tolist():  # few; one by one, so that a row does not depend on others
-        own = problems[[i]]
+        own, bounds = problems[[i]], None if box is None else box[i : i + 1]
+        own = own if bounds is None else own.with_starts(bounds.nearest(own.x0))
         value, slope, _ = own.evaluate(own.x0)
         nfev[i] += 1
         if value[0] < fun[i] or not np.isfinite(fun[i]):
             x[i], fun[i], jac[i] = own.x0[0], value[0], slope[0]
         if nfev[i] < stopping.maxfun:
             left = replace(stopping, maxfun=stopping.maxfun - int(nfev[i]))
-            last = LBFGS().solve(own.with_starts(x[[i]]), left)
+            last = LBFGS().solve(own.with_starts(x[[i]]), left, None, bounds)
             nit[i], nfev[i] = nit[i] + last.nit[0], nfev[i] + last.nfev[0]
             x[i], fun[i], jac[i], status[i] = last.x[0], last.fun[0], last.jac[0], last.status[0]
     return Solution(x, fun, jac, nit, nfev, status, found.outside)

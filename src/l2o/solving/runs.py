@@ -1,0 +1,87 @@
+"""Runs: problems minimised by a method, one call of it, or a batch that is spread over workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from l2o.base.parallel import map_rows
+from l2o.base.typing import Workers
+from l2o.base.watch import Watch, Watched
+from l2o.baselines import LBFGS
+from l2o.methods import Box, Method, Solution, Stopping
+from l2o.problems import Problems
+from l2o.solving.probes import LEAST, solved_with_probes
+from l2o.solving.starts import begun, gone_back
+
+__all__ = ["Runs", "Spread", "solved"]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Minimisations of m problems by a method.
+
+    Attributes
+    ----------
+    problems : Problems
+        The problems, with their starts.
+    method : Method
+        What minimises them.
+    stopping : Stopping
+        When a run ends.
+    box : Box or None
+        Bounds.
+    watch : Watch or None
+        What hears Ctrl-C.
+    free : bool
+        Whether runs begin where the method thinks best, not at the problems' own starts.
+    """
+
+    problems: Problems
+    method: Any
+    stopping: Stopping
+    box: Box | None
+    watch: Watch | None
+    free: bool
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> Runs:
+        box = None if self.box is None else self.box[rows]
+        return replace(self, problems=self.problems[rows], box=box)
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        found = solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, free=self.free)
+        return tuple(column for column in found if column is not None)
+
+    def by(self, method: Method) -> Runs:
+        """Return runs of the same problems by another method, with its safeguard if it has one."""
+        return replace(self, method=method, stopping=replace(self.stopping, safeguard=method.safeguarded))
+
+    def spread(self, workers: Workers, progress: bool = False) -> Solution:
+        """Return the solution, made by workers."""
+        return Solution(*map_rows(self, len(self), workers, progress, pieces=True, stop=self.watch))
+
+    def with_probes(self, spread: Spread) -> Solution:
+        """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
+        if not self.stopping.safeguard or len(self) < LEAST:
+            return spread(self)
+        classical = replace(self, method=LBFGS(), free=False)
+        return solved_with_probes(len(self), lambda rows: spread(self[rows]), lambda rows: spread(classical[rows]))[0]
+
+
+Spread = Callable[[Runs], Solution]  # over the workers of a call
+
+
+def solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
+           watch: Watch | None = None, free: bool = False) -> Solution:
+    """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best."""
+    run = begun(problems, method) if free else problems
+    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
+    if watch is not None:
+        watch.check()
+    return solution if run is problems else gone_back(problems, solution, stopping, box)

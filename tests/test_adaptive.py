@@ -1,0 +1,154 @@
+"""The adaptive method: what a batch learns from some of its problems, what that costs, and that it hurts nobody."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import pytest
+from numba import types
+from scipy.optimize import Bounds
+
+import l2o
+from l2o.families import Custom, Logistic
+from l2o.solving.adaptive import labelled_rows
+
+SMALL, LARGE = 199, 1500
+doubles = types.CPointer(types.float64)
+
+
+def outcomes(m, seed=0):
+    """Many outcomes of one design, whose columns are alike."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((80, 5)) + rng.standard_normal((80, 1))
+    slopes = np.array([1.0, -0.5, 0.3, 0.0, 0.6]) + 0.3 * rng.standard_normal((m, 5))
+    y = rng.random((m, 80)) < 1.0 / (1.0 + np.exp(-slopes @ X.T))
+    return Logistic(n_features=5).from_data(np.repeat(X[None], m, axis=0), y.astype(float), x0=np.zeros((m, 6)))
+
+
+@pytest.fixture(scope="module")
+def problems():
+    return outcomes(LARGE)
+
+
+@pytest.fixture(scope="module")
+def batch(problems):
+    return l2o.minimize_many(problems)
+
+
+@pytest.fixture(scope="module")
+def classical(problems):
+    return l2o.minimize_many(problems, method="lbfgs")
+
+
+@pytest.mark.parametrize("m", [0, 1, 31, SMALL])
+def test_small_batch_is_solved_by_lbfgs_to_the_bit(m, problems):
+    few = problems[:m]
+    own, named = l2o.minimize_many(few), l2o.minimize_many(few, method="lbfgs")
+    for name in ("x", "fun", "jac", "nit", "nfev", "status"):
+        np.testing.assert_array_equal(getattr(own, name), getattr(named, name))
+    assert own.learned.chosen == "L-BFGS"
+    assert "fewer than 200" in repr(own.learned)
+    assert named.learned is None
+
+
+def test_large_batch_saves_evaluations_and_finds_the_same_minima(problems, batch, classical):
+    assert batch.success.all()
+    np.testing.assert_allclose(batch.fun, classical.fun, rtol=1e-6)
+    assert (batch.fun <= problems.value_and_grad(problems.x0)[0]).all()
+    assert batch.nfev.sum() <= 0.7 * classical.nfev.sum()
+
+
+def test_learned_says_what_was_chosen_and_what_it_saved(problems, batch, classical):
+    learned = batch.learned
+    assert learned.chosen in learned.scores
+    assert learned.scores[learned.chosen] < 0.95
+    assert 10 <= learned.n_labels <= 30
+    assert learned.taken == batch.nfev.sum()
+    np.testing.assert_allclose(learned.expected, classical.nfev.sum(), rtol=0.1)
+    assert learned.probe_ratio < 1
+    assert repr(learned).startswith(f"Learned({learned.chosen!r} for 1,500 problems: about ")
+
+
+@numba.cfunc(types.intc(doubles, doubles, doubles, types.intp, doubles))
+def bowl(x, f, g, n, user):
+    """A sum of quadratics and quartics; counts its evaluations in the first number of its data."""
+    user[2] += 1.0
+    f[0] = 0.0
+    for j in range(n):
+        scale, miss = 10.0**j * np.exp(0.1 * user[3 + j]), x[j] - user[3 + n + j]
+        f[0] += 0.5 * scale * miss**2 + 0.25 * miss**4
+        g[j] = scale * miss + miss**3
+    return 0
+
+
+@pytest.mark.parametrize("m", [SMALL, 1000])
+def test_every_evaluation_is_counted(m):
+    data = np.random.default_rng(0).standard_normal((m, 1, 7))
+    data[:, 0, 0] = 0.0
+    problems = Custom(bowl, dim=3).from_data(data, x0=np.zeros((m, 3)))
+    batch = l2o.minimize_many(problems)
+    assert (batch.learned.chosen == "L-BFGS") == (m == SMALL)
+    np.testing.assert_array_equal(problems.blocks[:, 2], batch.nfev)
+
+
+@pytest.mark.parametrize("workers", [2, ThreadPoolExecutor(2)])
+def test_bits_do_not_depend_on_workers(problems, batch, workers):
+    other = l2o.minimize_many(problems, workers=workers)
+    for name in ("x", "fun", "jac", "nit", "nfev", "status"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(batch, name))
+    assert repr(other.learned) == repr(batch.learned)
+
+
+def test_start_given_in_the_call_is_not_replaced(problems):
+    given = l2o.minimize_many(problems, np.full(problems.x0.shape, 0.1))
+    assert all(name.startswith("x0") for name in given.learned.scores)
+    assert given.success.all()
+
+
+@pytest.mark.parametrize(("reach", "learns"), [(2.0, True), (0.3, False)])
+def test_bounds_and_fixed_variables_hold(problems, reach, learns):
+    box = Bounds(np.full(6, -reach), np.full(6, reach))
+    own = l2o.minimize_many(problems, bounds=box, fixed=np.arange(6) == 2)
+    named = l2o.minimize_many(problems, bounds=box, fixed=np.arange(6) == 2, method="lbfgs")
+    assert (own.learned.chosen != "L-BFGS") == learns, own.learned  # L-BFGS stays where bounds hold most variables
+    assert (np.abs(own.x) <= reach).all()
+    assert (own.x[:, 2] == 0).all()
+    np.testing.assert_allclose(own.fun, named.fun, rtol=1e-6)
+
+
+def test_member_that_is_not_finite_teaches_nothing_and_hurts_nobody(problems, batch):
+    blocks = problems.blocks.copy()
+    labelled = np.flatnonzero(batch.nfev > 25)[:4]
+    blocks[labelled, -3:] = np.nan
+    sick = l2o.problems.problems.from_blocks(problems.kernel, blocks, problems.x0)
+    other = l2o.minimize_many(sick)
+    assert (other.status[labelled] == 3).all()
+    well = np.delete(np.arange(LARGE), labelled)
+    assert other.success[well].all()
+    assert other.learned.chosen != "L-BFGS"
+
+
+def test_problems_that_are_all_equal_are_solved(problems):
+    same = l2o.minimize_many(problems[np.zeros(1000, int)])
+    assert same.success.all()
+    assert np.ptp(same.fun) < 1e-8
+
+
+def test_problems_that_do_not_converge_leave_lbfgs(problems):
+    short = l2o.minimize_many(problems, options={"maxfun": 3, "gtol": 1e-12})
+    assert (short.nfev <= 3).all()
+    assert short.learned.chosen == "L-BFGS"
+    assert "maxfun" in short.learned.why
+
+
+def test_labels_obey_maxfun(problems):
+    rows = labelled_rows(LARGE)
+    assert len(np.unique(rows)) == 30
+    for most in (12, 20, 40, 60):
+        assert l2o.minimize_many(problems, options={"maxfun": most}).nfev[rows].max() <= most
+
+
+def test_named_method_has_rows_as_single_runs(problems):
+    rows = l2o.minimize_many(problems[:300], method="lbfgs")
+    for i in (0, 17, 299):
+        np.testing.assert_array_equal(l2o.minimize(problems[i], method="lbfgs").x, rows.x[i])
