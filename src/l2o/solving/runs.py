@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from l2o.base.parallel import map_rows
 from l2o.base.typing import Workers
 from l2o.base.watch import Watch, Watched
 from l2o.baselines import LBFGS
-from l2o.methods import Box, Method, Solution, Stopping
-from l2o.problems import Problems
+from l2o.methods import Box, Callback, Method, Solution, Stopping
+from l2o.problems import Problems, PythonObjective
 from l2o.solving.probes import LEAST, solved_with_probes
 from l2o.solving.starts import begun, gone_back
 
@@ -41,7 +41,7 @@ class Runs:
     """
 
     problems: Problems
-    method: Any
+    method: Method
     stopping: Stopping
     box: Box | None
     watch: Watch | None
@@ -77,11 +77,12 @@ class Runs:
 Spread = Callable[[Runs], Solution]  # over the workers of a call
 
 
-def solved(problems: Any, method: Method, stopping: Stopping, box: Box | None, callback: Any = None,
-           watch: Watch | None = None, free: bool = False) -> Solution:
+def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopping, box: Box | None,
+           callback: Callback | None = None, watch: Watch | None = None, free: bool = False) -> Solution:
     """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best."""
-    run = begun(problems, method) if free else problems
+    own = cast(Problems, problems)  # a function that is not one is never free
+    run = begun(own, method) if free else own
     solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
-    return solution if run is problems else gone_back(problems, solution, stopping, box)
+    return solution if run is own else gone_back(own, solution, stopping, box)
