@@ -24,6 +24,8 @@ from l2o.base.typing import ArrayLike, Workers
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
+    from l2o.problems import Problems
+
 __all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solution", "Step", "StepMethod", "Stopping",
            "empty_simulation"]
 
@@ -156,7 +158,7 @@ class Method(ABC):
               box: Box | None = None) -> Solution:
         """Minimise each problem, within its box; the best point seen is what is returned."""
 
-    def starts(self, problems: Runnable) -> np.ndarray:
+    def starts(self, problems: Problems) -> np.ndarray:
         """Return where runs begin that are not told where, (m, d): the problems' own starts, unless it knows better."""
         return problems.x0
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from l2o.baselines import LBFGS
+from l2o.learning.data_start import DataStart, Source
 from l2o.learning.labels import Labels
 from l2o.learning.prior import Prior, priors
 from l2o.methods import Method
@@ -18,11 +19,12 @@ __all__ = ["CLASSICAL", "LEAST", "MOST", "Choice", "Engine", "choose", "lowest",
 LEAST = 10  # labels without which nothing is learned
 TARGETS = (1e-2, 1e-4, 1e-6)  # of the fall, to which evaluations are counted
 MOST = 60  # evaluations that are looked at; what is not reached counts as twice that
+BASIN = 1e-3  # of the fall: who ends so far above the lowest value known has ended in another minimum
 MARGIN = np.log(1.05)  # by which a candidate must beat a simpler one
 QUADRATIC_MARGIN = np.log(1.03)
 CLASSICAL = "L-BFGS"  # what all scores are relative to
 NO_RIVALS: Mapping[str, Method] = {}
-ONE_FOLD = 60  # labels above which one part of them is held out, not each of three in turn
+FOLDS = 3  # parts of the labels, each of which is held out in turn
 
 # (problems, prior, most) -> lowest value after each of `most` evaluations, (m, most)
 Engine = Callable[[Problems, Prior, int], np.ndarray]
@@ -50,11 +52,12 @@ class Choice:
     scores: dict[str, float]
 
 
-def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIVALS) -> Choice:
-    """Choose a prior for a family on labels held out, and learn it from all.
+def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIVALS,
+           source: Source | None = None) -> Choice:
+    """Choose a prior for a family on labels held out, each third in turn, and learn it from all.
 
     Candidates are L-BFGS and its rivals, from the problems' own starts, then priors, simple ones first; the simplest
-    within 5 % of the best is chosen.
+    that is no more than 5 %, or one standard error of the difference, behind the best is chosen.
 
     Parameters
     ----------
@@ -64,37 +67,56 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
         ``engine(problems, prior, most)`` runs problems from a prior.
     rivals : mapping of str to Method
         Methods without a prior that may be chosen.
+    source : Source, optional
+        Features of the problems' data, from which starts may be predicted.
     """
     if len(labels) < LEAST:
         raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
     methods = {CLASSICAL: LBFGS(), **rivals}
-    without = _means((name, score(held, lowest(held.problems, method)))
-                     for _, held in _folds(labels) for name, method in methods.items())
-    scores = {quadratic: without | _means((name, score(held, engine(held.problems, prior, MOST)))
-                                          for kept, held in _folds(labels) for name, prior in priors(kept, quadratic))
-              for quadratic in (False, True)}
-    best = {quadratic: min(each.values()) for quadratic, each in scores.items()}
+    without, by_inputs = _judged(labels, engine, methods, source)
+    best = {quadratic: min(map(np.mean, (without | each).values())) for quadratic, each in by_inputs.items()}
     quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
-    chosen = scores[quadratic]
-    name = next(each for each, value in chosen.items() if value <= best[quadratic] + MARGIN)
-    ratios = {each: float(np.exp(value - chosen[CLASSICAL])) for each, value in chosen.items()}
-    prior = None if name in methods else dict(priors(labels, quadratic))[name]
+    scores = without | by_inputs[quadratic]
+    name = _simplest(scores)
+    ratios = {each: float(np.exp((values - scores[CLASSICAL]).mean())) for each, values in scores.items()}
+    prior = None
+    if name not in methods:
+        data = None if source is None else DataStart.fit(labels, source)
+        prior = dict(priors(labels, quadratic, data))[name]
     return Choice(name, prior, quadratic, ratios)
 
 
-def _means(scores: Iterable[tuple[str, np.ndarray]]) -> dict[str, float]:
-    """Return the mean score of each candidate over the problems of all folds, in the order of the candidates."""
-    found: dict[str, list[float]] = {}
-    for name, values in scores:
-        found.setdefault(name, []).extend(values)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+Scores = dict[str, np.ndarray]  # of each candidate on all labels, (m,)
 
 
-def _folds(labels: Labels) -> Iterator[tuple[Labels, Labels]]:
-    """Yield labels to learn from and labels to judge on; neighbours in a batch are often alike, so every third."""
-    rows = np.arange(len(labels)) % 3
-    for held in (0,) if len(labels) > ONE_FOLD else (0, 1, 2):
-        yield labels[rows != held], labels[rows == held]
+def _judged(labels: Labels, engine: Engine, methods: Mapping[str, Method],
+            source: Source | None) -> tuple[Scores, dict[bool, Scores]]:
+    """Return the scores of methods, and those of priors with inputs as they are and with products."""
+    folds = np.arange(len(labels)) % FOLDS  # neighbours in a batch are often alike
+    without = {name: np.empty(len(labels)) for name in methods}
+    of_priors: dict[bool, Scores] = {False: {}, True: {}}
+    for fold in range(FOLDS):
+        held = folds == fold
+        kept, judged = labels[~held], labels[held]
+        data = None if source is None else DataStart.fit(kept, source)
+        for name, method in methods.items():
+            without[name][held] = score(judged, lowest(judged.problems, method))
+        for quadratic, scores in of_priors.items():
+            for name, prior in priors(kept, quadratic, data):
+                values = scores.setdefault(name, np.empty(len(labels)))
+                values[held] = score(judged, engine(judged.problems, prior, MOST))
+    return without, of_priors
+
+
+def _simplest(scores: Scores) -> str:
+    """Return the first candidate that is not clearly behind the best."""
+    best = scores[min(scores, key=lambda name: scores[name].mean())]
+    for name, values in scores.items():
+        behind = values - best
+        error = behind.std(ddof=1) / np.sqrt(len(behind))
+        if behind.mean() <= max(MARGIN, error):
+            return name
+    raise AssertionError("the best is not behind itself")
 
 
 def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
@@ -107,6 +129,9 @@ def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
 def score(labels: Labels, lowest: np.ndarray) -> np.ndarray:
     """Return for each problem the mean log of the evaluations to 1e-2, 1e-4 and 1e-6 of its fall, (m,).
 
+    A run that ends in another minimum is counted to that one, and twice, as one that has to be done again; one that has
+    not fallen half of the way is counted as not having got anywhere.
+
     Parameters
     ----------
     labels : Labels
@@ -114,10 +139,14 @@ def score(labels: Labels, lowest: np.ndarray) -> np.ndarray:
     lowest : ndarray, shape (m, MOST)
         Lowest values after each evaluation.
     """
-    floor = np.minimum(labels.fun, lowest[:, -1])
-    gap, rounding = lowest - floor[:, None], 1e-14 * np.abs(floor)
-    total = np.zeros(len(labels))
+    end = lowest[:, -1]
+    elsewhere = ~(end - labels.fun <= BASIN * labels.fall)
+    floor = np.where(elsewhere, end, np.minimum(labels.fun, end))
+    with np.errstate(invalid="ignore"):
+        gap, rounding = lowest - floor[:, None], 1e-14 * np.abs(floor)
+    lost = elsewhere & ~(labels.start - end >= 0.5 * labels.fall)
+    total = np.log(2.0) * len(TARGETS) * elsewhere
     for target in TARGETS:
-        hit = gap <= (target * labels.fall + rounding)[:, None]
+        hit = (gap <= (target * labels.fall + rounding)[:, None]) & ~lost[:, None]
         total += np.log(np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, 2.0 * MOST))
     return total / len(TARGETS)

@@ -13,4 +13,4 @@ __all__ = ["lowest_values"]
 
 def lowest_values(problems: Problems, prior: Prior, most: int) -> np.ndarray:
     """Return the lowest value after each of the first `most` evaluations of runs from a prior, (m, most)."""
-    return lowest(problems.with_starts(prior.base.of(problems.x0)), prior.policy(), most)
+    return lowest(problems.with_starts(prior.starts(problems)), prior.policy(), most)

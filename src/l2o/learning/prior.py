@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l2o.learning.data_start import DataStart
 from l2o.learning.labels import Labels
 from l2o.learning.means import MEANS
 from l2o.learning.ridge import Ridge
@@ -154,6 +155,8 @@ class Prior:
         Whether the predicted minimiser is evaluated, too; the run goes on from the lower of the two.
     curvature : {"mean", "scale", "diagonal", "full"}
         What is predicted of the matrix: nothing, the mean of R's log diagonal, the diagonal, all of R.
+    data : DataStart or None
+        Predicts the base point from the problem's data, in the place of `base`.
     """
 
     base: Base
@@ -162,6 +165,11 @@ class Prior:
     ridge: Ridge | None = None
     step: bool = False
     curvature: str = "mean"
+    data: DataStart | None = None
+
+    def starts(self, problems: Problems) -> np.ndarray:
+        """Return where runs of problems are evaluated first, (m, d)."""
+        return self.base.of(problems.x0) if self.data is None else self.data.starts(problems)
 
     def policy(self) -> Policy:
         """Return the lean rule that begins so: the constants by hand, one pair."""
@@ -172,7 +180,8 @@ class Prior:
     def shape(self) -> PriorShape:
         """What the prior consists of."""
         quadratic = self.seen is not None and self.seen.quadratic
-        return PriorShape(self.base.relative, self.step, self.curvature, quadratic and self.predicts)
+        return PriorShape(self.base.relative, self.step, self.curvature, quadratic and self.predicts,
+                          None if self.data is None else self.data.shape)
 
     @property
     def predicts(self) -> bool:
@@ -183,6 +192,8 @@ class Prior:
         """Return the numbers as the policy has them: of the predictions only what is used."""
         dim = len(self.matrix)
         weights = {"base": self.base.point, "matrix": self.matrix, "scale": np.zeros(1)}
+        if self.data is not None:
+            weights |= self.data.weights
         if self.seen is None or self.ridge is None or not self.predicts:
             return weights
         used = _used(dim, self.step, self.curvature)
@@ -214,7 +225,7 @@ def targets(labels: Labels, metric: np.ndarray, base: Base) -> np.ndarray:
     return np.where(reach > 0, np.clip(both, median - reach, median + reach), both)
 
 
-def priors(labels: Labels, quadratic: bool) -> list[tuple[str, Prior]]:
+def priors(labels: Labels, quadratic: bool, data: DataStart | None = None) -> list[tuple[str, Prior]]:
     """Return all candidates with their names, the simplest first.
 
     Parameters
@@ -223,6 +234,8 @@ def priors(labels: Labels, quadratic: bool) -> list[tuple[str, Prior]]:
         What they are learned from.
     quadratic : bool
         Whether predictions use products of inputs.
+    data : DataStart, optional
+        A start by the problems' data, learned from the same labels.
     """
     dim = labels.problems.dim
     means = {name: mean(labels.hessian) for name, mean in MEANS.items()}
@@ -236,7 +249,19 @@ def priors(labels: Labels, quadratic: bool) -> list[tuple[str, Prior]]:
         candidates += [(f"{name}, {'step, ' * step}{curvature}",
                         Prior(base, means["log"], *fitted[name], step=step, curvature=curvature))
                        for step in (False, True) for name, base in bases.items()]
-    return candidates
+    return candidates if data is None else candidates + _from_data(labels, metric, means, quadratic, data)
+
+
+def _from_data(labels: Labels, metric: np.ndarray, means: dict[str, np.ndarray], quadratic: bool,
+               data: DataStart) -> list[tuple[str, Prior]]:
+    """Return the candidates that begin where the data say; they learn from starts that did not know the problem."""
+    told = replace(labels, problems=labels.problems.with_starts(data.crossed))
+    there = Base(np.zeros(len(metric)), True)
+    fitted = _fitted(told, metric, there, quadratic)
+    curvatures = CURVATURES[1:] if len(metric) <= MOST_FULL else CURVATURES[1:-1]
+    return ([(f"data, {name}", Prior(there, mean, data=data)) for name, mean in means.items()]
+            + [(f"data, {curvature}", Prior(there, means["log"], *fitted, curvature=curvature, data=data))
+               for curvature in curvatures])
 
 
 def _fitted(labels: Labels, metric: np.ndarray, base: Base, quadratic: bool) -> tuple[Seen, Ridge]:

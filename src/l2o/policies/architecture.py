@@ -12,6 +12,7 @@ from l2o.base import arguments
 from l2o.base.typing import Card
 from l2o.methods import Handoff, Step
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 
 __all__ = ["Architecture"]
 
@@ -67,9 +68,9 @@ class Architecture(ABC):
         """Whether weights serve one number of variables, which `dim` tells."""
         return False
 
-    def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
-        """Return where runs begin whose problems start at x0 (m, d), (m, d): there, unless the weights know better."""
-        return x0
+    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
+        """Return where runs of problems begin, (m, d): at their own starts, unless the weights know better."""
+        return problems.x0
 
     def dim(self, weights: Weights) -> int | None:
         """Return the number of variables that the weights are for; None if they serve any."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from l2o.methods import Runnable, Step, StepMethod
+from l2o.methods import Step, StepMethod
 from l2o.policies.architecture import Architecture
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 
 __all__ = ["Bare"]
 
@@ -28,8 +29,8 @@ class Bare(StepMethod):
     network: Architecture
     weights: Weights
 
-    def starts(self, problems: Runnable) -> np.ndarray:
-        return self.network.starts(self.weights, problems.x0)
+    def starts(self, problems: Problems) -> np.ndarray:
+        return self.network.starts(self.weights, problems)
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need for problems of that dimension."""

@@ -19,6 +19,7 @@ from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
 from l2o.policies.trainable import Imitable
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 
 __all__ = ["FORMAT", "PRETRAINED", "Policy", "load"]
 
@@ -129,8 +130,8 @@ class Policy(StepMethod):
             raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
         self._network.check_dim(dim)
 
-    def starts(self, problems: Runnable) -> np.ndarray:
-        return self._network.starts(self._weights, problems.x0)
+    def starts(self, problems: Problems) -> np.ndarray:
+        return self._network.starts(self._weights, problems)
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:

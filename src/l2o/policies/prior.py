@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2o.base import arguments
+from l2o.policies.data_start import DataShape
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 
 __all__ = ["CURVATURES", "MOST_FULL", "PriorShape"]
 
@@ -33,17 +35,22 @@ class PriorShape:
         What is predicted of the inverse Hessian.
     quadratic : bool
         Whether predictions use products of inputs.
+    data : DataShape, optional
+        How starts are predicted from the problems' data, if they are.
     """
 
     relative: bool = True
     step: bool = False
     curvature: str = "mean"
     quadratic: bool = False
+    data: DataShape | None = None
 
     def __post_init__(self) -> None:
         for name in ("relative", "step", "quadratic"):
             object.__setattr__(self, name, arguments.flag(name, getattr(self, name)))
         arguments.choice("curvature", self.curvature, CURVATURES)
+        if isinstance(self.data, dict):  # from a card
+            object.__setattr__(self, "data", DataShape(**self.data))
 
     @property
     def predicts(self) -> bool:
@@ -62,6 +69,8 @@ class PriorShape:
     def shapes(self, dim: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of every weight."""
         always = {"base": (dim,), "matrix": (dim, dim), "scale": (1,)}
+        if self.data is not None:
+            always |= self.data.shapes(dim)
         if not self.predicts:
             return always
         k, q = self.n_inputs(dim), self.n_outputs(dim)
@@ -77,10 +86,12 @@ class PriorShape:
             weights[name] += 1.0
         return weights
 
-    def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
-        """Return where runs from x0 (m, d) are evaluated first, (m, d)."""
+    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
+        """Return where runs of problems are evaluated first, (m, d)."""
+        if self.data is not None:
+            return self.data.starts(weights, problems)
         base = weights["base"]
-        return x0 + base if self.relative else np.broadcast_to(base, x0.shape).copy()
+        return problems.x0 + base if self.relative else np.broadcast_to(base, problems.x0.shape).copy()
 
     def packed(self, weights: Weights) -> np.ndarray:
         """Return the numbers as the kernel reads them, one after the other."""
@@ -94,6 +105,8 @@ class PriorShape:
 
     def check(self, weights: Weights) -> None:
         """Raise ValueError if a matrix is not positive definite, or a unit is not above zero."""
+        if self.data is not None:
+            self.data.check(weights)
         if self.curvature == "full" and len(weights["base"]) > MOST_FULL:
             raise ValueError(f"curvature is 'full' in dimension {len(weights['base'])}; expected at most {MOST_FULL}")
         if not (np.linalg.eigvalsh(weights["matrix"]) > 0).all():

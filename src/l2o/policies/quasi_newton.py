@@ -17,6 +17,7 @@ from l2o.policies.architecture import Architecture
 from l2o.policies.prior import HEADER as PRIOR_HEADER
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 
 __all__ = ["QuasiNewton"]
 
@@ -78,9 +79,9 @@ class QuasiNewton(Architecture):
         if self.prior is not None:
             self.prior.check(weights)
 
-    def starts(self, weights: Weights, x0: np.ndarray) -> np.ndarray:
-        """Return the points (m, d) that runs from x0 (m, d) begin with."""
-        return x0 if self.prior is None else self.prior.starts(weights, x0)
+    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
+        """Return the points (m, d) that runs of problems begin with."""
+        return problems.x0 if self.prior is None else self.prior.starts(weights, problems)
 
     def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
                 observed: np.ndarray | None = None) -> Weights:

@@ -7,7 +7,7 @@ _kernels/base/objective.h. `Problems` holds the blocks of many members; indexing
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
@@ -155,6 +155,16 @@ class Problems:
         if x0 is None:
             return self
         return Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
+
+    def data(self) -> Iterator[np.ndarray]:
+        """Yield the data of each member, read-only: of a user's objective the table that it is given, else the block."""
+        for block in self.blocks[self.index]:
+            block.flags.writeable = False
+            if self.kernel.source is None:
+                yield block
+            else:
+                rows, columns = int(block[0]), int(block[1])
+                yield block[2 : 2 + rows * columns].reshape(rows, columns)
 
     def value_and_grad(self, x: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return the value and gradient of each member at its own row of x.

@@ -11,12 +11,15 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from l2o.base import arguments
+from l2o.base.typing import Card
 from l2o.baselines import LBFGS
 from l2o.learning.choice import CLASSICAL, LEAST, Choice, choose, lowest, score
+from l2o.learning.data_start import Source
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels
 from l2o.methods import StepMethod
 from l2o.policies import Architecture, QuasiNewton, load
+from l2o.policies.data_start import Features, name_of
 from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
 from l2o.solving.starts import begun
@@ -44,15 +47,27 @@ class CurvatureRegression(Trainer):
     ----------
     n_starts : int
         Starts from which each training problem is solved; the lowest end counts.
+    features : callable, optional
+        ``features(data) -> (k,)``: what to predict starts from. It is a function of a module, which the policy finds again
+        by its name. `data` is the table (rows, columns) of a problem of `l2o.families.Custom`, and the data block of
+        others. By default the entries that vary, where the data blocks of all problems have one shape.
     """
 
     asks: ClassVar[type] = Expectant
     policy: ClassVar[type[Architecture]] = QuasiNewton
 
     n_starts: int = 3
+    features: Features | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_starts", arguments.count("n_starts", self.n_starts))
+        if self.features is not None:
+            name_of(self.features)
+
+    def card(self) -> Card:
+        """Return the settings as a record that JSON holds: of the function of features its name."""
+        name = None if self.features is None else name_of(self.features)
+        return {"kind": type(self).__name__, "n_starts": self.n_starts, "features": name}
 
     def judge(self, task: Task, clock: Clock) -> Held:
         """Return the validation functions, solved."""
@@ -67,12 +82,14 @@ class CurvatureRegression(Trainer):
             if len(functions) < LEAST:
                 raise ValueError(f"family has {len(functions)} training functions, without those held out; expected at "
                                  f"least {LEAST}")
+            source, why_not = Source.of(functions, self.features)
             labels = Labels.of(functions, self.n_starts, rng)
         left_out = {"left_out": labels.left_out} if labels.left_out else {}
         with progress.clock("choice"):
-            choice = self._choice(labels)
+            choice = self._choice(labels, source)
         facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores,
-                 "n_labels": len(labels), **left_out}
+                 "n_labels": len(labels), "data_features": why_not if source is None else source.shape.n_features,
+                 **left_out}
         prior, kind = choice.prior, cast(Expectant, task.network)
         network = kind.with_prior(None if prior is None else prior.shape)
         if prior is None:
@@ -81,11 +98,11 @@ class CurvatureRegression(Trainer):
             constants = network.initial(task.dim, rng)
             progress.become(network, {**constants, **prior.weights()}, **facts)
 
-    def _choice(self, labels: Labels) -> Choice:
+    def _choice(self, labels: Labels, source: Source | None) -> Choice:
         """Return the choice; with too few minima to learn from it is the rule without a prior."""
         if len(labels) < LEAST:
             return Choice(RULE, None, False, {})
-        return choose(labels, lowest_values, {RULE: load(QuasiNewton.shipped)})
+        return choose(labels, lowest_values, {RULE: load(QuasiNewton.shipped)}, source)
 
 
 @dataclass(frozen=True, eq=False)
