@@ -104,7 +104,8 @@ def _judged(labels: Labels, engine: Engine, methods: Mapping[str, Method],
         for quadratic, scores in of_priors.items():
             for name, prior in priors(kept, quadratic, data):
                 values = scores.setdefault(name, np.empty(len(labels)))
-                values[held] = score(judged, engine(judged.problems, prior, MOST))
+                values[held] = (of_priors[False][name][held] if quadratic and not prior.predicts  # the same prior
+                                else score(judged, engine(judged.problems, prior, MOST)))
     return without, of_priors
 
 

@@ -4,8 +4,9 @@ With standardised features Z (m, k), their leading components P (m, r) and minim
 
     K = Z Z' / k + w exp(-|p_i - p_j|^2 / (2 s^2 D)),    X - mean = K a + errors,   a = (K + l I)^-1 (X - mean),
 
-D the median squared distance. Of s, w and l those are taken with the least squared error of each problem without itself,
-which the same decomposition tells: the error of the fit over one minus its own weight in it.
+D the median squared distance. Of s, w and l those are taken with the least squared error of problems left out. They are
+left out in groups of neighbours: a hundred problems may be ten with small changes, and those to come are others. A
+decomposition of K tells these errors, too: those of the whole fit, solved by one minus the group's weights in it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from l2o.learning.labels import Labels
 from l2o.learning.means import log_euclidean
 from l2o.learning.ridge import BEYOND
-from l2o.policies.data_start import DataShape, Features, name_of, standardised
+from l2o.policies.data_start import DataShape, Features, name_of, predicted, standardised
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
@@ -25,9 +26,10 @@ __all__ = ["DataStart", "Source"]
 
 MOST = 1000  # features: beyond, the data are a cloud of points that no hundred problems can tell anything about
 COMPONENTS = 6  # at most; no more than there are variables
-WIDTHS = (1.0, 2.0, 4.0)  # s
-WEIGHTS = (0.0, 1.0, 10.0, 100.0)  # w
+WIDTHS = np.array([1.0, 2.0, 4.0])  # s
+WEIGHTS = (1.0, 10.0, 100.0)  # w, or 0
 PENALTIES = 10.0 ** np.arange(-7.0, 1.0)  # l, in units of the largest eigenvalue of K
+TOGETHER = 3  # problems in a group of neighbours, in the mean
 REST = 1e-9  # of a deviation: below it an entry is constant
 
 
@@ -64,6 +66,7 @@ class Source:
             varies = blocks.std(axis=0) > REST * (1.0 + np.abs(blocks.mean(axis=0)))
         varies[:2] = False
         entries = np.flatnonzero(varies & np.isfinite(blocks).all(axis=0))
+        entries = entries[_apart(blocks[:, entries])]
         if not 0 < len(entries) <= MOST:
             return None, f"{len(entries)} entries of the data vary; from 1 to {MOST} are used"
         layout = int(blocks[0, 0]), int(blocks[0, 1])
@@ -86,6 +89,16 @@ class Source:
     def values(self, problems: Problems) -> np.ndarray:
         """Return the features (m, k)."""
         return self.shape.features(problems, self.entries)
+
+
+def _apart(values: np.ndarray) -> np.ndarray:
+    """Return which columns of values (m, k) are not those of an earlier one in another unit, or with another sign.
+
+    A table whose rows are turned by labels, as the logistic loss keeps it, has each label as often as columns.
+    """
+    standard = (values - values.mean(axis=0)) / values.std(axis=0)
+    turned = np.sign(standard[np.abs(standard).argmax(axis=0), np.arange(standard.shape[1])])
+    return np.sort(np.unique(np.round(standard * turned, 6) + 0.0, axis=1, return_index=True)[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,21 +127,21 @@ class DataStart:
         tiny = REST * (1.0 + np.abs(mean))
         scale = np.stack([mean, np.where(deviation > tiny, 1.0 / np.maximum(deviation, tiny), 0.0)])
         z, k = standardised(features, scale), features.shape[1]
+        group = _neighbours(z)
         metric = np.linalg.cholesky(log_euclidean(labels.hessian))
         middle, (low, high) = labels.x.mean(axis=0), (labels.x.min(axis=0), labels.x.max(axis=0))
         axes = _axes(z, min(labels.problems.dim, COMPONENTS))
-        best = _best(z, z @ axes, (labels.x - middle) @ np.linalg.inv(metric).T)
-        solution = best.solution @ metric.T
-        used = axes if best.weight else np.zeros((k, 0))
-        used = used / best.width
-        linear = np.vstack([z.T @ solution / k, middle])
-        margin = BEYOND * (high - low)
+        best = _best(z, z @ axes, (labels.x - middle) @ np.linalg.inv(metric).T, group)
+        solution, rows = best.solution @ metric.T, len(z) if best.weight else 0
+        axes = axes[:, : axes.shape[1] if best.weight else 0] / best.width
         entries = {} if source.entries is None else {"data_entries": source.entries}
-        weights = {**entries, "data_scale": scale, "data_linear": linear, "data_axes": used,
-                   "data_centres": z @ used if best.weight else np.zeros((0, 0)),
-                   "data_weights": best.weight * solution if best.weight else np.zeros((0, len(middle))),
-                   "data_range": np.stack([low - margin, high + margin])}
-        shape = replace(source.shape, n_components=used.shape[1], n_centres=len(weights["data_centres"]))
+        margin = BEYOND * (high - low)
+        weights = {**entries, "data_scale": scale, "data_linear": np.vstack([z.T @ solution / k, middle]),
+                   "data_axes": axes, "data_centres": (z @ axes)[:rows], "data_weights": best.weight * solution[:rows],
+                   "data_range": np.array([[-np.inf], [np.inf]])}
+        weights["data_linear"][-1] += middle - predicted(weights, features).mean(axis=0)  # no penalty on the mean
+        weights["data_range"] = np.stack([low - margin, high + margin])
+        shape = replace(source.shape, n_components=axes.shape[1], n_centres=rows)
         crossed = np.clip(middle + best.crossed @ metric.T, low - margin, high + margin)
         return cls(shape, weights, crossed)
 
@@ -145,38 +158,53 @@ def _axes(z: np.ndarray, r: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A solution a (m, d) with its settings, its error and what it predicts of each row without that row, (m, d)."""
+    """A solution a (m, d), its error, what it predicts of rows without their groups (m, d), and its s and w."""
 
     error: float
-    width: float
-    weight: float
     solution: np.ndarray
     crossed: np.ndarray
+    width: float = 1.0
+    weight: float = 0.0
 
 
-def _best(z: np.ndarray, p: np.ndarray, wanted: np.ndarray) -> _Fit:
-    """Return the fit of wanted (m, d), of mean zero, with the least error of rows left out."""
+def _neighbours(z: np.ndarray) -> np.ndarray:
+    """Return the group (m,) of each row of z (m, k): that of the nearest of some rows that are far from each other."""
+    centres = [int((z**2).sum(axis=1).argmin())]
+    away = np.empty((len(z), max(3, len(z) // TOGETHER)))
+    for i in range(away.shape[1]):
+        away[:, i] = ((z - z[centres[i]]) ** 2).sum(axis=1)
+        centres.append(int(away[:, : i + 1].min(axis=1).argmax()))
+    return away.argmin(axis=1)
+
+
+def _best(z: np.ndarray, p: np.ndarray, wanted: np.ndarray, group: np.ndarray) -> _Fit:
+    """Return the fit of wanted (m, d), of mean zero, with the least error of groups (m,) left out."""
     linear = z @ z.T / z.shape[1]
     square = ((p[:, None] - p) ** 2).sum(axis=2)
     typical = max(float(np.median(square)), np.finfo(float).tiny)
-    kernels = [(1.0, 0.0, linear)] + [
-        (s * np.sqrt(2.0 * typical), w, linear + w * np.exp(-square / (2.0 * s * s * typical)))
-        for s in WIDTHS for w in WEIGHTS[1:]]
-    fits = [_without_rows(kernel, wanted, width, weight) for width, weight, kernel in kernels]
+    members = [np.flatnonzero(group == each) for each in np.unique(group)]
+    fits = [_without_groups(linear, wanted, members)]
+    for width in WIDTHS * np.sqrt(2.0 * typical):
+        near = np.exp(-square / width**2)
+        fits += [replace(_without_groups(linear + w * near, wanted, members), width=width, weight=w) for w in WEIGHTS]
     return min(fits, key=lambda fit: fit.error)
 
 
-def _without_rows(kernel: np.ndarray, wanted: np.ndarray, width: float, weight: float) -> _Fit:
-    """Return the fit with the best penalty; the mean that was taken off counts as fitted, too."""
-    values, vectors = np.linalg.eigh(kernel)
-    along, best = vectors.T @ wanted, None
-    for penalty in PENALTIES * max(values[-1], np.finfo(float).tiny):
-        inverse = 1.0 / (np.maximum(values, 0.0) + penalty)
-        solution = vectors @ (inverse[:, None] * along)
-        free = penalty * (vectors**2 @ inverse) - 1.0 / len(wanted)  # one minus each row's weight in its own fit
-        errors = penalty * solution / np.maximum(free, 1e-6)[:, None]
-        error = float((errors**2).sum())
-        if best is None or error < best.error:
-            best = _Fit(error, width, weight, solution, wanted - errors)
-    assert best is not None
-    return best
+def _without_groups(kernel: np.ndarray, wanted: np.ndarray, members: list[np.ndarray]) -> _Fit:
+    """Return the fit of wanted (m, d), of mean zero, with the best penalty; there is none on the mean.
+
+    The errors of a fit without some rows are (1 - H)^-1 e, with the errors e of the whole fit and the rows and columns
+    of H, its map from what is wanted to what is fitted: 1 - H = l V (E + l)^-1 V' - 1/m, V E V' the centred kernel.
+    """
+    centre = kernel.mean(axis=0)
+    values, vectors = np.linalg.eigh(kernel - centre - centre[:, None] + centre.mean())
+    penalties = PENALTIES * max(values[-1], np.finfo(float).tiny)
+    kept = penalties[:, None] / (np.maximum(values, 0.0) + penalties[:, None])
+    missed = (vectors * kept[:, None, :]) @ (vectors.T @ wanted)
+    errors = np.empty_like(missed)
+    for rows in members:
+        free = (vectors[rows] * kept[:, None, :]) @ vectors[rows].T - 1.0 / len(wanted) + REST * np.eye(len(rows))
+        errors[:, rows] = np.linalg.solve(free, missed[:, rows])
+    total = (errors**2).sum(axis=(1, 2))
+    best = int(total.argmin())
+    return _Fit(float(total[best]), missed[best] / penalties[best], wanted - errors[best])

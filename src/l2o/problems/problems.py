@@ -157,7 +157,7 @@ class Problems:
         return Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
 
     def data(self) -> Iterator[np.ndarray]:
-        """Yield the data of each member, read-only: of a user's objective the table that it is given, else the block."""
+        """Yield the data of each member, read-only: the table that a user's objective is given, or the block."""
         for block in self.blocks[self.index]:
             block.flags.writeable = False
             if self.kernel.source is None:

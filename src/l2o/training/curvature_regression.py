@@ -48,9 +48,9 @@ class CurvatureRegression(Trainer):
     n_starts : int
         Starts from which each training problem is solved; the lowest end counts.
     features : callable, optional
-        ``features(data) -> (k,)``: what to predict starts from. It is a function of a module, which the policy finds again
-        by its name. `data` is the table (rows, columns) of a problem of `l2o.families.Custom`, and the data block of
-        others. By default the entries that vary, where the data blocks of all problems have one shape.
+        ``features(data) -> (k,)``: what to predict starts from. It is a function of a module, which the policy finds
+        again by its name. `data` is the table (rows, columns) of a problem of `l2o.families.Custom`, and the data block
+        of others. By default the entries that vary, where the data blocks of all problems have one shape.
     """
 
     asks: ClassVar[type] = Expectant
