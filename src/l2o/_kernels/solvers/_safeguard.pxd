@@ -8,11 +8,12 @@ from l2o._kernels.base._abi cimport HIGHER, LOWER, NOT_FINITE, l2o_hessian_fn, l
 from l2o._kernels.base._curvature cimport show_curvature
 from l2o._kernels.base._evaluate cimport evaluate_within, is_better, rounding
 from l2o._kernels.base._history cimport history_push
+from l2o._kernels.base._newton_step cimport AS_GIVEN, solve
 from l2o._kernels.base._status cimport (
     CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED)
 from l2o._kernels.solvers._bounds cimport direction_size, downhill, free_slope
-from l2o._kernels.solvers._descent cimport NO_GAP, PREDICTED, descend, descent, descent_size, product, slope_of
-from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
+from l2o._kernels.solvers._descent cimport EXACT, NO_GAP, PREDICTED, descend, descent, descent_size, product, slope_of
+from l2o._kernels.solvers._scrutiny cimport MOST_COUPLED, prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport Limits, step_rules
 from l2o._kernels.solvers._stopping cimport is_short, stopping_step, tolerance
 
@@ -162,6 +163,19 @@ cdef inline double bequeathed_gap(Minimization* run, l2o_run* h, const void* wei
     return 0.5 * product(step, down, best.n)
 
 
+cdef inline int exact_gap(Minimization* run, const l2o_run* h, const double* down, double* step) noexcept nogil:
+    """The same with the Hessian that the policy was shown: EXACT, or NO_GAP where that is not to be had so."""
+    cdef descent* best = &run.best
+    cdef intptr_t n = best.n
+    cdef double* way = run.work + 4 * n
+    if (h.curvature == NULL or best.low != NULL or n > MOST_COUPLED
+            or solve(h.curvature, down, way, False, way + n, run.work + 7 * n, n) != AS_GIVEN):
+        return NO_GAP
+    memcpy(step, way, n * sizeof(double))
+    run.gap = -0.5 * product(step, down, n)
+    return EXACT
+
+
 cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights, double before) noexcept nogil:
     """End a run that has converged at its newest trial, a step from a value `before`."""
     cdef descent* best = &run.best
@@ -176,11 +190,12 @@ cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights
         stopping_step(&best.stop, before, run.value, slope_of(best, run.point, run.gradient))
         down = downhill(best, run.point, run.gradient, step + 8 * n + scrutiny_size(n) + direction_size(n))
         best.stop.decrease = fabs(best.stop.decrease)
-        if heirs != NULL:                                      # who would inherit a matrix
-            if not best.stop.decrease <= tolerance(&best.stop, run.value):
-                return                                         # the matrix is not worth a look
+        if (heirs != NULL or h.curvature != NULL) and not best.stop.decrease <= tolerance(&best.stop, run.value):
+            return                                             # a matrix is not worth a look
+        trust = exact_gap(run, h, down, step)
+        if trust == NO_GAP and heirs != NULL:                  # who would inherit a matrix
             run.gap, trust = bequeathed_gap(run, h, weights, down, step), PREDICTED
-        elif product(step, step, n) > 0.0:                     # else it was too short for x, and nothing is new
+        elif trust == NO_GAP and product(step, step, n) > 0.0:     # else it was too short for x, and nothing is new
             run.gap = seen_gap(down, step, step + n, n)
         best.memory = NULL                                     # the policy goes on in its own units
         status = settle(best, run.point, run.value, down, step, run.gap, trust, step + 2 * n, step + 3 * n,
