@@ -15,6 +15,7 @@ import l2o._kernels.base._evaluate as evaluate
 import l2o._kernels.base._python as python
 import l2o._kernels.base._status as status
 import l2o._kernels.base._watch as watch
+import l2o._kernels.policies._learned_newton as learned_newton
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
 import l2o._kernels.solvers._conjugate as conjugate
@@ -28,8 +29,8 @@ import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent", "evaluate",
-           "judge", "lbfgs", "linear", "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton",
-           "regression", "robust", "rollout", "status", "step", "watch"]
+           "judge", "lbfgs", "learned_newton", "linear", "logistic", "minimize", "mlp", "neural_net", "newton",
+           "python", "quasi_newton", "regression", "robust", "rollout", "status", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

@@ -28,6 +28,8 @@ FOLDS = 3  # parts of the labels, each of which is held out in turn
 
 # (problems, prior, most) -> lowest value after each of `most` evaluations, (m, most)
 Engine = Callable[[Problems, Prior, int], np.ndarray]
+# (labels, with products of inputs, start by the data) -> priors by name, the simplest first
+Candidates = Callable[[Labels, bool, DataStart | None], list[tuple[str, Prior]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ class Choice:
 
 
 def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIVALS,
-           source: Source | None = None) -> Choice:
+           source: Source | None = None, candidates: Candidates = priors) -> Choice:
     """Choose a prior for a family on labels held out, each third in turn, and learn it from all.
 
     Candidates are L-BFGS and its rivals, from the problems' own starts, then priors, simple ones first; the simplest
@@ -69,11 +71,13 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
         Methods without a prior that may be chosen.
     source : Source, optional
         Features of the problems' data, from which starts may be predicted.
+    candidates : callable
+        ``candidates(labels, quadratic, data)`` learns priors, the simplest first.
     """
     if len(labels) < LEAST:
         raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
     methods = {CLASSICAL: LBFGS(), **rivals}
-    without, by_inputs = _judged(labels, engine, methods, source)
+    without, by_inputs = _judged(labels, engine, methods, source, candidates)
     best = {quadratic: min(map(np.mean, (without | each).values())) for quadratic, each in by_inputs.items()}
     quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
     scores = without | by_inputs[quadratic]
@@ -82,7 +86,7 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
     prior = None
     if name not in methods:
         data = None if source is None else DataStart.fit(labels, source)
-        prior = dict(priors(labels, quadratic, data))[name]
+        prior = dict(candidates(labels, quadratic, data))[name]
     return Choice(name, prior, quadratic, ratios)
 
 
@@ -90,7 +94,7 @@ Scores = dict[str, np.ndarray]  # of each candidate on all labels, (m,)
 
 
 def _judged(labels: Labels, engine: Engine, methods: Mapping[str, Method],
-            source: Source | None) -> tuple[Scores, dict[bool, Scores]]:
+            source: Source | None, candidates: Candidates) -> tuple[Scores, dict[bool, Scores]]:
     """Return the scores of methods, and those of priors with inputs as they are and with products."""
     folds = np.arange(len(labels)) % FOLDS  # neighbours in a batch are often alike
     without = {name: np.empty(len(labels)) for name in methods}
@@ -102,7 +106,7 @@ def _judged(labels: Labels, engine: Engine, methods: Mapping[str, Method],
         for name, method in methods.items():
             without[name][held] = score(judged, lowest(judged.problems, method))
         for quadratic, scores in of_priors.items():
-            for name, prior in priors(kept, quadratic, data):
+            for name, prior in candidates(kept, quadratic, data):
                 values = scores.setdefault(name, np.empty(len(labels)))
                 values[held] = (of_priors[False][name][held] if quadratic and not prior.predicts  # the same prior
                                 else score(judged, engine(judged.problems, prior, MOST)))

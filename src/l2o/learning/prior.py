@@ -22,12 +22,14 @@ from l2o.learning.means import MEANS
 from l2o.learning.ridge import Ridge
 from l2o.policies import Policy, QuasiNewton
 from l2o.policies.prior import CURVATURES, MOST_FULL, PriorShape
+from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["Base", "Look", "Prior", "Seen", "priors", "targets"]
+__all__ = ["LEAN", "Base", "Look", "Prior", "Seen", "priors", "starts", "targets"]
 
 TINY = 1e-300
+LEAN = QuasiNewton()  # with a prior, it is the lean rule: one pair
 FARTHEST = 6.0  # the logarithm of a diagonal entry of R
 SPREAD = 4 * 1.4826  # median absolute deviations within which targets are taken
 
@@ -171,9 +173,9 @@ class Prior:
         """Return where runs of problems are evaluated first, (m, d)."""
         return self.base.of(problems.x0) if self.data is None else self.data.starts(problems)
 
-    def policy(self) -> Policy:
-        """Return the lean rule that begins so: the constants by hand, one pair."""
-        network = QuasiNewton().with_prior(self.shape)
+    def policy(self, kind: Expectant = LEAN) -> Policy:
+        """Return the policy of a kind that begins so, with its constants by hand."""
+        network = kind.with_prior(self.shape)
         return Policy(network, {**network.initial(len(self.matrix), np.random.default_rng(0)), **self.weights()})
 
     @property
@@ -240,7 +242,7 @@ def priors(labels: Labels, quadratic: bool, data: DataStart | None = None) -> li
     dim = labels.problems.dim
     means = {name: mean(labels.hessian) for name, mean in MEANS.items()}
     metric = np.linalg.cholesky(means["log"])
-    bases = {"x0": Base(np.zeros(dim), True), "constant": Base.constant(labels)}
+    bases = _bases(labels)
     fitted = {name: _fitted(labels, metric, base, quadratic) for name, base in bases.items()}
     candidates = [(f"{name}, {mean}", Prior(base, means[mean])) for name, base in bases.items() for mean in means]
     candidates += [(f"{name}, step, {mean}", Prior(base, means[mean], *fitted[name], step=True))
@@ -262,6 +264,20 @@ def _from_data(labels: Labels, metric: np.ndarray, means: dict[str, np.ndarray],
     return ([(f"data, {name}", Prior(there, mean, data=data)) for name, mean in means.items()]
             + [(f"data, {curvature}", Prior(there, means["log"], *fitted, curvature=curvature, data=data))
                for curvature in curvatures])
+
+
+def starts(labels: Labels, quadratic: bool, data: DataStart | None = None) -> list[tuple[str, Prior]]:
+    """Return the candidates for runs that know their curvature: another base point, or a first step, or both."""
+    matrix, bases = MEANS["log"](labels.hessian), _bases(labels)
+    metric = np.linalg.cholesky(matrix)
+    candidates = [("constant", Prior(bases["constant"], matrix))]
+    candidates += [(f"{name}, step", Prior(base, matrix, *_fitted(labels, metric, base, quadratic), step=True))
+                   for name, base in bases.items()]
+    return candidates if data is None else [*candidates, ("data", Prior(bases["x0"], matrix, data=data))]
+
+
+def _bases(labels: Labels) -> dict[str, Base]:
+    return {"x0": Base(np.zeros(labels.problems.dim), True), "constant": Base.constant(labels)}
 
 
 def _fitted(labels: Labels, metric: np.ndarray, base: Base, quadratic: bool) -> tuple[Seen, Ridge]:

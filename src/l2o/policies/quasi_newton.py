@@ -13,11 +13,10 @@ import numpy as np
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.methods import Handoff, Step
-from l2o.policies.architecture import Architecture
+from l2o.policies.from_prior import FromPrior
 from l2o.policies.prior import HEADER as PRIOR_HEADER
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
-from l2o.problems import Problems
 
 __all__ = ["QuasiNewton"]
 
@@ -31,7 +30,7 @@ PRIOR = HEADER + LANES * len(FEATURES) + PRIOR_HEADER  # where in the kernel's b
 
 
 @dataclass(frozen=True)
-class QuasiNewton(Architecture):
+class QuasiNewton(FromPrior):
     """Settings of the learned quasi-Newton rule. It serves any dimension from 1 to 200.
 
     Parameters
@@ -48,40 +47,24 @@ class QuasiNewton(Architecture):
     kind: ClassVar[str] = "quasi-newton"
     shipped: ClassVar[str] = "universal"
     handoff: ClassVar[Handoff] = Handoff(most_trials=None, rejections=8, flat=0.0, heir="bfgs")
+    expects_curvature: ClassVar[bool] = True
 
     memory: int = 5
     features: bool = True
     prior: PriorShape | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         memory, features = arguments.count("memory", self.memory), arguments.flag("features", self.features)
         if memory > MOST_PAIRS:
             raise ValueError(f"memory is {memory}; expected a number from 1 to {MOST_PAIRS}")
         object.__setattr__(self, "memory", memory)
         object.__setattr__(self, "features", features)
-        if isinstance(self.prior, dict):  # from a card
-            object.__setattr__(self, "prior", PriorShape(**self.prior))
 
     def shapes(self, dim: int | None = None) -> dict[str, tuple[int, ...]]:
         rule: dict[str, tuple[int, ...]] = {
             "W": (len(CONTROLS), len(FEATURES) if self.features else CONSTANTS), "start": (5,)}
         return rule if self.prior is None or dim is None else {**rule, **self.prior.shapes(dim)}
-
-    @property
-    def one_dimension(self) -> bool:
-        """Whether weights serve one number of variables: those with a prior do."""
-        return self.prior is not None
-
-    def dim(self, weights: Weights) -> int | None:
-        return None if self.prior is None else len(weights["base"])
-
-    def check(self, weights: Weights) -> None:
-        if self.prior is not None:
-            self.prior.check(weights)
-
-    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
-        """Return the points (m, d) that runs of problems begin with."""
-        return problems.x0 if self.prior is None else self.prior.starts(weights, problems)
 
     def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
                 observed: np.ndarray | None = None) -> Weights:

@@ -153,7 +153,26 @@ class Differentiable(Parametrised, Protocol):
 
 @runtime_checkable
 class Expectant(Protocol):
-    """A kind of policy whose runs can begin with a prior of a family."""
+    """A kind of policy whose runs can begin with a prior of a family.
+
+    Attributes
+    ----------
+    shipped : str or None
+        As of `Architecture`: the policy without a prior.
+    expects_curvature : bool
+        Whether runs begin with an inverse Hessian; else a prior is a base point and a first step.
+    """
+
+    @property
+    def shipped(self) -> str | None:
+        """Name of the shipped policy that serves any function."""
+
+    @property
+    def expects_curvature(self) -> bool:
+        """Whether runs begin with an inverse Hessian."""
+
+    def initial(self, dim: int | None, rng: np.random.Generator, observed: np.ndarray | None = None) -> Weights:
+        """Return starting weights, as `Architecture.initial`."""
 
     def with_prior(self, prior: PriorShape | None) -> Architecture:
         """Return the kind that begins with such a prior, or without any."""

@@ -6,6 +6,7 @@ What is learned, and what from, is in the room l2o.learning; docs/learning-a-fam
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -17,8 +18,9 @@ from l2o.learning.choice import CLASSICAL, LEAST, Choice, choose, lowest, score
 from l2o.learning.data_start import Source
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels
+from l2o.learning.prior import priors, starts
 from l2o.methods import StepMethod
-from l2o.policies import Architecture, QuasiNewton, load
+from l2o.policies import Architecture, Policy, QuasiNewton, load
 from l2o.policies.data_start import Features, name_of
 from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
@@ -86,23 +88,33 @@ class CurvatureRegression(Trainer):
             labels = Labels.of(functions, self.n_starts, rng)
         left_out = {"left_out": labels.left_out} if labels.left_out else {}
         with progress.clock("choice"):
-            choice = self._choice(labels, source)
+            kind = cast(Expectant, task.network)
+            rule = self._rule(kind)
+            choice = self._choice(labels, source, kind, rule)
         facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores,
                  "n_labels": len(labels), "data_features": why_not if source is None else source.shape.n_features,
                  **left_out}
-        prior, kind = choice.prior, cast(Expectant, task.network)
+        prior = choice.prior
         network = kind.with_prior(None if prior is None else prior.shape)
         if prior is None:
-            progress.become(network, load(QuasiNewton.shipped).weights, **facts)
+            progress.become(network, rule.weights, **facts)
         else:
             constants = network.initial(task.dim, rng)
             progress.become(network, {**constants, **prior.weights()}, **facts)
 
-    def _choice(self, labels: Labels, source: Source | None) -> Choice:
+    def _rule(self, kind: Expectant) -> Policy:
+        """Return the policy without a prior: the shipped one, or, as Newton needs none, the constants by hand."""
+        if kind.shipped is not None:
+            return load(kind.shipped)
+        network = kind.with_prior(None)
+        return Policy(network, network.initial(None, np.random.default_rng(0)))
+
+    def _choice(self, labels: Labels, source: Source | None, kind: Expectant, rule: Policy) -> Choice:
         """Return the choice; with too few minima to learn from it is the rule without a prior."""
         if len(labels) < LEAST:
             return Choice(RULE, None, False, {})
-        return choose(labels, lowest_values, {RULE: load(QuasiNewton.shipped)}, source)
+        return choose(labels, partial(lowest_values, kind=kind), {RULE: rule}, source,
+                      priors if kind.expects_curvature else starts)
 
 
 @dataclass(frozen=True, eq=False)

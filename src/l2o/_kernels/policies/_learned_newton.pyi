@@ -1,0 +1,2 @@
+POLICY: int
+__test__: dict[str, str]
