@@ -1,13 +1,24 @@
 """Models of curves: derivatives by dual numbers against central differences, and what can be written in a model."""
 
+import ctypes
 import math
+import operator  # noqa: F401, in the terms
 import pickle
+import subprocess
+import sys
+import warnings
 
+import mpmath
 import numba
 import numpy as np
 import pytest
+import scipy
+from numba import types
+from test_interface import EXAMPLES, STRICT, needs_compiler
 
 import l2o
+from l2o._kernels.duals.functions import digamma
+from l2o.errors import CompilationError, SlowModelWarning
 from l2o.problems.models import Model
 
 # -- models as users write them ------------------------------------------------------------------------
@@ -105,6 +116,58 @@ def test_program_in_a_model_is_differentiated(function, p):
     np.testing.assert_allclose(model.jacobian(t, p), by_differences(model, t, p), rtol=1e-7, atol=1e-8)
 
 
+ONE = """
+math.exp math.expm1 math.log math.log2 math.log10 math.log1p math.sqrt math.fabs math.sin math.cos math.tan math.asin
+math.acos math.atan math.sinh math.cosh math.tanh math.asinh math.atanh math.erf math.erfc math.gamma math.lgamma
+math.degrees math.radians math.floor math.ceil math.trunc math.isnan np.isfinite abs float
+np.exp np.exp2 np.expm1 np.log np.log2 np.log10 np.log1p np.sqrt np.cbrt np.square np.reciprocal np.abs np.absolute
+np.fabs np.sin np.cos np.tan np.arcsin np.arccos np.arctan np.sinh np.cosh np.tanh np.arcsinh np.arctanh np.degrees
+np.radians np.deg2rad np.rad2deg np.floor np.ceil np.trunc np.sign np.negative np.positive
+"""
+TWO = """
+math.hypot math.atan2 math.pow math.copysign np.add np.subtract np.multiply np.divide np.true_divide np.power np.hypot
+np.arctan2 np.maximum np.minimum np.fmax np.fmin np.logaddexp np.copysign np.mod np.remainder max min pow operator.mod
+"""
+PAIRS = "p[0], p[1]", "p[1], p[2]", "p[2], 0.4", "0.4, p[1]", "t, 2.0"
+TRIPLES = "p[0] > t, p[1], 0.4", "t, p[1], p[2]", "p[2], 0.1, 0.9", "p[0], p[1], p[2]"
+TERMS = [
+    *(f"{name}({x})" for name in ONE.split() for x in ("p[0]", "0.3")),
+    *(f"{name}({x})" for name in TWO.split() for x in PAIRS),
+    *(f"{name}({x})" for name in ("np.where", "np.clip") for x in TRIPLES),
+    "np.where(t > 0.3, p[0], 1)", "math.acosh(1 + p[0])", "np.arccosh(1 + p[0])",
+]
+GROUPS = [TERMS[i : i + 40] for i in range(0, len(TERMS), 40)]  # one model each, or compiling takes long
+
+
+@pytest.mark.parametrize("terms", GROUPS, ids=lambda terms: f"{terms[0]}..{terms[-1]}")
+def test_functions_are_differentiated(terms):
+    """Of parameters, and of plain numbers beside them, where they are smooth."""
+    model = l2o.model(eval("lambda t, p: " + " + ".join(f"{i + 1} * {term}" for i, term in enumerate(terms))))
+    t, p = np.array([0.2, 0.5]), np.array([0.37, 0.71, 0.53])
+    np.testing.assert_allclose(model(t, p), one(t, p, model), rtol=1e-13)
+    np.testing.assert_allclose(model.jacobian(t, p), by_differences(model, t, p), rtol=1e-7, atol=1e-6)
+
+
+EXACT = ["exp", "expm1", "log", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+         "tanh", "asinh", "atanh", "erf", "erfc", "gamma", "lgamma"]
+IN_MPMATH = {"lgamma": "loggamma"}
+
+
+def test_slopes_are_exact_to_rounding():
+    """One parameter for each function, against mpmath."""
+    model = l2o.model(eval("lambda t, p: " + " + ".join(f"math.{name}(p[{j}])" for j, name in enumerate(EXACT))))
+    with mpmath.workdps(40):
+        for x in (0.02, 0.37, 0.93):
+            found = model.jacobian([0.0], np.full(len(EXACT), x))[0]
+            expected = [float(mpmath.diff(getattr(mpmath, IN_MPMATH.get(name, name)), mpmath.mpf(x))) for name in EXACT]
+            np.testing.assert_allclose(found, expected, rtol=4e-15)
+
+
+@pytest.mark.parametrize("x", [-7.3, -0.5, 0.01, 3.0, 9.99, 10.0, 171.0])
+def test_digamma_is_exact_to_rounding(x):
+    np.testing.assert_allclose(digamma(x), float(mpmath.digamma(mpmath.mpf(x))), rtol=1e-14)
+
+
 def test_model_with_a_loop_and_an_integer_at_its_start_is_differentiated():
     @l2o.model
     def series(t, p):
@@ -115,6 +178,186 @@ def test_model_with_a_loop_and_an_integer_at_its_start_is_differentiated():
 
     t = np.linspace(-1, 1, 5)
     np.testing.assert_allclose(series.jacobian(t, [1.0, 2.0, 3.0, 4.0]), np.vander(t, 4, increasing=True), rtol=1e-15)
+
+
+# -- derivatives by hand, models compiled elsewhere ----------------------------------------------------
+
+
+def test_model_may_write_its_own_derivatives():
+    @l2o.model
+    def by_hand(t, p, jac):
+        part = math.exp(-p[1] * t)
+        jac[0], jac[1], jac[2] = part, -p[0] * t * part, 1.0
+        return p[0] * part + p[2]
+
+    t, p = np.linspace(0, 3, 70), np.array([2.0, 0.7, 0.3])
+    np.testing.assert_allclose(by_hand(t, p), decay(t, p), rtol=1e-15)
+    np.testing.assert_allclose(by_hand.jacobian(t, p), decay.jacobian(t, p), rtol=1e-14)
+
+
+def test_derivative_that_is_not_written_is_nan():
+    @l2o.model
+    def half(t, p, jac):
+        jac[0] = t
+        return p[0] * t + p[1]
+
+    np.testing.assert_array_equal(half.jacobian([1.0, 2.0], [3.0, 4.0]), [[1.0, np.nan], [2.0, np.nan]])
+
+
+def test_derivative_out_of_range_is_no_crash():
+    @l2o.model
+    def beyond(t, p, jac):
+        jac[0], jac[2] = t, 1.0
+        return p[0] * t + p[1]
+
+    with pytest.raises(ValueError, match=r"the model .*beyond fails at p = \[3.0, 4.0\]: IndexError"):
+        beyond([1.0, 2.0], [3.0, 4.0])
+
+
+POINTER = types.CPointer(types.float64)
+
+
+@numba.cfunc(types.intc(POINTER, POINTER, types.intp, POINTER, POINTER, types.intp, types.CPointer(types.void)))
+def line(p, t, n, values, jacobian, d, user):
+    """A line, and its derivatives where they are asked for."""
+    derivatives = numba.carray(jacobian, (d, n))
+    for i in range(n):
+        values[i] = p[0] * t[i] + p[1]
+        if derivatives.ctypes.data:  # not NULL
+            derivatives[0, i], derivatives[1, i] = t[i], 1.0
+    return 0
+
+
+def test_cfunc_is_a_model():
+    model = l2o.model(line)
+    np.testing.assert_array_equal(model([1.0, 2.0], [3.0, 0.5]), [3.5, 6.5])
+    np.testing.assert_array_equal(model.jacobian([1.0, 2.0], [3.0, 0.5]), [[1.0, 1.0], [2.0, 1.0]])
+    assert model.card() == {"name": "line", "source": None}
+    assert model.python is None
+
+
+@needs_compiler
+def test_example_of_a_model_in_c(tmp_path):
+    subprocess.run([*STRICT, "-O2", "-shared", "-fPIC", str(EXAMPLES / "curve.c"), "-o", "curve.so", "-lm"],
+                   cwd=tmp_path, check=True)
+    curve = ctypes.CDLL(str(tmp_path / "curve.so")).curve
+    doubles = ctypes.POINTER(ctypes.c_double)
+    curve.restype = ctypes.c_int
+    curve.argtypes = [doubles, doubles, ctypes.c_ssize_t, doubles, doubles, ctypes.c_ssize_t, ctypes.c_void_p]
+    model = l2o.model(scipy.LowLevelCallable(curve))
+    t, p = np.linspace(0, 3, 70), np.array([2.0, 0.7, 0.3])
+    np.testing.assert_allclose(model(t, p), decay(t, p), rtol=1e-14)
+    np.testing.assert_allclose(model.jacobian(t, p), decay.jacobian(t, p), rtol=1e-14)
+    with pytest.raises(ValueError, match=r"the model LowLevelCallable fails at p = \[1.0\]"):
+        model(t, [1.0])
+    with pytest.raises(pickle.PicklingError, match=r"where its address means nothing; a model of @l2o.model can"):
+        pickle.dumps(model)
+
+
+def test_address_of_another_signature_is_a_type_error():
+    with pytest.raises(TypeError, match="the model has the signature"):
+        l2o.model(numba.cfunc(types.float64(types.float64))(lambda x: x))
+
+
+# -- models that fail ----------------------------------------------------------------------------------
+
+
+def _plain(x):
+    return 2 * x
+
+
+SLOW = {
+    "@numba.njit": lambda t, p: _plain(p[0]) * t + p[1] / 3,
+    "complex128": lambda t, p: abs(p[0] / (1 + 1j * p[1] * t)),
+    "yield": lambda t, p: sum(each * t**j for j, each in enumerate(p)),
+}
+
+
+@pytest.mark.parametrize(("reason", "function"), SLOW.items(), ids=SLOW)
+def test_model_that_does_not_compile_is_slow_and_says_so_once(reason, function):
+    model, t, p = l2o.model(function), np.array([0.3, 1.2]), np.array([0.8, 0.2])
+    with pytest.warns(SlowModelWarning, match=f"Numba cannot compile the model .*slowly, .*{reason}"):
+        values = model(t, p)
+    np.testing.assert_array_equal(values, one(t, p, model))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(model.jacobian(t, p), by_differences(model, t, p), rtol=1e-6, atol=1e-8)
+        model.address(3)
+
+
+def test_derivatives_by_hand_serve_a_slow_model():
+    def by_hand(t, p, jac):
+        jac[:] = t, 1.0
+        return _plain(p[0]) * t / 2 + p[1]
+
+    with pytest.warns(SlowModelWarning):
+        np.testing.assert_array_equal(l2o.model(by_hand).jacobian([3.0], [1.0, 2.0]), [[3.0, 1.0]])
+
+
+def _sometimes(t, p):
+    if t > 0.5:
+        return p[0]
+
+
+NO_NUMBER = {
+    "an array of shape": lambda t, p: np.array([p[0], t]),
+    "1j": lambda t, p: 1j * p[0],
+    "a number in one branch, and nothing in another": _sometimes,
+    "nothing": lambda t, p: None,
+    "a tuple of 2": lambda t, p: p,
+}
+
+
+@pytest.mark.parametrize(("what", "function"), NO_NUMBER.items(), ids=NO_NUMBER)
+def test_model_that_returns_no_number_is_named(what, function):
+    with pytest.raises(CompilationError, match=f"the model .* returns {what}.*; expected a number"):
+        l2o.model(function)([0.1, 1.0], [1.0, 2.0])
+
+
+WRONG = {
+    "IndexError": lambda t, p: p[5] * t,
+    "NameError: name 'unknown'": lambda t, p: p[0] * unknown,  # noqa: F821
+    "not enough values to unpack": lambda t, p: (lambda a, b, c: a)(*p) if len(p) == 3 else _three(p),
+}
+
+
+def _three(p):
+    a, _, _ = p
+    return a
+
+
+@pytest.mark.parametrize(("what", "function"), WRONG.items(), ids=WRONG)
+def test_model_that_never_works_is_an_error(what, function):
+    with pytest.raises(CompilationError, match=f"the model .* fails, with d = 2 parameters and k = 1 numbers .*{what}"):
+        l2o.model(function)([0.1, 1.0], [1.0, 2.0])
+
+
+def test_model_that_raises_fails_at_those_parameters():
+    @l2o.model
+    def strict(t, p):
+        if p[0] > 1.0:
+            raise ValueError("too large")
+        return p[0] * t
+
+    np.testing.assert_array_equal(strict([1.0, 2.0], [0.5]), [0.5, 1.0])
+    with pytest.raises(ValueError, match=r"strict fails at p = \[2.0\]: ValueError: too large"):
+        strict([1.0, 2.0], [2.0])
+
+
+def test_model_out_of_its_domain_is_nan():
+    @l2o.model
+    def root(t, p):
+        return math.sqrt(p[0] - t) + 1 / (p[0] - p[0])
+
+    assert np.isnan(root([1.0, 2.0], [0.5])).all()
+
+
+def test_models_leave_numba_out_until_they_are_compiled():
+    code = "import sys, l2o; l2o.model(lambda t, p: p[0]); sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- the record ----------------------------------------------------------------------------------------
 
 
 def test_model_goes_to_another_process_by_its_name():
@@ -130,7 +373,7 @@ def test_card_of_a_model_has_its_name_and_the_hash_of_its_source():
 
 @pytest.mark.parametrize(("given", "message"), [
     (3, "model is 3; expected a Python function"),
-    (lambda t: t, r"takes \(t\); expected \(t, p\)"),
+    (lambda t: t, r"takes \(t\); expected \(t, p\) or \(t, p, jac\)"),
     (lambda t, *p: t, r"takes \(t, \*p\); expected \(t, p\)"),
 ])
 def test_what_is_no_model_is_a_type_error(given, message):
@@ -140,7 +383,9 @@ def test_what_is_no_model_is_a_type_error(given, message):
 
 @pytest.mark.parametrize(("t", "p", "message"), [
     (np.zeros((2, 2, 2)), [1.0, 2.0, 3.0], r"t has shape \(2, 2, 2\)"),
-    ([1.0], [[1.0, 2.0, 3.0]], "p"),
+    (np.zeros((2, 0)), [1.0, 2.0, 3.0], r"t has shape \(2, 0\)"),
+    ([1.0], [[1.0, 2.0, 3.0]], r"p has shape \(1, 3\)"),
+    ([1.0], [], "p is empty"),
 ])
 def test_wrong_shape_at_a_model_is_named(t, p, message):
     with pytest.raises(ValueError, match=message):

@@ -1,6 +1,6 @@
 """Every exception and warning that l2o defines; all other errors are ValueError, TypeError or OSError."""
 
-__all__ = ["CompilationError", "PolicyFileError"]
+__all__ = ["CompilationError", "PolicyFileError", "SlowModelWarning"]
 
 
 class PolicyFileError(ValueError):
@@ -8,4 +8,8 @@ class PolicyFileError(ValueError):
 
 
 class CompilationError(ValueError):
-    """Numba cannot compile an objective."""
+    """Numba cannot compile an objective, or a model."""
+
+
+class SlowModelWarning(UserWarning):
+    """Numba cannot compile a model: Python calls it at each point, and its derivatives are differences."""

@@ -7,32 +7,26 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import re
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from l2o._kernels.duals import NotANumber
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Card
-from l2o.errors import CompilationError
+from l2o.errors import CompilationError, SlowModelWarning
+from l2o.problems.slow_models import SlowModel
 from l2o.problems.sources import Address, UserFunction
 
 __all__ = ["SIGNATURE", "Model", "model"]
 
 SIGNATURE = "int (const double *, const double *, intptr_t, double *, double *, intptr_t, const void *)"
-
-
-class Source(Protocol):
-    """What a model is made of."""
-
-    name: str
-    source_hash: str | None
-    user_data: int | None
-
-    def compiled(self, d: int, k: int) -> Any:
-        """Return what has the ``address`` of an l2o_model for d parameters and points of k numbers, and keeps it."""
+_BY_DUALS, _BY_HAND = ("t", "p"), ("t", "p", "jac")  # the parameters of a function
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +55,7 @@ class Model:
     @property
     def python(self) -> Callable[..., float] | None:
         """The Python function of one point, ``f(t, p)``; None where it was compiled elsewhere."""
-        return getattr(self.source, "function", None) if isinstance(self.source, UserFunction) else None
-
-    @property
-    def user(self) -> int:
-        """Address that the function is called with as ``user``; 0 for NULL."""
-        return self.source.user_data or 0
+        return self.source.python
 
     def card(self) -> Card:
         """Return what a policy's card says of the model: its name, and the hash of its source."""
@@ -74,6 +63,8 @@ class Model:
 
     def address(self, d: int, k: int = 1) -> int:
         """Return the address of the model as an l2o_model, compiled when this is first asked for.
+
+        It is called with what `user` returns.
 
         Parameters
         ----------
@@ -85,9 +76,18 @@ class Model:
         Raises
         ------
         CompilationError
-            If it cannot be compiled.
+            If it does not return a number, or neither Numba nor Python can run it.
+
+        Warns
+        -----
+        SlowModelWarning
+            If Numba cannot compile it, once.
         """
         return self.source.compiled(d, k).address
+
+    def user(self, d: int, k: int = 1) -> int:
+        """Return the address that the function is called with as ``user``; 0 is NULL."""
+        return self.source.compiled(d, k).user
 
     def __call__(self, t: ArrayLike, p: ArrayLike) -> np.ndarray:
         """Return the curve (n,) of parameters (d,) at points t: (n,), or (n, k) where a point has k numbers."""
@@ -100,16 +100,18 @@ class Model:
     def _evaluated(self, t: ArrayLike, p: ArrayLike, derivatives: bool) -> tuple[np.ndarray, np.ndarray]:
         p = arguments.array("p", p, (None,), "(d,)", finite=False)
         points = np.asarray(t, dtype=float)
-        if points.ndim not in (1, 2):
+        if points.ndim not in (1, 2) or 0 in points.shape[1:]:
             raise ValueError(f"t has shape {points.shape}; expected (n,) or (n, k)")
+        if len(p) == 0:
+            raise ValueError("p is empty; expected at least one parameter")
         points = np.ascontiguousarray(points)
         n, d = len(points), len(p)
         values, jacobian = np.empty(n), np.empty((d, n))
-        call = _FUNCTION(self.address(d, points.size // n if n else 1))
-        code = call(p.ctypes.data, points.ctypes.data, n, values.ctypes.data,
-                    jacobian.ctypes.data if derivatives else None, d, self.user or None)
+        function = self.source.compiled(d, int(np.prod(points.shape[1:])))
+        code = _FUNCTION(function.address)(p.ctypes.data, points.ctypes.data, n, values.ctypes.data,
+                                           jacobian.ctypes.data if derivatives else None, d, function.user or None)
         if code:
-            raise ValueError(f"the model {self.name} fails at p = {p.tolist()}")
+            raise ValueError(f"the model {self.name} fails at p = {p.tolist()}{self.source.raised(points, p)}")
         return values, jacobian
 
 
@@ -121,12 +123,18 @@ class PointFunction(UserFunction):
     """A Python function of one point, compiled for each number of parameters and of numbers that make a point."""
 
     noun = "model"
-    user_data = None
 
     def __init__(self, function: Callable[..., float]) -> None:
         super().__init__(function)
         self._lock = threading.Lock()
         self._compiled: dict[tuple[int, int], Any] = {}
+        self._by_hand = len(inspect.signature(function).parameters) == len(_BY_HAND)
+        self._slow = False
+
+    @property
+    def python(self) -> Callable[..., float]:
+        """The Python function."""
+        return self.function
 
     def compiled(self, d: int, k: int) -> Any:
         """Return the function compiled for d parameters and points of k numbers."""
@@ -139,25 +147,81 @@ class PointFunction(UserFunction):
         from l2o._kernels.duals import points
 
         try:
-            return points.compiled(self.function, d, k)
+            return points.compiled(self.function, k, (points.ByHand if self._by_hand else points.ByDuals)(d))
+        except NotANumber as error:
+            raise self._returns(error) from None
         except Exception as error:  # any layer of a compiler can fail, and not all raise Numba's own errors
-            raise CompilationError(
-                f"Numba cannot compile the model {self.name} for {d} parameters:\n{error}") from error
+            slow = SlowModel(self.function, k, self._by_hand)
+            self._try(slow, d, error)
+            self._warn(str(error))
+            return slow
+
+    def raised(self, points: np.ndarray, p: np.ndarray) -> str:
+        """Return what the function raises at one of the points (n,) or (n, k), as the end of a message."""
+        table = points.reshape(len(points), -1)
+        slow = SlowModel(self.function, table.shape[1], self._by_hand)
+        for point in table:
+            try:
+                slow.value(point, p)
+            except Exception as error:
+                return f": {type(error).__name__}: {error}"
+        return ""
+
+    def _returns(self, what: NotANumber) -> CompilationError:
+        return CompilationError(f"the model {self.name} returns {what}; expected a number")
+
+    def _try(self, slow: SlowModel, d: int, error: Exception) -> None:
+        """Raise CompilationError if Python cannot run the function either, whatever the numbers."""
+        try:
+            slow.value([1.0] * slow.k, [1.0] * d)
+        except NotANumber as reason:
+            raise self._returns(reason) from None
+        except Exception as reason:
+            if isinstance(reason, (ArithmeticError, ValueError)) and "to unpack" not in str(reason):
+                return  # of these numbers, as the root of a negative one
+            raise CompilationError(f"the model {self.name} fails, with d = {d} parameters and k = {slow.k} numbers a "
+                                   f"point: {type(reason).__name__}: {reason}") from error
+
+    def _warn(self, message: str) -> None:
+        if not self._slow:
+            how = "at each point, slowly" + (", with differences for derivatives" if not self._by_hand else "")
+            warnings.warn(f"Numba cannot compile the model {self.name}, so Python calls it {how}: {_reason(message)}",
+                          SlowModelWarning, stacklevel=2)
+        self._slow = True
+
+
+def _reason(message: str) -> str:
+    """Return the line of a message of Numba that says why."""
+    plain = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", message).splitlines()]
+    lines = [line for line in plain if line and not line.startswith("Failed in nopython mode")] or [message]
+    reason = " ".join(lines[: 2 if lines[1:] and lines[1].startswith(">>>") else 1])
+    if "<class 'function'>" in reason:
+        reason += "; a function that it calls needs @numba.njit"
+    return reason
 
 
 class ModelAddress(Address):
     """A model compiled elsewhere; it knows its numbers of parameters."""
 
-    noun, signature = "model", SIGNATURE
+    noun, signature, python = "model", SIGNATURE, None
 
     @property
     def address(self) -> int:
         """Address of the function."""
         return self.function
 
+    @property
+    def user(self) -> int:
+        """Address of the data of a LowLevelCallable; 0 for none."""
+        return self.user_data or 0
+
     def compiled(self, d: int, k: int) -> ModelAddress:
         """Return itself."""
         return self
+
+    def raised(self, points: np.ndarray, p: np.ndarray) -> str:
+        """Return nothing: a C function says no more than that it fails."""
+        return ""
 
 
 def model(function: Callable[..., float]) -> Model:
@@ -169,7 +233,12 @@ def model(function: Callable[..., float]) -> Model:
     ----------
     function : callable
         ``function(t, p) -> f``: t is a number, or a tuple of k numbers where a point has k; p is a tuple of d
-        parameters. It is written in what Numba compiles (``numba.njit``).
+        parameters. Branches, loops, the scalar functions of ``math`` and NumPy, and functions compiled by
+        ``numba.njit`` may stand in it. With a third parameter, ``function(t, p, jac) -> f``, it writes its own
+        derivatives to jac (d,). A Numba cfunc or ``scipy.LowLevelCallable`` of the signature in ``model.h`` is a model,
+        too; it computes all points at once.
+
+        A function that Numba cannot compile works, but slowly, and its derivatives are differences.
 
     Returns
     -------
@@ -179,7 +248,7 @@ def model(function: Callable[..., float]) -> Model:
     Raises
     ------
     TypeError
-        If it is no Python function of these two arguments.
+        If it is no Python function of these arguments, or a compiled one of another signature.
 
     Examples
     --------
@@ -199,8 +268,10 @@ def model(function: Callable[..., float]) -> Model:
         return Model(address)
     function = getattr(function, "py_func", function)  # of what Numba has compiled
     if not inspect.isfunction(function):
-        raise TypeError(f"model is {function!r}; expected a Python function of (t, p)")
+        raise TypeError(f"model is {function!r}; expected a Python function of (t, p), a Numba cfunc or a "
+                        "scipy.LowLevelCallable")
     parameters = list(inspect.signature(function).parameters.values())
-    if len(parameters) != 2 or any(each.kind is not each.POSITIONAL_OR_KEYWORD for each in parameters):
-        raise TypeError(f"{function.__name__} takes {inspect.signature(function)}; expected (t, p)")
+    plain = all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters)
+    if not plain or len(parameters) not in (len(_BY_DUALS), len(_BY_HAND)):
+        raise TypeError(f"{function.__name__} takes {inspect.signature(function)}; expected (t, p) or (t, p, jac)")
     return Model(PointFunction(function))

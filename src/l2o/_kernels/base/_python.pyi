@@ -1,2 +1,3 @@
 FUNCTION: int
+MODEL: int
 __test__: dict[str, str]

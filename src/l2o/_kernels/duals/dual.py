@@ -128,14 +128,17 @@ class Real:
 
 @dataclass(frozen=True)
 class Choice:
-    """The result of an operation that takes one of its arguments: the second where the condition holds, else the third.
-
-    The numbers are positions among the arguments.
-    """
+    """The result of an operation that takes one of its arguments: which one, by position, or a further choice."""
 
     condition: ir.Value
-    yes: int
-    no: int
+    yes: int | Choice
+    no: int | Choice
+
+    def write(self, builder: ir.IRBuilder, arguments: Sequence[ir.Value]) -> ir.Value:
+        """Return the argument chosen."""
+        yes, no = (each.write(builder, arguments) if isinstance(each, Choice) else arguments[each]
+                   for each in (self.yes, self.no))
+        return builder.select(self.condition, yes, no)
 
 
 def unpack(context: Target, builder: ir.IRBuilder, kind: types.Type, given: ir.Value) -> tuple[Real, list[Real]]:
@@ -203,8 +206,8 @@ def differentiated(functions: Sequence[Callable[..., Any]], n: int, rule: Rule) 
         arguments = [unpack(context, builder, each, value) for each, value in zip(kind.args, given)]
         outcome = rule(*(value for value, _ in arguments))
         if isinstance(outcome, Choice):
-            yes, no = (context.cast(builder, given[i], kind.args[i], result) for i in (outcome.yes, outcome.no))
-            return builder.select(outcome.condition, yes, no)
+            duals = [context.cast(builder, value, each, result) for each, value in zip(kind.args, given)]
+            return outcome.write(builder, duals)
         value, *slopes = outcome
         partials = []
         for j in range(result.d):

@@ -1,4 +1,4 @@
-"""What may be done with dual numbers: operators, and the functions of one and two numbers of math and NumPy."""
+"""What may be done with dual numbers: operators, powers, comparisons, and what takes one of its arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.imputils import lower_builtin
 
-from l2o._kernels.duals.dual import Dual, Kind, Real, Target, differentiated, pack, predicate, typed, unpack
+from l2o._kernels.duals.dual import (
+    Choice,
+    Dual,
+    Kind,
+    Real,
+    Target,
+    differentiated,
+    pack,
+    predicate,
+    typed,
+    unpack,
+)
 
 __all__: list[str] = []
 
@@ -23,10 +34,16 @@ def _quotient(x: Real, y: Real) -> tuple[Real, ...]:
     return z, inverse, -z * inverse
 
 
+def _remainder(x: Real, y: Real) -> tuple[Real | float, ...]:
+    z = x.call(operator.mod, y)
+    return z, 1.0, (z - x) / y
+
+
 differentiated([operator.add, operator.iadd, np.add], 2, lambda x, y: (x + y, 1.0, 1.0))
 differentiated([operator.sub, operator.isub, np.subtract], 2, lambda x, y: (x - y, 1.0, -1.0))
 differentiated([operator.mul, operator.imul, np.multiply], 2, lambda x, y: (x * y, y, x))
 differentiated([operator.truediv, operator.itruediv, np.true_divide], 2, _quotient)
+differentiated([operator.mod, operator.imod, np.mod, np.remainder], 2, _remainder)
 differentiated([operator.neg, np.negative], 1, lambda x: (-x, -1.0))
 differentiated([operator.pos, np.positive, float], 1, lambda x: (x, 1.0))
 
@@ -34,6 +51,40 @@ for _compare, _ufunc, _relation in ((operator.lt, np.less, "<"), (operator.le, n
                                     (operator.gt, np.greater, ">"), (operator.ge, np.greater_equal, ">="),
                                     (operator.eq, np.equal, "=="), (operator.ne, np.not_equal, "!=")):
     predicate([_compare, _ufunc], 2, lambda x, y, relation=_relation: x.compare(relation, y))
+
+predicate([bool], 1, lambda x: x.compare("!=", 0.0))
+
+# -- one of the arguments ----------------------------------------------------------------------------
+
+
+def _is_nan(x: Real) -> ir.Value:
+    return x.compare("!=", x)
+
+
+def _either(x: Real, one: ir.Value, other: ir.Value) -> ir.Value:
+    return x.builder.or_(one, other)
+
+
+def _extreme(relation: str, x: Real, y: Real, z: Real) -> Choice:
+    second = y.compare(relation, x)
+    return Choice(z.compare(relation, y.where(second, x)), 2, Choice(second, 1, 0))
+
+
+def _clip(x: Real, low: Real, high: Real) -> Choice:
+    above = _either(x, x.compare(">", high), low.compare(">", high))
+    return Choice(above, 2, Choice(x.compare("<", low), 1, 0))
+
+
+differentiated([np.where], 3, lambda condition, *_: Choice(condition.compare("!=", 0.0), 1, 2))
+differentiated([max], 2, lambda x, y: Choice(y.compare(">", x), 1, 0))
+differentiated([min], 2, lambda x, y: Choice(y.compare("<", x), 1, 0))
+differentiated([max], 3, lambda x, y, z: _extreme(">", x, y, z))
+differentiated([min], 3, lambda x, y, z: _extreme("<", x, y, z))
+differentiated([np.maximum], 2, lambda x, y: Choice(_either(x, x.compare(">=", y), _is_nan(x)), 0, 1))
+differentiated([np.minimum], 2, lambda x, y: Choice(_either(x, x.compare("<=", y), _is_nan(x)), 0, 1))
+differentiated([np.fmax], 2, lambda x, y: Choice(_either(x, x.compare(">=", y), _is_nan(y)), 0, 1))
+differentiated([np.fmin], 2, lambda x, y: Choice(_either(x, x.compare("<=", y), _is_nan(y)), 0, 1))
+differentiated([np.clip], 3, _clip)
 
 
 # -- powers ------------------------------------------------------------------------------------------
@@ -84,51 +135,3 @@ differentiated(_POWERS, 2, _power)
 for _each in _POWERS:
     typed(_each, 2, literal=True)
     lower_builtin(_each, Dual, types.IntegerLiteral)(_write_integer_power)
-
-
-# -- functions of one number -------------------------------------------------------------------------
-
-
-def _exponential(x: Real) -> tuple[Real, Real]:
-    z = x.call(math.exp)
-    return z, z
-
-
-def _expm1(x: Real) -> tuple[Real, Real]:
-    z = x.call(math.expm1)
-    return z, z + 1.0
-
-
-def _square_root(x: Real) -> tuple[Real, Real]:
-    z = x.call(math.sqrt)
-    return z, 0.5 / z
-
-
-def _tangent(x: Real) -> tuple[Real, Real]:
-    z = x.call(math.tan)
-    return z, 1.0 + z * z
-
-
-def _hyperbolic_tangent(x: Real) -> tuple[Real, Real]:
-    z = x.call(math.tanh)
-    return z, (1.0 - z) * (1.0 + z)
-
-
-def _magnitude(x: Real) -> tuple[Real, Real]:
-    sign = x.number(1.0).where(x.compare(">", 0.0), x.number(-1.0).where(x.compare("<", 0.0), 0.0))
-    return x.call(math.fabs), sign
-
-
-differentiated([math.exp, np.exp], 1, _exponential)
-differentiated([math.expm1, np.expm1], 1, _expm1)
-differentiated([math.log, np.log], 1, lambda x: (x.call(math.log), 1.0 / x))
-differentiated([math.log10, np.log10], 1, lambda x: (x.call(math.log10), (1.0 / math.log(10.0)) / x))
-differentiated([math.log1p, np.log1p], 1, lambda x: (x.call(math.log1p), 1.0 / (1.0 + x)))
-differentiated([math.sqrt, np.sqrt], 1, _square_root)
-differentiated([np.square], 1, lambda x: (x * x, 2.0 * x))
-differentiated([abs, math.fabs, np.abs, np.fabs], 1, _magnitude)
-differentiated([math.sin, np.sin], 1, lambda x: (x.call(math.sin), x.call(math.cos)))
-differentiated([math.cos, np.cos], 1, lambda x: (x.call(math.cos), -x.call(math.sin)))
-differentiated([math.tan, np.tan], 1, _tangent)
-differentiated([math.tanh, np.tanh], 1, _hyperbolic_tangent)
-differentiated([math.atan, np.arctan], 1, lambda x: (x.call(math.atan), 1.0 / (1.0 + x * x)))

@@ -12,17 +12,21 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
+from numba.np.arrayobj import make_array, populate_array
 
+from l2o._kernels.duals import NotANumber
+from l2o._kernels.duals import functions as functions
 from l2o._kernels.duals import operations as operations
-from l2o._kernels.duals.dual import DOUBLE, PLAIN, Dual, pack, unpack
+from l2o._kernels.duals.dual import DOUBLE, PLAIN, Dual, Target, pack, unpack
 
-__all__ = ["CompiledModel", "compiled"]
+__all__ = ["ByDuals", "ByHand", "CompiledModel", "compiled"]
 
 # Points at a time. They are computed into memory of the function's own, of which the compiler knows that nothing else
 # lies there, so that it may compute several at once; then they are copied.
 TILE = 64
-# numbers divided by zero are inf or NaN, as in NumPy; Python does not call it, which takes a third of the time
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True}
+# Numbers divided by zero are inf or NaN, as in NumPy; an index out of range is an exception; Python does not call it,
+# which saves a third of the time that compiling takes.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": True, "forceinline": True, "no_cpython_wrapper": True}
 INT, SIZE = ir.IntType(32), ir.IntType(8 * np.intp().itemsize)
 POINTER, ANY = DOUBLE.as_pointer(), ir.IntType(8).as_pointer()
 SIGNATURE = ir.FunctionType(INT, [POINTER, POINTER, SIZE, POINTER, POINTER, SIZE, ANY])
@@ -30,80 +34,138 @@ SIGNATURE = ir.FunctionType(INT, [POINTER, POINTER, SIZE, POINTER, POINTER, SIZE
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """The address of an l2o_model, and what must live as long as it is called."""
+    """The address of an l2o_model, what must live as long as it is called, and its ``user``, NULL."""
 
     address: int
     keep: object
+    user: int = 0
+
+
+class ByDuals:
+    """How a model ``f(t, p)`` is called at one point: with parameters that carry their derivatives along."""
+
+    def __init__(self, d: int) -> None:
+        self.d, self.dual = d, Dual(d)
+        self.kinds: tuple[types.Type, ...] = (types.UniTuple(self.dual, d),)
+        self.results = (Dual, *PLAIN)
+
+    def arguments(self, context: Target, builder: ir.IRBuilder, p: Sequence[ir.Value]) -> list[ir.Value]:
+        """Return what the model is called with, after the point."""
+        seeds = [pack(context, builder, self.dual, each, [DOUBLE(float(i == j)) for i in range(self.d)])
+                 for j, each in enumerate(p)]
+        return [cgutils.pack_array(builder, seeds)]
+
+    def numbers(self, context: Target, builder: ir.IRBuilder, kind: types.Type, result: ir.Value) -> list[ir.Value]:
+        """Return the value and the derivatives of what the model has returned."""
+        value, partials = unpack(context, builder, self.dual, context.cast(builder, result, kind, self.dual))
+        return [value.value, *(partial.value for partial in partials)]
+
+
+class ByHand:
+    """How a model ``f(t, p, jac)`` is called: it writes its derivatives to jac (d,), which holds NaN before."""
+
+    row_kind = types.Array(types.float64, 1, "C")
+
+    def __init__(self, d: int) -> None:
+        self.d = d
+        self.kinds: tuple[types.Type, ...] = (types.UniTuple(types.float64, d), self.row_kind)
+        self.results = PLAIN
+        self.row: ir.Value | None = None
+
+    def arguments(self, context: Target, builder: ir.IRBuilder, p: Sequence[ir.Value]) -> list[ir.Value]:
+        """Return what the model is called with, after the point."""
+        size = context.get_constant(types.intp, self.d)
+        self.row = cgutils.alloca_once(builder, DOUBLE, size=size)
+        for j in range(self.d):
+            builder.store(DOUBLE(float("nan")), builder.gep(self.row, [SIZE(j)]))
+        array = make_array(self.row_kind)(context, builder)
+        populate_array(array, data=self.row, shape=[size], strides=[context.get_constant(types.intp, 8)],
+                       itemsize=context.get_constant(types.intp, 8), meminfo=None)
+        return [cgutils.pack_array(builder, p), array._getvalue()]
+
+    def numbers(self, context: Target, builder: ir.IRBuilder, kind: types.Type, result: ir.Value) -> list[ir.Value]:
+        """Return the value that the model has returned, and the derivatives that it has written."""
+        row = [builder.load(builder.gep(self.row, [SIZE(j)])) for j in range(self.d)]
+        return [context.cast(builder, result, kind, types.float64), *row]
 
 
 @global_compiler_lock
-def compiled(function: Callable[..., Any], d: int, k: int) -> CompiledModel:
-    """Compile a model of d parameters, at points of k numbers, with its derivatives by dual numbers.
+def compiled(function: Callable[..., Any], k: int, call: ByDuals | ByHand) -> CompiledModel:
+    """Compile a model of d parameters, at points of k numbers.
 
     Parameters
     ----------
     function : callable
-        ``function(t, p)``, written in what Numba compiles: t is a number (k = 1) or a tuple of k, p a tuple of d. It
-        returns the value at one point.
-    d, k : int
-        Number of parameters, and of numbers that make a point.
+        ``function(t, p)`` or ``function(t, p, jac)``, written in what Numba compiles: t is a number (k = 1) or a tuple
+        of k, p a tuple of d. It returns the value at one point.
+    k : int
+        Numbers that make a point.
+    call : ByDuals or ByHand
+        How it is called, with how many parameters.
 
     Raises
     ------
-    TypeError
+    NotANumber
         If it does not return a number.
     numba.core.errors.NumbaError
         If Numba cannot compile it.
     """
-    point = types.float64 if k == 1 else types.UniTuple(types.float64, k)
-    kinds = (point, types.UniTuple(Dual(d), d))
+    kinds = (types.float64 if k == 1 else types.UniTuple(types.float64, k), *call.kinds)
     dispatcher = numba.njit(**OPTIONS)(function)
     dispatcher.compile(kinds)
     model: Any = dispatcher.overloads[kinds]
-    if not isinstance(model.signature.return_type, (Dual, *PLAIN)):
-        raise TypeError(f"it returns {model.signature.return_type}")
+    if not isinstance(model.signature.return_type, call.results):
+        raise NotANumber(_in_words(model.signature.return_type))
     library = model.target_context.codegen().create_library("l2o.model")
     module = library.create_ir_module("l2o.model")
     written = ir.Function(module, SIGNATURE, f"l2o_model_{id(model)}")
-    _Loop(model, d, k, written).write()
+    _Loop(model, k, call, written).write()
     library.add_ir_module(module)
     library.add_linking_library(model.library)
     library.finalize()
     return CompiledModel(library.get_pointer_to_function(written.name), (dispatcher, library))
 
 
+def _in_words(kind: types.Type) -> str:
+    """Return what a model returns that is no number."""
+    if isinstance(kind, types.Optional):
+        return "a number in one branch, and nothing in another"
+    if isinstance(kind, types.BaseTuple):
+        return f"a tuple of {len(kind)}"
+    if isinstance(kind, types.Array):
+        return f"an array of {kind.ndim} dimensions"
+    return "nothing" if isinstance(kind, types.NoneType) else f"a value of the type {kind.name}"
+
+
 class _Loop:
     """Writes a function of model.h round a compiled model of one point."""
 
-    def __init__(self, model: Any, d: int, k: int, function: ir.Function) -> None:
-        self.model, self.context, self.d, self.k, self.function = model, model.target_context, d, k, function
+    def __init__(self, model: Any, k: int, call: ByDuals | ByHand, function: ir.Function) -> None:
+        self.model, self.context, self.k, self.call = model, model.target_context, k, call
         self.p, self.t, self.n, self.values, self.jacobian = function.args[:5]
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
 
     def write(self) -> None:
         """Write the function."""
-        builder, d = self.builder, self.d
-        seeds = [pack(self.context, builder, Dual(d), self.entry(self.p, j), [DOUBLE(float(i == j)) for i in range(d)])
-                 for j in range(d)]
-        parameters = cgutils.pack_array(builder, seeds)
+        builder, d = self.builder, self.call.d
+        arguments = self.call.arguments(self.context, builder, [self.entry(self.p, j) for j in range(d)])
         tile = [cgutils.alloca_once(builder, DOUBLE, size=SIZE(TILE)) for _ in range(d + 1)]
-        values_alone = cgutils.is_null(builder, self.jacobian)
-        with builder.if_else(values_alone) as (then, otherwise):
+        with builder.if_else(cgutils.is_null(builder, self.jacobian)) as (then, otherwise):
             with then:
-                self.tiles(parameters, tile[:1])
+                self.tiles(arguments, tile[:1])
             with otherwise:
-                self.tiles(parameters, tile)
+                self.tiles(arguments, tile)
         builder.ret(INT(0))
 
-    def entry(self, array: ir.Value, index: ir.Value | int) -> ir.Value:
+    def entry(self, array: ir.Value, index: int) -> ir.Value:
         """Return an entry of an array."""
-        return self.builder.load(self.builder.gep(array, [SIZE(index) if isinstance(index, int) else index]))
+        return self.builder.load(self.builder.gep(array, [SIZE(index)]))
 
     def times(self, count: ir.Value) -> AbstractContextManager[Any]:
         """Return a loop."""
         return cgutils.for_range(self.builder, count)
 
-    def tiles(self, parameters: ir.Value, tile: Sequence[ir.Value]) -> None:
+    def tiles(self, arguments: Sequence[ir.Value], tile: Sequence[ir.Value]) -> None:
         """Write the loop over the tiles: of the values, or of them and all derivatives."""
         builder = self.builder
         with self.times(builder.sdiv(builder.add(self.n, SIZE(TILE - 1)), SIZE(TILE))) as part:
@@ -111,7 +173,7 @@ class _Loop:
             left = builder.sub(self.n, first)
             count = builder.select(builder.icmp_signed("<", left, SIZE(TILE)), left, SIZE(TILE))
             with self.times(count) as point:
-                numbers = self.numbers_at(builder.add(first, point.index), parameters)
+                numbers = self.numbers_at(builder.add(first, point.index), arguments)
                 for row, number in zip(tile, numbers):
                     builder.store(number, builder.gep(row, [point.index]))
             cgutils.raw_memcpy(builder, builder.gep(self.values, [first]), tile[0], count, 8)
@@ -119,16 +181,13 @@ class _Loop:
                 place = builder.add(first, builder.mul(SIZE(j), self.n))
                 cgutils.raw_memcpy(builder, builder.gep(self.jacobian, [place]), row, count, 8)
 
-    def numbers_at(self, index: ir.Value, parameters: ir.Value) -> list[ir.Value]:
+    def numbers_at(self, index: ir.Value, arguments: Sequence[ir.Value]) -> list[ir.Value]:
         """Return the value and the derivatives at a point; leave the function where the model raises."""
         builder, context, model = self.builder, self.context, self.model
         at = builder.gep(self.t, [builder.mul(index, SIZE(self.k))])
         each = [self.entry(at, i) for i in range(self.k)]
         point = each[0] if self.k == 1 else cgutils.pack_array(builder, each)
-        status, result = context.call_internal_no_propagate(builder, model.fndesc, model.signature, (point, parameters))
+        status, result = context.call_internal_no_propagate(builder, model.fndesc, model.signature, (point, *arguments))
         with cgutils.if_unlikely(builder, status.is_error):
             builder.ret(INT(1))
-        dual = Dual(self.d)
-        value, partials = unpack(context, builder, dual,
-                                 context.cast(builder, result, model.signature.return_type, dual))
-        return [value.value, *(partial.value for partial in partials)]
+        return self.call.numbers(context, builder, model.signature.return_type, result)
