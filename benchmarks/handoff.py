@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import l2o
+from benchmarks import native_parts
 from benchmarks.fits import GTOL, calls
 from benchmarks.pretrained import family_of
 from benchmarks.report import arguments, machine, publish, sentence, table
@@ -29,6 +30,7 @@ from benchmarks.timing import best_of
 from l2o import _kernels
 from l2o.baselines._scipy import ScipyMethod
 from l2o.families import PAPER
+from l2o.methods import Stopping
 from l2o.policies.policy import PRETRAINED
 from l2o.solving.optimum import best_known
 from l2o.training import streams
@@ -101,27 +103,25 @@ def pairs(runs, i, k):
 
 def promise(runs, i, k):
     """Return by how much the model of L-BFGS says that its next step lowers f, g'Hg / 2."""
-    g = runs.jac[i, k].copy()
-    p, memory = np.empty_like(g), np.empty(_kernels.lbfgs.work_size(len(g), 10))
-    _kernels.lbfgs.direction(*pairs(runs, i, k), g, 10, memory, p)
-    return -0.5 * g @ p
+    g = runs.jac[i, k]
+    return -0.5 * g @ native_parts.direction(_kernels.lbfgs.method(10), *pairs(runs, i, k), g)
 
 
 def handed_over(problems, runs, taken):
     """Return the lowest values of runs that take so many learned steps and then L-BFGS, (m, BUDGET + 1)."""
     curve = np.minimum.accumulate(np.pad(runs.fun, ((0, 0), (0, BUDGET + 1 - runs.fun.shape[1])), mode="edge"), axis=1)
-    addresses, dim = problems.addresses(), problems.dim
-    memory = np.empty(_kernels.lbfgs.work_size(dim, 10))
+    addresses, dim, lbfgs = problems.addresses(), problems.dim, _kernels.lbfgs.method(10)
     for i, k in enumerate(taken):
         best, first = int(np.argmin(runs.fun[i, : k + 1])), runs.fun[i, 0]
         known = pairs(runs, i, k) if best else (np.empty((0, dim)),) * 2
         for budget in range(k + 1, BUDGET + 1):
-            x, f, g = runs.x[i, best].copy(), runs.fun[i, best : best + 1].copy(), runs.jac[i, best].copy()
-            status = _kernels.lbfgs.resume(problems.function, int(addresses[i]), 10, *known, 0.0, 1000, budget + 1,
-                                           first, f[0], k, k + 1, memory, x, f, g)[2]
-            curve[i, budget] = f[0]
+            point = runs.x[i, best], runs.fun[i, best], runs.jac[i, best]
+            _, f, _, _, _, status = native_parts.resume(
+                problems.function, int(addresses[i]), lbfgs, known, Stopping(0.0, 1000, budget + 1), point, first=first,
+                lowest=point[1], nit=k, nfev=k + 1)
+            curve[i, budget] = f
             if status != 1:
-                curve[i, budget:] = f[0]
+                curve[i, budget:] = f
                 break
     return curve
 

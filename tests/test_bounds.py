@@ -10,7 +10,7 @@ import pytest
 
 import l2o
 from l2o import _kernels
-from l2o.baselines import Momentum
+from l2o.baselines import LBFGS, Momentum
 from l2o.families import PAPER
 from l2o.policies import MLP
 from l2o.policies.mlp_regression import Batches, Trained
@@ -18,7 +18,7 @@ from l2o.training.examples import Examples
 
 CANARY, FENCE = 0xA5, 512  # bytes
 # the addresses of a copy would outlive it
-KERNELS = [(module, name) for module in (_kernels.evaluate, _kernels.minimize, _kernels.rollout)
+KERNELS = [(module, name) for module in (_kernels.evaluate, _kernels.minimize, _kernels.rollout, _kernels.runs)
            for name, function in vars(module).items() if inspect.isroutine(function) and name != "addresses"]
 
 
@@ -32,15 +32,23 @@ class Fence:
         """Return a kernel function that works on such copies."""
 
         def call(*arguments):
-            fenced = [self._copy(a) if isinstance(a, np.ndarray) else (a, None) for a in arguments]
-            result = function(*[view for view, _ in fenced])
-            for given, (view, memory) in zip(arguments, fenced):
-                if memory is not None:
-                    self.seen.add(name)
-                    assert (memory[:FENCE] == CANARY).all(), f"{name} wrote before an array of shape {view.shape}"
-                    assert (memory[-FENCE:] == CANARY).all(), f"{name} wrote behind an array of shape {view.shape}"
-                    if given.flags.writeable:
-                        given[...] = view
+            copies = []  # given, copy, its memory
+
+            def copied(value):
+                if isinstance(value, tuple):  # of what is to be filled
+                    return tuple(map(copied, value))
+                if not isinstance(value, np.ndarray):
+                    return value
+                copies.append((value, *self._copy(value)))
+                return copies[-1][1]
+
+            result = function(*map(copied, arguments))
+            for given, view, memory in copies:
+                self.seen.add(name)
+                assert (memory[:FENCE] == CANARY).all(), f"{name} wrote before an array of shape {view.shape}"
+                assert (memory[-FENCE:] == CANARY).all(), f"{name} wrote behind an array of shape {view.shape}"
+                if given.flags.writeable:
+                    given[...] = view
             return result
 
         return call
@@ -68,13 +76,13 @@ def fence(monkeypatch):
 def test_rollout_and_minimize_write_inside_their_arrays(m, history, width, precision, fence, random_policy):
     for dim, n_steps in ((2, 0), (2, 1), (4, 3), (8, 9), (13, 30)):
         problems = l2o.families.Logistic(dim - 1, n_points=9).sample(m, rng=0)
-        for method in (random_policy(dim, history=history, width=width).astype(precision), Momentum(0.1)):
+        for method in (random_policy(dim, history=history, width=width).astype(precision), Momentum(0.1), LBFGS(2)):
             l2o.rollout(problems, method=method, n_steps=n_steps)
             for safeguard in (method.safeguarded, False):
                 options = {"maxiter": n_steps, "safeguard": safeguard}
                 l2o.minimize_many(problems, method=method, options=options)
                 l2o.minimize(problems[0], method=method, options=options)
-    assert fence.seen >= {"rollout", "minimize"}
+    assert fence.seen >= {"rollout", "minimize", "record"}
 
 
 @pytest.mark.parametrize("family", PAPER)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.optimize
+from benchmarks import native_parts
 from compiled import Compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -252,9 +253,7 @@ def dense_inverse(S, Y, dim):
 
 def direction(S, Y, g, memory):
     """Return the direction of the kernels."""
-    p, work = np.empty_like(g), np.empty(_kernels.lbfgs.work_size(len(g), memory))
-    _kernels.lbfgs.direction(S, Y, g, memory, work, p)
-    return p
+    return native_parts.direction(_kernels.lbfgs.method(memory), S, Y, g)
 
 
 @pytest.mark.parametrize("memory", [1, 3, 10])
@@ -445,16 +444,13 @@ def test_long_batch_is_recorded_like_its_parts():
 
 
 def resume(target, S, Y, x, *, nfev=5, gtol=1e-8, maxfun=15000, memory=10, first=None):
-    """Return what `resume` of the kernels does from x, whose value is known."""
-    dim = len(x)
+    """Return what L-BFGS does from x, whose value is known, with pairs that others have paid for."""
     f, g = target.value_and_grad(x)
-    x, f, g = x.copy(), np.array([f]), np.array(g)
     batch = Compiled(target.value_and_grad, x)
-    known = f[0] if first is None else first
-    nit, nfev, status = _kernels.lbfgs.resume(
-        batch.function, int(batch.addresses()[0]), memory, S, Y, gtol, 1000, maxfun, known, f[0], 3, nfev,
-        np.empty(_kernels.lbfgs.work_size(dim, memory)), x, f, g)
-    return x, f[0], nit, nfev, status, batch.values
+    x, f, _, nit, nfev, status = native_parts.resume(
+        batch.function, int(batch.addresses()[0]), _kernels.lbfgs.method(memory), (S, Y), Stopping(gtol, 1000, maxfun),
+        (x, f, g), first=f if first is None else first, lowest=f, nit=3, nfev=nfev)
+    return x, f, nit, nfev, status, batch.values
 
 
 def test_run_that_is_taken_over_begins_with_the_pairs_already_paid_for():

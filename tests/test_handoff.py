@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.optimize
+from benchmarks import native_parts
 from compiled import Compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,12 +90,12 @@ def taken_over(problems, i, runs, gtol, k=None):
     best = int(np.argmin(runs.fun[i, : k + 1]))
     S, Y = np.diff(runs.x[i, : k + 1], axis=0), np.diff(runs.jac[i, : k + 1], axis=0)
     S, Y = (S, Y) if best else (S[:0], Y[:0])
-    x, f, g = runs.x[i, best].copy(), runs.fun[i, best : best + 1].copy(), runs.jac[i, best].copy()
     one = problems[i : i + 1]
-    nit, nfev, status = _kernels.lbfgs.resume(
-        one.function, int(one.addresses()[0]), 10, S, Y, gtol, 200 * dim, 15000, runs.fun[i, 0],
-        runs.fun[i, : k + 1].min(), k, k + 1, np.empty(_kernels.lbfgs.work_size(dim, 10)), x, f, g)
-    return x, f[0], g, nit, nfev, status, status == 0
+    ended = native_parts.resume(
+        one.function, int(one.addresses()[0]), _kernels.lbfgs.method(10), (S, Y), Stopping(gtol, 200 * dim, 15000),
+        (runs.x[i, best], runs.fun[i, best], runs.jac[i, best]), first=runs.fun[i, 0],
+        lowest=runs.fun[i, : k + 1].min(), nit=k, nfev=k + 1)
+    return *ended, ended[-1] == 0
 
 
 # -- when, and what ------------------------------------------------------------------------------------

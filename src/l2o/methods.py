@@ -188,7 +188,7 @@ class Method(ABC):
                                options=options)
 
 
-HEIRS = {"lbfgs": (_kernels.lbfgs.METHOD, 10), "bfgs": (_kernels.bfgs.METHOD, 0)}  # with their setting
+HEIRS = {"lbfgs": _kernels.lbfgs.method(10), "bfgs": _kernels.bfgs.method()}
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class Step:
         """The same for the loops."""
         handoff = self.handoff
         return _kernels.step.Step(self.policy, self.length, self.state_size, self.curvature is not None,
-                                  handoff.most_trials, handoff.rejections, handoff.flat, *HEIRS[handoff.heir],
+                                  handoff.most_trials, handoff.rejections, handoff.flat, HEIRS[handoff.heir],
                                   self.limits)
 
     def hessian(self, problems: Runnable) -> int:
@@ -335,7 +335,6 @@ class StepMethod(Method):
         solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
         outside = None if step.limits is None else np.empty(m, np.uint8)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
-                                   step.addresses(m), self.safeguarded and stopping.safeguard, stopping.gtol,
-                                   stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution,
-                                   outside, *(() if box is None else (box.low, box.high)))
+                                   step.addresses(m), self.safeguarded and stopping.safeguard, stopping, callback,
+                                   solution, outside, *(() if box is None else (box.low, box.high)))
         return Solution(*solution, outside=None if outside is None else outside.view(np.bool_))

@@ -19,18 +19,19 @@ import l2o._kernels.policies._learned_newton as learned_newton
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
 import l2o._kernels.solvers._conjugate as conjugate
-import l2o._kernels.solvers._descent as descent
+import l2o._kernels.solvers._descent_method as descent_method
 import l2o._kernels.solvers._judge as judge
 import l2o._kernels.solvers._lbfgs as lbfgs
 import l2o._kernels.solvers._minimize as minimize
 import l2o._kernels.solvers._newton as newton
 import l2o._kernels.solvers._rollout as rollout
+import l2o._kernels.solvers._runs as runs
 import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent", "evaluate",
-           "judge", "lbfgs", "learned_newton", "linear", "logistic", "minimize", "mlp", "neural_net", "newton",
-           "python", "quasi_newton", "regression", "robust", "rollout", "status", "step", "watch"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent_method",
+           "evaluate", "judge", "lbfgs", "learned_newton", "linear", "logistic", "minimize", "mlp", "neural_net",
+           "newton", "python", "quasi_newton", "regression", "robust", "rollout", "runs", "status", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

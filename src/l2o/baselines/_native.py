@@ -7,6 +7,7 @@ from abc import abstractmethod
 import numpy as np
 
 from l2o import _kernels
+from l2o._kernels.solvers._descent_method import DescentMethod
 from l2o.methods import Box, Callback, Method, Record, Runnable, Solution, Stopping
 
 __all__ = ["NativeMethod"]
@@ -18,15 +19,14 @@ class NativeMethod(Method):
     """A method that steps along directions, with the line search of the kernels."""
 
     @abstractmethod
-    def kernel(self, problems: Runnable) -> tuple[int, int]:
-        """Return the address of the descent_method and its setting for these problems."""
+    def kernel(self, problems: Runnable) -> DescentMethod:
+        """Return the method of the kernels with its settings for these problems."""
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
-        _kernels.descent.minimize(problems.function, problems.addresses(), *self.kernel(problems), stopping.gtol,
-                                  stopping.ftol, stopping.xtol, stopping.maxiter, stopping.maxfun, callback, *solution,
-                                  *(() if box is None else (box.low, box.high)))
+        _kernels.runs.minimize(problems.function, problems.addresses(), self.kernel(problems), stopping, callback,
+                               solution, *(() if box is None else (box.low, box.high)))
         return Solution(*solution)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
@@ -34,13 +34,14 @@ class NativeMethod(Method):
         x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
         nfev, status, count = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc), np.zeros(m, np.intp)
         x[:, 0] = problems.x0
-        space, values = np.empty((min(m, CHUNK), _kernels.descent.most_evaluations(n_steps))), []
+        space, values = np.empty((min(m, CHUNK), _kernels.runs.most_evaluations(n_steps))), []
         for first in range(0, m, CHUNK):
             rows = slice(first, first + CHUNK)
-            _kernels.descent.record(problems.function, addresses[rows], *kernel, x[rows], fun[rows], jac[rows],
-                                    nfev[rows], space, count[rows], status[rows])
-            values += [row[:n].copy() for row, n in zip(space, count[rows])]
+            made = space[: len(x[rows])]
+            _kernels.runs.record(problems.function, addresses[rows], kernel,
+                                 (x[rows], fun[rows], jac[rows], nfev[rows], made, count[rows], status[rows]))
+            values += [row[:n].copy() for row, n in zip(made, count[rows])]
         evaluations = np.full((m, count.max(initial=1)), np.nan)
-        for row, made in zip(evaluations, values):
-            row[: len(made)] = made
+        for row, known in zip(evaluations, values):
+            row[: len(known)] = known
         return Record(x, fun, jac, nfev, status, evaluations)

@@ -67,8 +67,7 @@ class _Wrapper:
         if stopping.ftol or stopping.xtol:
             here = np.array(self.points[0], float), float(self.values[0]), np.array(self.gradients[0], float)
             bounds = () if box is None else (box.low[0], box.high[0])
-            self.judge = _kernels.judge.Judge(function, self.address, *here, stopping.gtol, stopping.ftol,
-                                              stopping.xtol, stopping.maxfun, *bounds)
+            self.judge = _kernels.judge.Judge(function, self.address, *here, stopping, *bounds)
 
     def best(self) -> int:
         """Return which evaluation is best: of values equal to the lowest but for rounding the smallest gradient."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from l2o import _kernels
+from l2o._kernels.solvers._descent_method import DescentMethod
 from l2o.baselines._native import NativeMethod
 from l2o.baselines._scipy import ScipyMethod
 from l2o.methods import Box, Callback, Runnable, Solution, Stopping
@@ -41,6 +42,6 @@ class ConjugateGradient(ScipyMethod):
 class _WithinBounds(NativeMethod):
     """The method in the kernels, which keep bounds."""
 
-    def kernel(self, problems: Runnable) -> tuple[int, int]:
-        """Return what the kernels need."""
-        return _kernels.conjugate.METHOD, 0
+    def kernel(self, problems: Runnable) -> DescentMethod:
+        """Return the method of the kernels."""
+        return _kernels.conjugate.method()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from l2o import _kernels
+from l2o._kernels.solvers._descent_method import DescentMethod
 from l2o.base import arguments
 from l2o.baselines._native import NativeMethod
 from l2o.methods import Runnable
@@ -40,6 +41,6 @@ class LBFGS(NativeMethod):
     def __post_init__(self) -> None:
         arguments.count("memory", self.memory, most=MOST_PAIRS)
 
-    def kernel(self, problems: Runnable) -> tuple[int, int]:
-        """Return the descent method, and its setting: how many pairs it keeps."""
-        return _kernels.lbfgs.METHOD, self.memory
+    def kernel(self, problems: Runnable) -> DescentMethod:
+        """Return the method of the kernels."""
+        return _kernels.lbfgs.method(self.memory)

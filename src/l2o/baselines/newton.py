@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from l2o import _kernels
+from l2o._kernels.solvers._descent_method import DescentMethod
 from l2o.base.runnable import Runnable
 from l2o.baselines._native import NativeMethod
 
@@ -29,8 +30,8 @@ class Newton(NativeMethod):
         """Raise ValueError if the objective offers no Hessian."""
         self.kernel(problems)
 
-    def kernel(self, problems: Runnable) -> tuple[int, int]:
-        """Return the descent method, and the Hessian that it takes as its setting."""
+    def kernel(self, problems: Runnable) -> DescentMethod:
+        """Return the method of the kernels with the Hessian of the problems."""
         if problems.hessian_function is None:
             raise ValueError("method is 'newton', which needs a Hessian; this objective offers none")
-        return _kernels.newton.METHOD, problems.hessian_function
+        return _kernels.newton.method(problems.hessian_function)

@@ -1,2 +1,5 @@
-METHOD: int
+from l2o._kernels.solvers._descent_method import DescentMethod
+
+def method() -> DescentMethod: ...
+
 __test__: dict[str, str]

@@ -6,7 +6,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._status cimport GO_ON, PRECISION_LOSS
-from l2o._kernels.solvers._descent cimport NO_GAP, PLAIN, PREDICTED, descent_method, product, steepest
+from l2o._kernels.solvers._descent_method cimport NO_GAP, PLAIN, PREDICTED, bound, descent_method, product, steepest
 
 ctypedef struct bfgs_state:
     intptr_t dim
@@ -20,11 +20,11 @@ cdef inline intptr_t header() noexcept nogil:
     return (sizeof(bfgs_state) + sizeof(double) - 1) // sizeof(double)
 
 
-cdef intptr_t bfgs_size(intptr_t n, size_t setting) noexcept nogil:
+cdef intptr_t bfgs_size(intptr_t n, const void* settings) noexcept nogil:
     return header() + n * (n + 1)
 
 
-cdef void bfgs_reset(double* memory, intptr_t n, size_t setting, void* data) noexcept nogil:
+cdef void bfgs_reset(double* memory, intptr_t n, const void* settings, void* data) noexcept nogil:
     cdef bfgs_state* state = <bfgs_state*> memory
     state.dim, state.known = n, False
     state.inverse = memory + header()
@@ -96,4 +96,8 @@ cdef descent_method bfgs
 bfgs.size, bfgs.reset, bfgs.propose, bfgs.learn, bfgs.inherit = (
     bfgs_size, bfgs_reset, bfgs_propose, bfgs_learn, bfgs_inherit)
 bfgs.trust, bfgs.rescale = bfgs_trust, bfgs_rescale
-METHOD = <size_t> &bfgs
+
+
+def method():
+    """The method; it has no settings."""
+    return bound(&bfgs, NULL, 0)

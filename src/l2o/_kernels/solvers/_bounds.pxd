@@ -10,7 +10,8 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._evaluate cimport is_held
 from l2o._kernels.base._status cimport GO_ON
-from l2o._kernels.solvers._descent cimport AGAIN, descent
+from l2o._kernels.solvers._descent cimport descent
+from l2o._kernels.solvers._descent_method cimport AGAIN
 
 
 cdef inline double within(double to, double x, double p, double low, double high) noexcept nogil:

@@ -4,7 +4,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
 from l2o._kernels.base._status cimport GO_ON, PRECISION_LOSS
-from l2o._kernels.solvers._descent cimport NO_GAP, PLAIN, descent_method, product, product_of, steepest
+from l2o._kernels.solvers._descent_method cimport NO_GAP, PLAIN, bound, descent_method, product, product_of, steepest
 
 ctypedef struct conjugate_state:
     intptr_t dim
@@ -18,11 +18,11 @@ cdef inline intptr_t header() noexcept nogil:
     return (sizeof(conjugate_state) + sizeof(double) - 1) // sizeof(double)
 
 
-cdef intptr_t conjugate_size(intptr_t n, size_t setting) noexcept nogil:
+cdef intptr_t conjugate_size(intptr_t n, const void* settings) noexcept nogil:
     return header() + 2 * n
 
 
-cdef void conjugate_reset(double* memory, intptr_t n, size_t setting, void* data) noexcept nogil:
+cdef void conjugate_reset(double* memory, intptr_t n, const void* settings, void* data) noexcept nogil:
     cdef conjugate_state* state = <conjugate_state*> memory
     state.dim, state.stepped, state.s, state.y = n, False, memory + header(), memory + header() + n
 
@@ -68,4 +68,8 @@ cdef descent_method conjugate
 conjugate.size, conjugate.reset = conjugate_size, conjugate_reset
 conjugate.propose, conjugate.learn = conjugate_propose, conjugate_learn
 conjugate.trust, conjugate.rescale = conjugate_trust, NULL
-METHOD = <size_t> &conjugate
+
+
+def method():
+    """The method; it has no settings."""
+    return bound(&conjugate, NULL, 0)

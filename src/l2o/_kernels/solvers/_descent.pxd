@@ -1,37 +1,12 @@
-# Descent along a line, step after step: what L-BFGS and Newton share. They differ in the direction.
-from libc.math cimport sqrt
+# Descent along a line, step after step: what all native methods share.
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.base._evaluate cimport evaluate_within, is_better, largest, rounding, steepness
+from l2o._kernels.base._evaluate cimport evaluate_within, is_better, rounding, steepness
 from l2o._kernels.base._status cimport GO_ON
-from l2o._kernels.solvers._stopping cimport stopping, stopping_see
-
-cdef enum:                                                     # what -g'p / 2 of a direction p is worth
-    NO_GAP = 0
-    PREDICTED = 1                                              # the gap to the minimum, as the matrix has it
-    EXACT = 2                                                  # by the Hessian itself
-
-cdef enum:                                                     # what a direction is to be made of
-    LEARNED = 0                                                # all that is known
-    PLAIN = 1                                                  # the gradient: the last direction led nowhere
-    AGAIN = 2                                                  # as before at this x, for fewer free variables
-
-ctypedef struct descent_method:
-    # How a kind of method finds its directions; `memory` is its own, one a run, `setting` its only number.
-    intptr_t (*size)(intptr_t n, size_t setting) noexcept nogil                    # doubles of memory
-    void (*reset)(double* memory, intptr_t n, size_t setting, void* data) noexcept nogil
-    # Write a direction to p and return GO_ON, or the status of a run without one. free (n,) is 1 where a
-    # variable may move and 0 where not, with g zero there; NULL: all may.
-    int (*propose)(double* memory, const double* x, const double* g, double* p, const double* free,
-                   int made_of) noexcept nogil
-    void (*learn)(double* memory, const double* s, const double* y) noexcept nogil  # after a step s, g changed by y
-    # Where another method may write an inverse Hessian for this one to start from, (n, n); or NULL.
-    double* (*inherit)(double* memory) noexcept nogil
-    int (*trust)(const double* memory) noexcept nogil         # of the newest direction, for the predicted gap
-    # Forget the matrix: units (n,) is about the inverse diagonal of the Hessian. NULL: the method has no units.
-    void (*rescale)(double* memory, const double* units) noexcept nogil
+from l2o._kernels.solvers._descent_method cimport descent_method
+from l2o._kernels.solvers._stopping cimport end_rule, stopping, stopping_see
 
 ctypedef struct descent:
     # One run. The caller sets what stands above the line.
@@ -71,34 +46,9 @@ cdef int descend(descent* run, double* work) noexcept nogil   # the status
 cdef bint call_back(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept with gil
 
 
-cdef inline double product(const double* a, const double* b, intptr_t n) noexcept nogil:
-    cdef double total = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        total += a[j] * b[j]
-    return total
-
-
-cdef inline double product_of(const double* a, const double* b, const double* free, intptr_t n) noexcept nogil:
-    """The product over the free variables; NULL: all."""
-    cdef double total = 0.0
-    cdef intptr_t j
-    if free == NULL:
-        return product(a, b, n)
-    for j in range(n):
-        total += free[j] * a[j] * b[j]
-    return total
-
-
-cdef inline void steepest(const double* g, double* p, intptr_t n) noexcept nogil:
-    """p = -g / |g|; first by the maximum, since the squares must not overflow."""
-    cdef double size = largest(g, n)
-    cdef intptr_t j
-    for j in range(n):
-        p[j] = -g[j] / size
-    size = sqrt(product(p, p, n))
-    for j in range(n):
-        p[j] /= size
+cdef inline void end_by(descent* run, const end_rule* rule) noexcept nogil:
+    run.stop.gtol, run.stop.ftol, run.stop.xtol = rule.gtol, rule.ftol, rule.xtol
+    run.maxiter, run.maxfun = rule.maxiter, rule.maxfun
 
 
 cdef inline double slope_of(const descent* run, const double* x, const double* g) noexcept nogil:

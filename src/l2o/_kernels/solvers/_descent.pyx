@@ -1,20 +1,18 @@
 # Descent along a line, step after step: direction, strong Wolfe line search, again.
 #
 # The run ends when it has converged (_stopping.pxd), at a limit, or when neither the direction of the method nor a
-# plain one leads to anything better: then f is known no more precisely. Nothing here allocates but one workspace a
-# call of minimize or record; row i does not depend on its neighbours.
+# plain one leads to anything better: then f is known no more precisely.
 from cpython.ref cimport PyObject
-from libc.math cimport INFINITY, isfinite
+from libc.math cimport INFINITY
 from libc.stdint cimport intptr_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
-from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.base._evaluate cimport evaluate, evaluate_within, rounding
+from l2o._kernels.base._evaluate cimport evaluate_within, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED
 from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, longest_step, within
+from l2o._kernels.solvers._descent_method cimport LEARNED, PLAIN, product
 from l2o._kernels.solvers._line_search cimport (
-    ACCEPTED, MOST_TRIALS, SEARCHING, line_search, search_advance, search_start)
+    ACCEPTED, SEARCHING, line_search, search_advance, search_start)
 from l2o._kernels.solvers._scrutiny cimport RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._stopping cimport is_short, stopping_step
 
@@ -161,9 +159,6 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     return CONVERGED
 
 
-# -- runs from Python ----------------------------------------------------------------------------------
-
-
 cdef bint call_back(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept with gil:
     """Tell a Python callback of an iterate; an exception of it ends the run and is raised after."""
     cdef list told = <list> <PyObject*> observer               # callback, n, exception
@@ -173,122 +168,3 @@ cdef bint call_back(void* observer, const double* x, double f, const double* g, 
     except BaseException as error:
         told[2] = error
         return True
-
-
-cdef double* workspace(descent* run, size_t objective, size_t method, size_t setting, intptr_t n,
-                       intptr_t extra) except NULL:
-    """Prepare `run` for every row of a batch; memory for it, for the method and `extra` doubles at the front."""
-    cdef intptr_t size
-    cdef double* work
-    memset(run, 0, sizeof(descent))
-    run.objective, run.method, run.n = <l2o_objective_fn> objective, <const descent_method*> method, n
-    size = run.method.size(n, setting)
-    work = <double*> calloc(extra + descent_size(n) + size, sizeof(double))
-    if work == NULL:
-        raise MemoryError
-    run.memory = work + extra + descent_size(n)
-    return work
-
-
-cdef inline void begin(descent* run, size_t setting, void* data, double* x, double* f, double* g) noexcept nogil:
-    run.data, run.x, run.f, run.g, run.nit, run.nfev = data, x, f, g, 0, 0
-    run.method.reset(run.memory, run.n, setting, data)
-
-
-def minimize(size_t objective, const size_t[::1] data, size_t method, size_t setting, double gtol, double ftol,
-             double xtol, intptr_t maxiter, intptr_t maxfun, object callback, double[:, ::1] x, double[::1] f,
-             double[:, ::1] g, intptr_t[::1] nit, intptr_t[::1] nfev, int[::1] status, const double[:, ::1] low=None,
-             const double[:, ::1] high=None):
-    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
-
-    low and high (m, n) are bounds, both or neither, and the rows of x are within them.
-    """
-    cdef intptr_t n = x.shape[1], i
-    cdef list told = [callback, n, None]
-    cdef descent run
-    cdef double* work = workspace(&run, objective, method, setting, n, 0)
-    run.maxiter, run.maxfun = maxiter, maxfun
-    if callback is not None:
-        run.after_step, run.observer = call_back, <void*> told
-    with nogil:
-        for i in range(x.shape[0]):
-            run.stop.gtol, run.stop.ftol, run.stop.xtol = gtol, ftol, xtol
-            begin(&run, setting, <void*> data[i], &x[i, 0], &f[i], &g[i, 0])
-            if low is not None:
-                run.low, run.high = &low[i, 0], &high[i, 0]
-            status[i] = descend(&run, work)
-            nit[i], nfev[i] = run.nit, run.nfev
-    free(work)
-    if told[2] is not None:
-        raise told[2]
-
-
-ctypedef struct recorder:
-    intptr_t n
-    intptr_t row                                               # the newest
-    intptr_t count                                             # values so far
-    double* x                                                  # (T+1, n)
-    double* f                                                  # (T+1,)
-    double* g                                                  # (T+1, n)
-    intptr_t* nfev                                             # (T+1,)
-    double* evaluations
-
-
-cdef void record_value(void* observer, double f) noexcept nogil:
-    cdef recorder* r = <recorder*> observer
-    r.evaluations[r.count] = f if isfinite(f) else INFINITY
-    r.count += 1
-
-
-cdef bint record_step(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept nogil:
-    cdef recorder* r = <recorder*> observer
-    r.row += 1
-    memcpy(r.x + r.row * r.n, x, r.n * sizeof(double))
-    memcpy(r.g + r.row * r.n, g, r.n * sizeof(double))
-    r.f[r.row], r.nfev[r.row] = f, nfev
-    return False
-
-
-cdef int record_one(descent* run, recorder* r, double* work) noexcept nogil:
-    """Fill the rows from x[0]; a run that ends early repeats its last row."""
-    cdef intptr_t n = run.n, row
-    cdef int status
-    memcpy(run.x, r.x, n * sizeof(double))
-    status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
-    run.nfev, run.first, run.lowest, r.row, r.count = 1, run.f[0], run.f[0], -1, 0
-    record_value(r, run.f[0])
-    record_step(r, run.x, run.f[0], run.g, 1)
-    if status == GO_ON:
-        status = descend(run, work)
-        if r.row == run.maxiter:
-            status = LIMIT
-    for row in range(r.row, run.maxiter):
-        record_step(r, r.x + row * n, r.f[row], r.g + row * n, r.nfev[row])
-    return status
-
-
-def record(size_t objective, const size_t[::1] data, size_t method, size_t setting, double[:, :, ::1] x,
-           double[:, ::1] f, double[:, :, ::1] g, intptr_t[:, ::1] nfev, double[:, ::1] evaluations,
-           intptr_t[::1] count, int[::1] status):
-    """Take T steps, without any tolerance, from every x[:, 0]: fill x, f, g, nfev (m, T+1, ...).
-
-    count (m,) values are in each row of evaluations (m, E); E is at least most_evaluations(T).
-    """
-    cdef intptr_t n = x.shape[2], i
-    cdef recorder r
-    cdef descent run
-    cdef double* work = workspace(&run, objective, method, setting, n, 2 * n + 1)
-    run.maxiter, run.maxfun = x.shape[1] - 1, evaluations.shape[1]
-    run.after_value, run.after_step, run.observer, r.n = record_value, record_step, <void*> &r, n
-    with nogil:
-        for i in range(x.shape[0]):
-            r.x, r.f, r.g, r.nfev, r.evaluations = &x[i, 0, 0], &f[i, 0], &g[i, 0, 0], &nfev[i, 0], &evaluations[i, 0]
-            begin(&run, setting, <void*> data[i], work, work + 2 * n, work + n)
-            status[i] = record_one(&run, &r, work + 2 * n + 1)
-            count[i] = r.count
-    free(work)
-
-
-def most_evaluations(intptr_t n_steps):
-    """Evaluations that so many steps may take: one search along the method's direction, one along a plain one."""
-    return 1 + 2 * MOST_TRIALS * n_steps

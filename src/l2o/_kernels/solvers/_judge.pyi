@@ -6,8 +6,8 @@ from numpy import ndarray
 class Judge:
     nfev: int
     def __new__(
-        cls, objective: int, data: int, x: ndarray, f: float, g: ndarray, gtol: float, ftol: float, xtol: float,
-        maxfun: int, low: ndarray | None = None, high: ndarray | None = None,
+        cls, objective: int, data: int, x: ndarray, f: float, g: ndarray, stopping: object,
+        low: ndarray | None = None, high: ndarray | None = None,
     ) -> Judge: ...
     def see(self, g: ndarray) -> None: ...
     def end(self) -> int | None: ...

@@ -11,9 +11,10 @@ from l2o._kernels.base._arrays cimport doubles
 from l2o._kernels.base._evaluate cimport largest
 from l2o._kernels.base._status cimport CONVERGED, GO_ON
 from l2o._kernels.solvers._bounds cimport direction_size, downhill
-from l2o._kernels.solvers._descent cimport NO_GAP, descent, descent_size, slope_of
+from l2o._kernels.solvers._descent cimport descent, descent_size, end_by, slope_of
+from l2o._kernels.solvers._descent_method cimport NO_GAP
 from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
-from l2o._kernels.solvers._stopping cimport is_short, stopping_see, stopping_step
+from l2o._kernels.solvers._stopping cimport end_rule, is_short, read_rule, stopping_see, stopping_step
 
 cnp.import_array()
 
@@ -21,7 +22,10 @@ cnp.import_array()
 @cython.final
 @cython.auto_pickle(False)
 cdef class Judge:
-    """Judges one run of the objective with these tolerances; `nfev` counts the evaluations that it makes itself."""
+    """Judges one run of the objective; `nfev` counts the evaluations that it makes itself.
+
+    stopping has the attributes gtol, ftol, xtol, maxiter and maxfun.
+    """
 
     cdef descent run
     cdef double* work
@@ -30,16 +34,17 @@ cdef class Judge:
     cdef tuple bounds                                          # kept alive
 
     def __cinit__(self, size_t objective, size_t data, cnp.ndarray x not None, double f, cnp.ndarray g not None,
-                  double gtol, double ftol, double xtol, intptr_t maxfun, cnp.ndarray low=None,
-                  cnp.ndarray high=None):
+                  object stopping, cnp.ndarray low=None, cnp.ndarray high=None):
         cdef intptr_t n = x.shape[0]
+        cdef end_rule rule
         memset(&self.run, 0, sizeof(descent))
         self.work = <double*> calloc(10 * n + 1 + descent_size(n), sizeof(double))
         if self.work == NULL:
             raise MemoryError
         self.run.objective, self.run.data, self.run.n = <l2o_objective_fn> objective, <void*> data, n
-        self.run.stop.gtol, self.run.stop.ftol, self.run.stop.xtol = gtol, ftol, xtol
-        self.run.maxfun, self.run.first, self.run.lowest, self.f = maxfun, f, f, f
+        read_rule(&rule, stopping)
+        end_by(&self.run, &rule)
+        self.run.first, self.run.lowest, self.f = f, f, f
         # the best point, the newest iterate, the origin with its units, then the workspace of the stop
         self.run.x, self.run.g, self.run.f = self.work, self.work + n, self.work + 2 * n
         memcpy(self.run.x, doubles(x, n), n * sizeof(double))

@@ -3,26 +3,42 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 
-from l2o._kernels.base._abi cimport l2o_objective_fn
-from l2o._kernels.solvers._descent cimport (
-    LEARNED, NO_GAP, PLAIN, PREDICTED, descend, descent, descent_size, product, product_of, steepest)
 from l2o._kernels.base._status cimport GO_ON, PRECISION_LOSS
+from l2o._kernels.solvers._descent_method cimport (
+    NO_GAP, PLAIN, PREDICTED, bound, descent_method, product, product_of, steepest)
+
+ctypedef struct lbfgs_settings:
+    intptr_t length                                            # pairs kept at most
+
+ctypedef struct lbfgs_state:
+    intptr_t dim
+    intptr_t length                                            # pairs kept at most
+    intptr_t count                                             # pairs there are
+    intptr_t newest                                            # row of the newest
+    double scale                                               # s'y / y'y of the newest
+    double* s                                                  # (length, dim) steps
+    double* y                                                  # (length, dim) changes of the gradient
+    double* inverse                                            # (length,) 1 / s'y
+    double* inverse_of                                         # (length,) of the parts along the free variables, or 0
+    double* along                                              # (length,) workspace of the direction
+    const double* units                                        # (dim,) in the place of the identity, or NULL for it
+
 
 cdef inline intptr_t header() noexcept nogil:
     """Doubles in front of the pairs."""
     return (sizeof(lbfgs_state) + sizeof(double) - 1) // sizeof(double)
 
 
-cdef intptr_t lbfgs_size(intptr_t dim, size_t length) noexcept nogil:
+cdef intptr_t lbfgs_size(intptr_t dim, const void* settings) noexcept nogil:
     """Doubles that a state needs."""
-    return header() + <intptr_t> length * (2 * dim + 3)
+    return header() + (<const lbfgs_settings*> settings).length * (2 * dim + 3)
 
 
-cdef void lbfgs_reset(double* memory, intptr_t dim, size_t length, void* data) noexcept nogil:
+cdef void lbfgs_reset(double* memory, intptr_t dim, const void* settings, void* data) noexcept nogil:
     """Make the memory a state without pairs."""
     cdef lbfgs_state* state = <lbfgs_state*> memory
     memset(state, 0, sizeof(lbfgs_state))
-    state.dim, state.length = dim, <intptr_t> length
+    state.dim, state.length = dim, (<const lbfgs_settings*> settings).length
     state.s = memory + header()
     state.y = state.s + state.length * dim
     state.inverse = state.y + state.length * dim
@@ -147,48 +163,13 @@ cdef void lbfgs_rescale(double* memory, const double* units) noexcept nogil:
     state.count, state.units = 0, units
 
 
+cdef descent_method lbfgs
 lbfgs.size, lbfgs.reset, lbfgs.propose, lbfgs.learn = lbfgs_size, lbfgs_reset, lbfgs_propose, lbfgs_push
 lbfgs.trust, lbfgs.rescale = lbfgs_trust, lbfgs_rescale
-METHOD = <size_t> &lbfgs
 
 
-# -- from Python ---------------------------------------------------------------------------------------
-
-
-def direction(const double[:, ::1] s, const double[:, ::1] y, const double[::1] g, size_t length, double[::1] memory,
-              double[::1] p):
-    """Write -H g to p (n,) for pairs s, y (k, n) pushed one after the other; memory holds work_size(n, length)."""
-    cdef intptr_t i
-    lbfgs_reset(&memory[0], g.shape[0], length, NULL)
-    for i in range(s.shape[0]):
-        lbfgs_push(&memory[0], &s[i, 0], &y[i, 0])
-    return lbfgs_propose(&memory[0], NULL, &g[0], &p[0], NULL, LEARNED)
-
-
-def resume(size_t objective, size_t data, size_t length, const double[:, ::1] s, const double[:, ::1] y, double gtol,
-           intptr_t maxiter, intptr_t maxfun, double first, double lowest, intptr_t nit, intptr_t nfev,
-           double[::1] memory, double[::1] x, double[::1] f, double[::1] g):
-    """Take over a run from its best point x, f, g with curvature pairs s, y (k, n), oldest first.
-
-    first is f at its start, lowest the lowest value seen; nit and nfev go on from where they are. memory holds
-    work_size(n, length). x, f, g become the best point; returns nit, nfev, status.
-    """
-    cdef intptr_t n = x.shape[0], i
-    cdef int status
-    cdef descent run
-    memset(&run, 0, sizeof(descent))
-    run.objective, run.data, run.method, run.n = <l2o_objective_fn> objective, <void*> data, &lbfgs, n
-    run.stop.gtol, run.maxiter, run.maxfun = gtol, maxiter, maxfun
-    run.first, run.lowest, run.nit, run.nfev = first, lowest, nit, nfev
-    run.memory, run.x, run.f, run.g = &memory[0] + descent_size(n), &x[0], &f[0], &g[0]
-    lbfgs_reset(run.memory, n, length, NULL)
-    for i in range(s.shape[0]):
-        lbfgs_push(run.memory, &s[i, 0], &y[i, 0])
-    with nogil:
-        status = descend(&run, &memory[0])
-    return run.nit, run.nfev, status
-
-
-def work_size(intptr_t n, size_t length):
-    """Doubles of memory of a run and its state."""
-    return descent_size(n) + lbfgs_size(n, length)
+def method(intptr_t length):
+    """The method with as many pairs as it keeps."""
+    cdef lbfgs_settings settings
+    settings.length = length
+    return bound(&lbfgs, &settings, sizeof(lbfgs_settings))

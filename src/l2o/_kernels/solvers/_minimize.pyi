@@ -6,11 +6,9 @@ from l2o._kernels.solvers._step import Step
 
 def empty_solution(x0: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray, ndarray, ndarray]: ...
 def minimize(
-    objective: int, hessian: int, data: ndarray, step: Step, weights: ndarray, safeguard: bool, gtol: float,
-    ftol: float, xtol: float,
-    maxiter: int, maxfun: int, callback: Callable[[list[float], float], bool] | None, x: ndarray, f: ndarray,
-    g: ndarray, nit: ndarray, nfev: ndarray, status: ndarray, outside: ndarray | None = None,
-    low: ndarray | None = None, high: ndarray | None = None,
+    objective: int, hessian: int, data: ndarray, step: Step, weights: ndarray, safeguard: bool, stopping: object,
+    callback: Callable[[list[float], float], bool] | None, solution: tuple[ndarray, ...],
+    outside: ndarray | None = None, low: ndarray | None = None, high: ndarray | None = None,
 ) -> None: ...
 
 __test__: dict[str, str]

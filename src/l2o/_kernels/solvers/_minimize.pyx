@@ -7,8 +7,9 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn, l2o_run
-from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles, empty, flags
+from l2o._kernels.base._arrays cimport addresses_in, empty, flags
 from l2o._kernels.base._history cimport GUARD, history_reset, history_size
+from l2o._kernels.solvers._call cimport enter, leave, minimize_call, read_call
 from l2o._kernels.solvers._descent cimport call_back, descent_size
 from l2o._kernels.solvers._safeguard cimport Minimization, advance, ends, start, tell
 from l2o._kernels.solvers._step cimport GROUP, Step, ask, drop, group, refuse, step_rules
@@ -55,29 +56,24 @@ def empty_solution(cnp.ndarray x0 not None):
 
 
 def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step step not None,
-             cnp.ndarray weights not None, bint safeguard, double gtol, double ftol, double xtol, intptr_t maxiter,
-             intptr_t maxfun, object callback, cnp.ndarray x not None, cnp.ndarray f not None, cnp.ndarray g not None,
-             cnp.ndarray nit not None, cnp.ndarray nfev not None, cnp.ndarray status not None,
+             cnp.ndarray weights not None, bint safeguard, object stopping, object callback, tuple solution not None,
              cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None):
-    """Minimise from every row of x (m, n); x, f, g become the best points. callback(x, f) -> stop, or None.
+    """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
 
-    low and high (m, n) are bounds, both or neither, and the rows of x are within them.
+    stopping has the attributes gtol, ftol, xtol, maxiter and maxfun. low and high (m, n) are bounds, both or neither,
+    and the rows of x are within them.
 
     With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether a step of the policy
     was beyond its limits; None if it has none. hessian is 0 but for a step that asks for it.
     """
     cdef const step_rules* rules = &step.rules
-    cdef intptr_t m = x.shape[0], n = x.shape[1], i = 0, k, n_runs
+    cdef minimize_call call
+    read_call(&call, stopping, solution, low, high)
+    cdef intptr_t m = call.m, n = call.n, i = 0, k, n_runs
     cdef intptr_t size = history_size(n, rules.length, rules.state_size), square = n * n if rules.curvature else 0
-    cdef intptr_t inheritance = rules.heir.size(n, rules.setting) if safeguard else 0
+    cdef intptr_t inheritance = rules.heir.size(n, rules.settings) if safeguard else 0
     cdef const size_t* data_of = addresses_in(data, m)
     cdef const size_t* weights_of = addresses_in(weights, m)
-    cdef double* xs = doubles(x, m * n)
-    cdef double* fs = doubles(f, m)
-    cdef double* gs = doubles(g, m * n)
-    cdef intptr_t* nits = counts(nit, m)
-    cdef intptr_t* nfevs = counts(nfev, m)
-    cdef int* statuses = codes(status, m)
     cdef unsigned char* beyond_them = NULL if rules.limits == NULL else flags(outside, m)
     cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 8 * n + square) + descent_size(n) + 1)
                                            * sizeof(double))
@@ -86,8 +82,6 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef double* vectors = points + GROUP * n + 1              # trials, gradients, origins, workspace
     cdef double* shown = vectors + 4 * GROUP * n + descent_size(n)
     cdef double* squares = shown + 3 * GROUP * n
-    cdef const double* lows = NULL if low is None else doubles(low, m * n)
-    cdef const double* highs = NULL if low is None else doubles(high, m * n)
     cdef list told = [callback, n, None]
     cdef l2o_run h[GROUP]
     cdef Minimization runs[GROUP]
@@ -97,7 +91,6 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     memset(runs, 0, sizeof(runs))
     for k in range(GROUP):
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
-        runs[k].best.maxiter, runs[k].best.maxfun = maxiter, maxfun
         runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
         runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
         runs[k].origin, runs[k].work = vectors + (2 * GROUP + 2 * k) * n, vectors + 4 * GROUP * n
@@ -114,17 +107,14 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
             for k in range(n_runs):
                 history_reset(&h[k], histories + k * size, n, rules.length, rules.state_size)
                 runs[k].best.data = <void*> data_of[i + k]
-                runs[k].best.stop.gtol, runs[k].best.stop.ftol, runs[k].best.stop.xtol = gtol, ftol, xtol
-                runs[k].best.x, runs[k].best.f, runs[k].best.g = xs + (i + k) * n, fs + i + k, gs + (i + k) * n
-                if lows != NULL:
-                    runs[k].best.low, runs[k].best.high = lows + (i + k) * n, highs + (i + k) * n
+                enter(&call, &runs[k].best, i + k)
                 if safeguard:
-                    rules.heir.reset(runs[k].best.memory, n, rules.setting, runs[k].best.data)
+                    rules.heir.reset(runs[k].best.memory, n, rules.settings, runs[k].best.data)
             kept = minimize_group(<const void*> weights_of[i], h, points, runs, n_runs)
             if not kept:
                 break
             for k in range(n_runs):
-                nits[i + k], nfevs[i + k], statuses[i + k] = runs[k].best.nit, runs[k].best.nfev, runs[k].status
+                leave(&call, &runs[k].best, i + k, runs[k].status)
                 if beyond_them != NULL:
                     beyond_them[i + k] = runs[k].outside
             i += n_runs

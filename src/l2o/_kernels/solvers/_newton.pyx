@@ -6,7 +6,11 @@ from libc.string cimport memcpy
 from l2o._kernels.base._abi cimport l2o_hessian_fn
 from l2o._kernels.base._newton_step cimport AS_GIVEN, UNSOLVED, extrapolate, gather, scatter, share, solve
 from l2o._kernels.base._status cimport GO_ON, OBJECTIVE_FAILED, PRECISION_LOSS
-from l2o._kernels.solvers._descent cimport AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, descent_method, steepest
+from l2o._kernels.solvers._descent_method cimport (
+    AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, bound, descent_method, steepest)
+
+ctypedef struct newton_settings:
+    l2o_hessian_fn hessian
 
 ctypedef struct newton_state:
     intptr_t dim
@@ -28,13 +32,13 @@ cdef inline intptr_t header() noexcept nogil:
     return (sizeof(newton_state) + sizeof(double) - 1) // sizeof(double)
 
 
-cdef intptr_t newton_size(intptr_t n, size_t hessian) noexcept nogil:
+cdef intptr_t newton_size(intptr_t n, const void* settings) noexcept nogil:
     return header() + n * (5 * n + 5)
 
 
-cdef void newton_reset(double* memory, intptr_t n, size_t hessian, void* data) noexcept nogil:
+cdef void newton_reset(double* memory, intptr_t n, const void* settings, void* data) noexcept nogil:
     cdef newton_state* state = <newton_state*> memory
-    state.dim, state.hessian, state.data = n, <l2o_hessian_fn> hessian, data
+    state.dim, state.hessian, state.data = n, (<const newton_settings*> settings).hessian, data
     state.moved = False
     state.matrix = memory + header()
     state.before = state.matrix + n * n
@@ -113,4 +117,10 @@ cdef int newton_trust(const double* memory) noexcept nogil:
 cdef descent_method newton
 newton.size, newton.reset, newton.propose, newton.learn = newton_size, newton_reset, newton_propose, newton_learn
 newton.trust, newton.rescale = newton_trust, NULL
-METHOD = <size_t> &newton
+
+
+def method(size_t hessian):
+    """The method with the address of a Hessian."""
+    cdef newton_settings settings
+    settings.hessian = <l2o_hessian_fn> hessian
+    return bound(&newton, &settings, sizeof(newton_settings))

@@ -12,7 +12,8 @@ from l2o._kernels.base._newton_step cimport AS_GIVEN, solve
 from l2o._kernels.base._status cimport (
     CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED)
 from l2o._kernels.solvers._bounds cimport direction_size, downhill, free_slope
-from l2o._kernels.solvers._descent cimport EXACT, NO_GAP, PREDICTED, descend, descent, descent_size, product, slope_of
+from l2o._kernels.solvers._descent cimport descend, descent, descent_size, slope_of
+from l2o._kernels.solvers._descent_method cimport EXACT, NO_GAP, PREDICTED, product
 from l2o._kernels.solvers._scrutiny cimport MOST_COUPLED, prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport Limits, step_rules
 from l2o._kernels.solvers._stopping cimport is_short, stopping_step, tolerance
@@ -111,7 +112,7 @@ cdef inline void hand_over(Minimization* run, l2o_run* h, const void* weights) n
         tell(run, h)
         run.rules.policy.bequeath(h, best.method.inherit(best.memory), weights)
     elif not run.helped:
-        best.method.reset(best.memory, best.n, run.rules.setting, best.data)
+        best.method.reset(best.memory, best.n, run.rules.settings, best.data)
     if not run.helped:
         best.lowest = best.first
 

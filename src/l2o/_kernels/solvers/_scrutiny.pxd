@@ -10,7 +10,8 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
-from l2o._kernels.solvers._descent cimport EXACT, PREDICTED, attempt, descent, product, slope_of
+from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
+from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
 from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance
 
 cdef enum:

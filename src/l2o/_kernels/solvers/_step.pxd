@@ -4,7 +4,7 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_policy, l2o_run
 from l2o._kernels.base._history cimport GUARD
-from l2o._kernels.solvers._descent cimport descent_method
+from l2o._kernels.solvers._descent_method cimport DescentMethod, descent_method
 
 cdef enum:
     GROUP = 8                                                  # runs in step
@@ -29,12 +29,13 @@ ctypedef struct step_rules:
     intptr_t rejections                                        # trials without a gain, in a row
     double flat                                                # share of the first gradient that is the heir's
     const descent_method* heir
-    size_t setting                                             # of the heir
+    const void* settings                                       # of the heir
     const Limits* limits                                       # or NULL
 
 cdef class Step:
     cdef step_rules rules
-    cdef object limits                                         # kept alive
+    cdef DescentMethod heir                                    # kept alive, and so are limits
+    cdef object limits
 
 cdef int refuse(intptr_t n, intptr_t state_size) except -1    # a policy that wrote where it must not
 

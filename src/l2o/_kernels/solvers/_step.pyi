@@ -2,11 +2,13 @@ from typing import final
 
 from numpy import ndarray
 
+from l2o._kernels.solvers._descent_method import DescentMethod
+
 @final
 class Step:
     def __init__(
         self, policy: int, length: int, state_size: int, curvature: bool, most_trials: int | None, rejections: int,
-        flat: float, heir: int, setting: int, limits: ndarray | None,
+        flat: float, heir: DescentMethod, limits: ndarray | None,
     ) -> None: ...
 
 __pyx_capi__: dict[str, object]

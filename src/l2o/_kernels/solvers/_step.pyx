@@ -5,7 +5,7 @@ from libc.stdint cimport INTPTR_MAX, intptr_t
 
 from l2o._kernels.base._abi cimport l2o_policy
 from l2o._kernels.base._arrays cimport doubles
-from l2o._kernels.solvers._descent cimport descent_method
+from l2o._kernels.solvers._descent_method cimport DescentMethod
 
 cnp.import_array()
 
@@ -16,12 +16,12 @@ cdef class Step:
     """A policy with its rules: most_trials may be None for any number; limits is an array in the order of Limits."""
 
     def __init__(self, size_t policy, intptr_t length, intptr_t state_size, bint curvature, object most_trials,
-                 intptr_t rejections, double flat, size_t heir, size_t setting, cnp.ndarray limits):
+                 intptr_t rejections, double flat, DescentMethod heir not None, cnp.ndarray limits):
         self.rules.policy = <const l2o_policy*> policy
         self.rules.length, self.rules.state_size, self.rules.curvature = length, state_size, curvature
         self.rules.most_trials = INTPTR_MAX if most_trials is None else most_trials
         self.rules.rejections, self.rules.rejects, self.rules.flat = rejections, rejections > 1, flat
-        self.rules.heir, self.rules.setting, self.limits = <const descent_method*> heir, setting, limits
+        self.heir, self.rules.heir, self.rules.settings, self.limits = heir, heir.method, heir.settings, limits
         self.rules.limits = (NULL if limits is None
                              else <const Limits*> doubles(limits, sizeof(Limits) // sizeof(double)))
 

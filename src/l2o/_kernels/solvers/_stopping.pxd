@@ -19,6 +19,13 @@ cdef enum:
     WINDOW = 10                                                # steps whose gradients are remembered
     LATEST = 3                                                 # steps whose fall measures what is left to gain
 
+ctypedef struct end_rule:                                       # of all runs of a call
+    double gtol
+    double ftol
+    double xtol
+    intptr_t maxiter
+    intptr_t maxfun
+
 ctypedef struct stopping:
     double gtol
     double ftol                                                # 0: not in force, and so is xtol
@@ -29,6 +36,13 @@ ctypedef struct stopping:
     double values[WINDOW]                                      # before each of the last steps
     double slopes[WINDOW]                                      # largest |g| evaluated during each of them
     intptr_t steps
+
+
+cdef inline int read_rule(end_rule* rule, object given) except -1:
+    """Take on tolerances and limits: attributes of these names."""
+    rule.gtol, rule.ftol, rule.xtol = given.gtol, given.ftol, given.xtol
+    rule.maxiter, rule.maxfun = given.maxiter, given.maxfun
+    return 0
 
 
 cdef inline void stopping_start(stopping* stop, double f, double slope) noexcept nogil:

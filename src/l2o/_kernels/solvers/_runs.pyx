@@ -1,0 +1,146 @@
+# Runs of a native method, from Python: minimisations, and records of all their steps.
+#
+# Nothing here allocates but one workspace a call; row i does not depend on its neighbours.
+cimport numpy as cnp
+from libc.math cimport INFINITY, isfinite
+from libc.stdint cimport intptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from l2o._kernels.base._abi cimport l2o_objective_fn
+from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles
+from l2o._kernels.base._evaluate cimport evaluate
+from l2o._kernels.base._status cimport GO_ON, LIMIT
+from l2o._kernels.solvers._call cimport enter, leave, minimize_call, read_call
+from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size
+from l2o._kernels.solvers._descent_method cimport DescentMethod
+from l2o._kernels.solvers._line_search cimport MOST_TRIALS
+
+cnp.import_array()
+
+
+cdef double* workspace(descent* run, size_t objective, DescentMethod method, intptr_t n, intptr_t extra) except NULL:
+    """Prepare `run` for every row of a batch; memory for it, for the method and `extra` doubles at the front."""
+    cdef double* work
+    memset(run, 0, sizeof(descent))
+    run.objective, run.method, run.n = <l2o_objective_fn> objective, method.method, n
+    work = <double*> calloc(extra + descent_size(n) + method.method.size(n, method.settings), sizeof(double))
+    if work == NULL:
+        raise MemoryError
+    run.memory = work + extra + descent_size(n)
+    return work
+
+
+cdef inline void begin(descent* run, const void* settings, size_t data) noexcept nogil:
+    run.data, run.nit, run.nfev = <void*> data, 0, 0
+    run.method.reset(run.memory, run.n, settings, run.data)
+
+
+def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method not None, object stopping,
+             object callback, tuple solution not None, cnp.ndarray low=None, cnp.ndarray high=None):
+    """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
+
+    stopping has the attributes gtol, ftol, xtol, maxiter and maxfun. low and high (m, n) are bounds, both or neither,
+    and the rows of x are within them.
+    """
+    cdef minimize_call call
+    cdef descent run
+    cdef intptr_t i
+    read_call(&call, stopping, solution, low, high)
+    cdef const size_t* data_of = addresses_in(data, call.m)
+    cdef const void* settings = method.settings
+    cdef list told = [callback, call.n, None]
+    cdef double* work = workspace(&run, objective, method, call.n, 0)
+    if callback is not None:
+        run.after_step, run.observer = call_back, <void*> told
+    with nogil:
+        for i in range(call.m):
+            enter(&call, &run, i)
+            begin(&run, settings, data_of[i])
+            leave(&call, &run, i, descend(&run, work))
+    free(work)
+    if told[2] is not None:
+        raise told[2]
+
+
+ctypedef struct recorder:
+    intptr_t n
+    intptr_t row                                               # the newest
+    intptr_t count                                             # values so far
+    double* x                                                  # (T+1, n)
+    double* f                                                  # (T+1,)
+    double* g                                                  # (T+1, n)
+    intptr_t* nfev                                             # (T+1,)
+    double* evaluations
+
+
+cdef void record_value(void* observer, double f) noexcept nogil:
+    cdef recorder* r = <recorder*> observer
+    r.evaluations[r.count] = f if isfinite(f) else INFINITY
+    r.count += 1
+
+
+cdef bint record_step(void* observer, const double* x, double f, const double* g, intptr_t nfev) noexcept nogil:
+    cdef recorder* r = <recorder*> observer
+    r.row += 1
+    memcpy(r.x + r.row * r.n, x, r.n * sizeof(double))
+    memcpy(r.g + r.row * r.n, g, r.n * sizeof(double))
+    r.f[r.row], r.nfev[r.row] = f, nfev
+    return False
+
+
+cdef int record_one(descent* run, recorder* r, double* work) noexcept nogil:
+    """Fill the rows from x[0]; a run that ends early repeats its last row."""
+    cdef intptr_t n = run.n, row
+    cdef int status
+    memcpy(run.x, r.x, n * sizeof(double))
+    status = evaluate(run.objective, run.x, run.f, run.g, n, run.data)
+    run.nfev, run.first, run.lowest, r.row, r.count = 1, run.f[0], run.f[0], -1, 0
+    record_value(r, run.f[0])
+    record_step(r, run.x, run.f[0], run.g, 1)
+    if status == GO_ON:
+        status = descend(run, work)
+        if r.row == run.maxiter:
+            status = LIMIT
+    for row in range(r.row, run.maxiter):
+        record_step(r, r.x + row * n, r.f[row], r.g + row * n, r.nfev[row])
+    return status
+
+
+def record(size_t objective, cnp.ndarray data not None, DescentMethod method not None, tuple rows not None):
+    """Take T steps, without any tolerance, from every x[:, 0]: fill the rows x, f, g, nfev (m, T+1, ...).
+
+    After them come evaluations (m, E) with E at least most_evaluations(T), count (m,), the values in each of their
+    rows, and status (m,).
+    """
+    cdef cnp.ndarray x, f, g, nfev, evaluations, count, status
+    x, f, g, nfev, evaluations, count, status = rows
+    cdef intptr_t m = x.shape[0], n_rows = x.shape[1], n = x.shape[2], most = evaluations.shape[1], i
+    cdef const size_t* data_of = addresses_in(data, m)
+    cdef double* xs = doubles(x, m * n_rows * n)
+    cdef double* fs = doubles(f, m * n_rows)
+    cdef double* gs = doubles(g, m * n_rows * n)
+    cdef intptr_t* nfevs = counts(nfev, m * n_rows)
+    cdef double* values = doubles(evaluations, m * most)
+    cdef intptr_t* numbers = counts(count, m)
+    cdef int* statuses = codes(status, m)
+    cdef const void* settings = method.settings
+    cdef recorder r
+    cdef descent run
+    cdef double* work = workspace(&run, objective, method, n, 2 * n + 1)
+    run.maxiter, run.maxfun = n_rows - 1, most
+    run.x, run.g, run.f = work, work + n, work + 2 * n
+    run.after_value, run.after_step, run.observer, r.n = record_value, record_step, <void*> &r, n
+    with nogil:
+        for i in range(m):
+            r.x, r.f, r.g = xs + i * n_rows * n, fs + i * n_rows, gs + i * n_rows * n
+            r.nfev, r.evaluations = nfevs + i * n_rows, values + i * most
+            begin(&run, settings, data_of[i])
+            statuses[i] = record_one(&run, &r, work + 2 * n + 1)
+            numbers[i] = r.count
+    free(work)
+
+
+def most_evaluations(intptr_t n_steps):
+    """Evaluations that so many steps may take: one search along the method's direction, one along a plain one."""
+    return 1 + 2 * MOST_TRIALS * n_steps
