@@ -14,7 +14,7 @@ from standard_functions import FUNCTIONS
 import l2o
 from l2o import _kernels
 from l2o.baselines import LBFGS, Newton, ScipyLBFGS
-from l2o.families import Logistic
+from l2o.families import Logistic, NeuralNet
 from l2o.methods import Stopping
 
 GTOL = 1e-5
@@ -192,14 +192,33 @@ def test_step_of_one_is_the_first_trial_and_the_first_step_has_length_one():
 
 def test_kink_ends_with_the_best_point_and_precision_loss():
     def kink(x):
-        return np.abs(x).sum() + x @ x / 2, np.sign(x) + x
+        return 1 + np.abs(x).sum() + x @ x / 2, np.sign(x) + x
 
     target = Compiled(kink, [3.3, -2.1, 0.7])
     x, f, _, _, nfev, status = solve(LBFGS(), target)
     assert status == 2
-    assert f == min(target.values) < 1e-6
-    np.testing.assert_array_equal(x, target.points[int(np.argmin(target.values))])
-    assert nfev < 1000
+    assert f <= min(target.values) + slack(1.0) < 1 + 1e-12
+    assert any(value == f and (point == x).all() for value, point in zip(target.values, target.points, strict=True))
+    assert nfev < 300
+
+
+def test_kinks_are_followed_to_the_minimum_from_any_start():
+    def kink(x):
+        return 1 + np.abs(x).sum() + x @ x / 2, np.sign(x) + x
+
+    for x0 in np.random.default_rng(0).normal(0, 3, (40, 3)):
+        assert solve(LBFGS(), Compiled(kink, x0))[1] <= 1 + 1e-12
+
+
+def test_rectified_networks_end_as_low_as_with_scipy():
+    problems = NeuralNet().sample(60, rng=3)
+    ours = l2o.minimize_many(problems, method="lbfgs", options={"gtol": GTOL}).fun
+    with np.errstate(all="ignore"):
+        theirs = np.array([scipy.optimize.minimize(
+            problems[i].value_and_grad, problems.x0[i], jac=True, method="L-BFGS-B",
+            options={"gtol": GTOL, "ftol": 0.0, "maxiter": 5000}).fun for i in range(len(problems))])
+    best = np.minimum(ours, theirs) + 1e-6
+    assert (ours <= best).sum() >= (theirs <= best).sum()
 
 
 @pytest.mark.parametrize("level", [1.0, 1e6, 1e12])

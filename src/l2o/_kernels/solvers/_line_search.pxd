@@ -2,9 +2,11 @@
 # sufficient decrease", ACM Transactions on Mathematical Software 20 (1994); the case numbers are theirs.
 #
 # phi(a) = f(x + a p). The search keeps `low`, the best step so far, and once a minimum is bracketed the other
-# end `high` of the interval that holds it. Two things are not in the paper. Values that differ by rounding
+# end `high` of the interval that holds it. Three things are not in the paper. Values that differ by rounding
 # alone count as equal, so that slopes decide near the floor of precision. And a trial at which f is not finite
-# is a `wall`: the search starts over in front of it.
+# is a `wall`: the search starts over in front of it. At a kink, where the slope jumps and no trial meets the
+# conditions, the search ends beyond it, after Lewis and Overton, "Nonsmooth optimization via quasi-Newton methods",
+# Mathematical Programming 141 (2013): the step over it teaches the method that it is there.
 from libc.math cimport INFINITY, fabs, isfinite, sqrt
 
 cdef extern from *:
@@ -12,11 +14,15 @@ cdef extern from *:
     #define L2O_DECREASE 1e-3
     #define L2O_CURVATURE 0.9
     #define L2O_NARROW 1e-10
+    #define L2O_NEAR_KINK 0.1
+    #define L2O_JUMP 0.5
     #define L2O_SHRINK 0.66
     """
     const double DECREASE "L2O_DECREASE"                       # both as in L-BFGS-B
     const double CURVATURE "L2O_CURVATURE"
     const double NARROW "L2O_NARROW"                           # relative width of an interval without hope
+    const double NEAR_KINK "L2O_NEAR_KINK"                     # the same of an interval with a kink in it
+    const double JUMP "L2O_JUMP"                               # of the slopes' first difference: more is a kink's
     const double SHRINK "L2O_SHRINK"                           # by which the interval shrinks in two trials, at least
 
 cdef enum:
@@ -33,6 +39,7 @@ ctypedef struct line_search:
     double most                                                # longest step that may be taken, at least 1
     double wall                                                # shortest step known to lead out of the domain
     double width, width_before                                 # of the interval
+    double jump                                                # of the slope over the interval when it was new
     double step                                                # the next trial
     bint bracketed
     bint first_stage                                           # phi less the decrease asked for guides the search
@@ -41,7 +48,7 @@ ctypedef struct line_search:
 
 cdef inline void search_restart(line_search* s, double width) noexcept nogil:
     s.bracketed, s.first_stage = False, True
-    s.width, s.width_before = width, 2.0 * width
+    s.width, s.width_before, s.jump = width, 2.0 * width, INFINITY
 
 
 cdef inline void search_start(line_search* s, double f, double slope, double slack, double most) noexcept nogil:
@@ -114,6 +121,14 @@ cdef inline void tilt(line_search* s, double slope) noexcept nogil:
     s.f_high, s.slope_high = s.f_high + s.high * slope, s.slope_high + slope
 
 
+cdef inline bint at_kink(line_search* s) noexcept nogil:
+    """Whether the slopes at the ends stay apart while the interval narrows; what f does not show may be rounding."""
+    cdef double jump = fabs(s.slope_high - s.slope_low)
+    if s.jump == INFINITY:
+        s.jump = jump
+    return s.width <= NEAR_KINK * max(s.low, s.high) and jump >= JUMP * s.jump and jump * s.width > s.slack
+
+
 cdef inline int before_wall(line_search* s) noexcept nogil:
     """The trial is outside the domain: forget the interval and go a quarter of the way there."""
     s.wall = s.step
@@ -151,6 +166,8 @@ cdef inline int search_advance(line_search* s, bint finite, double f, double slo
                 or fabs(s.high - s.low) >= SHRINK * s.width_before:
             step = 0.5 * (s.low + s.high)
         s.width_before, s.width = s.width, fabs(s.high - s.low)
+        if at_kink(s) and f <= asked + s.slack and slope >= 0.0:
+            return ACCEPTED
         if s.width <= NARROW * max(s.low, s.high):
             return GIVEN_UP
     elif step >= s.wall:
