@@ -97,15 +97,33 @@ class QuasiNewton(FromPrior):
         """Pack the weights for the kernel."""
         self.check_dim(dim)
         prior = np.empty(0) if self.prior is None else self.prior.packed(weights)
-        size = HEADER + LANES * len(FEATURES)
+        W = weights["W"]
+        lean = not self.features and not W[1:, 2:].any()
+        rule = _constants(W) if lean else _transposed(W)
+        size = HEADER + len(rule)
         block = _kernels.aligned((1, size + len(prior)))
         block[0, 0], block[0, 1:6] = self.memory, weights["start"]
-        block[0, 6], block[0, size:] = size * (self.prior is not None), prior
-        W = block[0, HEADER:size].reshape(len(FEATURES), LANES)
-        W[: weights["W"].shape[1], : len(CONTROLS)] = weights["W"].T
+        block[0, 6], block[0, 7] = size * (self.prior is not None), lean
+        block[0, HEADER:size], block[0, size:] = rule, prior
         return Step(_kernels.quasi_newton.POLICY, block, length=1, state_size=self.state_size(dim))
 
     def state_size(self, dim: int) -> int:
         """Return the doubles that a run needs: numbers, vectors, pairs, the matrix."""
         stride = -(-dim // QUAD) * QUAD
         return NUMBERS + (3 + 2 * self.memory + dim) * stride + -(-self.memory // QUAD) * QUAD
+
+
+def _transposed(W: np.ndarray) -> np.ndarray:
+    """Return W as the kernel multiplies it with all features."""
+    padded = np.zeros((len(FEATURES), LANES))
+    padded[: W.shape[1], : len(CONTROLS)] = W.T
+    return padded.ravel()
+
+
+def _constants(W: np.ndarray) -> np.ndarray:
+    """Return the controls after accepted and after rejected trials, where only the drift depends on more than that."""
+    rows = []
+    for drift, cap, floor, psi, hermite in np.clip([W[:, 0], W[:, 0] + W[:, 1]], -6.0, 6.0):
+        rows.append([0.0, np.exp(-2.0 * cap), np.exp(floor), 1.0 / (1.0 + np.exp(-psi)), np.tanh(hermite),
+                     drift, W[0, 2], W[0, 3]])
+    return np.ravel(rows)

@@ -86,7 +86,9 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
             break
     places, taken, classical_taken = (np.concatenate(column) for column in zip(*probed))
     probes = Probes(places, taken, classical_taken, until)
-    rest = np.setdiff1d(np.arange(until), probes.rows, assume_unique=True)
+    alone = np.ones(until, np.bool_)
+    alone[probes.rows] = False
+    rest = np.flatnonzero(alone)
     parts.append((rest, own(rest)))
     if until < m:
         parts.append((np.arange(until, m), classical(np.arange(until, m))))

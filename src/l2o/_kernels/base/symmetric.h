@@ -35,6 +35,14 @@ L2O_TILE_INLINE double l2o_quad_dot(const double *a, const double *b, intptr_t n
     return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
+/* out = a x + b y; it may be one of them */
+L2O_TILE_INLINE void l2o_quad_sum(double *out, intptr_t n, double a, const double *x, double b, const double *y)
+{
+    for (intptr_t j = 0; j < n; j += L2O_QUAD)
+        L2O_EACH(p, L2O_QUAD_PARTS)
+            L2O_QUAD_AT(out + j, p) = a * L2O_QUAD_AT(x + j, p) + b * L2O_QUAD_AT(y + j, p);
+}
+
 /* H <- scale H + u s' + v q', then out = H w */
 L2O_TILE_INLINE void l2o_change_times(double *H, intptr_t n, intptr_t stride, double scale, const double *u,
                                       const double *s, const double *v, const double *q, const double *w, double *out)

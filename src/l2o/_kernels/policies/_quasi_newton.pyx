@@ -3,20 +3,21 @@
 # again, steered by controls that are linear in features of the last trial. docs/learned-rule.md has the formulas.
 #
 # Every trial gives a pair (s, y), accepted or not; it is measured against the gradient g of the best point, from which
-# the step s = -tau H g led. Block of the policy: memory m, w (5), where in the block a prior stands or 0, one unused;
-# W transposed (14, 8), five controls and padding a row; a prior (_prior.pxd). Here is what a run does; its state and
-# the matrix are in _rule_matrix.pxd, a trial in _rule_trial.pxd.
+# the step s = -tau H g led. Block of the policy: memory m, w (5), where in the block a prior stands or 0, whether it is
+# lean; W transposed (14, 8), five controls and padding a row, or lean, two `Constants`; a prior (_prior.pxd). Here is
+# what a run does; its state and the matrix are in _rule_matrix.pxd, a trial in _rule_trial.pxd.
 from libc.math cimport INFINITY, exp, fabs, log, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport LOWER, START, l2o_policy, l2o_run
-from l2o._kernels.base._symmetric cimport dot
+from l2o._kernels.base._symmetric cimport dot, weigh
 from l2o._kernels.policies._prior cimport Shape, clip, first_step, matrix, predict
 from l2o._kernels.policies._rule_matrix cimport (
-    EXPECTED, GUESS, LANES, LOOKING, MOST_VARIABLES, Numbers, Rule, absorb_all, isotropic, multiply, view)
+    EXPECTED, GUESS, LOOKING, MOST_VARIABLES, Controls, Numbers, Rule, absorb_all, isotropic, multiply, slot_of,
+    view)
 from l2o._kernels.policies._rule_trial cimport (
-    CAP, DRIFT, FLOOR, HERMITE, N_FEATURES, PSI, Trial, control, first_scale, is_finite, measure, observe, shape)
+    N_FEATURES, Trial, control, cubic, first_scale, is_finite, measure, observe, shape, steer)
 
 cdef extern from *:
     """
@@ -42,7 +43,7 @@ cdef inline void mend(Rule* r) noexcept nogil:
         forget(r)
 
 
-cdef inline void set_units(Rule* r, const double* x, const double* g, bint guess) noexcept nogil:
+cdef inline void set_units(Rule* r, const double* x, const double* g) noexcept nogil:
     """Run in x_i / |x_i| where the start says that units differ: |x_i| by more than 1000.
 
     What is nearly zero says nothing of its unit, and takes the largest: its gradient does not make up for it.
@@ -54,23 +55,35 @@ cdef inline void set_units(Rule* r, const double* x, const double* g, bint guess
     for j in range(r.d):
         r.unit[j] = fabs(x[j]) if fabs(x[j] * g[j]) > FAINT * pull else most
         least = min(least, r.unit[j])
-    if not (guess and most > 1000.0 * least):
-        for j in range(r.d):
-            r.unit[j] = 1.0
+    if most > 1000.0 * least:
+        return
+    for j in range(r.d):
+        r.unit[j] = 1.0
+
+
+cdef inline double first_length(const Rule* r, const double* x) noexcept nogil:
+    """The length of a first step of which nothing is known, from |x| and |g|."""
+    cdef double xx = 0.0
+    cdef intptr_t j
+    for j in range(r.d):
+        xx += (x[j] / r.unit[j]) * (x[j] / r.unit[j])
+    return exp(r.first[0] + r.first[1] * log(1.0 + sqrt(xx)) + r.first[2] * clip(0.5 * log(r.now.gg), -5.0, 5.0))
 
 
 cdef inline void start(Rule* r, const l2o_run* run, bint guess) noexcept nogil:
-    """The first length, from |x| and |g|; a prior knows the units of x."""
-    cdef double xx = 0.0
+    """Begin a run; a prior knows the units of x, and the matrix."""
     cdef intptr_t j
-    set_units(r, run.x, run.g, guess)
+    if guess:
+        set_units(r, run.x, run.g)
+    else:
+        for j in range(r.d):
+            r.unit[j] = 1.0
     for j in range(r.d):
         r.g[j] = r.unit[j] * run.g[j]
-        xx += (run.x[j] / r.unit[j]) * (run.x[j] / r.unit[j])
     r.now.f, r.now.gg, r.now.cap = run.f[0], dot(r.g, r.g, r.stride), 0.0
-    r.now.length = exp(r.first[0] + r.first[1] * log(1.0 + sqrt(xx))
-                       + r.first[2] * clip(0.5 * log(r.now.gg), -5.0, 5.0))
-    forget(r)
+    if guess:
+        r.now.length = first_length(r, run.x)
+        forget(r)
 
 
 cdef inline void propose(Rule* r, const double* x, double* point) noexcept nogil:
@@ -89,10 +102,10 @@ cdef inline void learn(Rule* r, const l2o_run* run) noexcept nogil:
     """Take in the trial at run.x."""
     cdef Numbers* now = r.now
     cdef Trial t
+    cdef Controls c
     cdef double g[MOST_VARIABLES]
     cdef double F[N_FEATURES]
-    cdef double powers[LANES]
-    cdef intptr_t slot = <intptr_t> now.pairs % r.m, j
+    cdef intptr_t slot = slot_of(r, <intptr_t> now.pairs)
     cdef double* s = r.S + slot * r.stride
     cdef double* y = r.Y + slot * r.stride
     cdef double b = 0.0, sy
@@ -103,24 +116,24 @@ cdef inline void learn(Rule* r, const l2o_run* run) noexcept nogil:
         now.cap = 1.0 if now.cap == 0.0 else now.cap
         return
     measure(r, &t, run.outcome == LOWER, g, s, y)
-    observe(r, &t, F)
-    control(r, F, powers)
+    if r.W == NULL:
+        steer(r, &t, &c)
+    else:
+        observe(r, &t, y, F)
+        control(r, F, &c)
+    now.length = sqrt(t.ss) if t.accepted else sqrt(t.ss) * cubic(&t)
     if first:
-        b = first_scale(r, &t)
+        b, c.drift = first_scale(r, &t, y), 1.0
         isotropic(r, 1.0 / b)
-    shape(r, &t, s, y, powers[FLOOR], 1.0 - 2.0 / (1.0 + powers[HERMITE]), first, b)
+    shape(r, &t, s, y, c.floor, c.hermite, first, b)
     sy, t.yy = dot(s, y, r.stride), dot(y, y, r.stride)
-    r.inverse_sy[slot] = 1.0 / sy if sy > 1e-12 * sqrt(t.ss * t.yy) else 0.0
+    r.inverse_sy[slot] = 1.0 / sy if sy > 0.0 and sy * sy > 1e-24 * (t.ss * t.yy) else 0.0
     now.pairs += 1.0
-    now.cap = powers[CAP]
-    now.length = sqrt(t.ss)
+    now.cap = c.cap
     if t.accepted:
         now.f, now.gg = t.f, t.gg
-        for j in range(r.stride):
-            r.g[j] = g[j]
-    else:
-        now.length *= t.minimiser
-    absorb_all(r, 1.0 if first else powers[DRIFT], 1.0 / (1.0 + powers[PSI]), r.g)
+        weigh(r.g, r.stride, 1.0, g, 0.0, g)
+    absorb_all(r, c.drift, c.psi, r.g)
 
 
 cdef inline bint expect(Rule* r, const Shape* prior, const double* x, double* point) noexcept nogil:
@@ -132,6 +145,7 @@ cdef inline bint expect(Rule* r, const Shape* prior, const double* x, double* po
     memset(r.H, 0, r.d * r.stride * sizeof(double))
     matrix(prior, r.d, r.stride, out + <intptr_t> prior.step * r.d, r.H)
     multiply(r)
+    r.now.length = sqrt(r.now.qq) if r.now.qq < INFINITY else first_length(r, x)
     r.now.seed, r.now.pairs = EXPECTED, 0.0
     if prior.step == 0.0:
         return False

@@ -6,7 +6,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_run
-from l2o._kernels.base._symmetric cimport QUAD, change_times, dot, times
+from l2o._kernels.base._symmetric cimport QUAD, change_times, dot, times, weigh
 
 cdef enum:
     MOST_VARIABLES = 200
@@ -31,12 +31,26 @@ ctypedef struct Numbers:                                       # of the state
 cdef enum:                                                     # where H came from: a prior whose step is looked at, too
     GUESS, EXPECTED, LOOKING
 
+ctypedef struct Controls:                                      # what is decided after a trial
+    double drift                                               # H is multiplied by it, before it takes in the pair
+    double cap                                                 # e^(-2 cap)
+    double floor                                               # of s'y, in s'Bs
+    double psi                                                 # of the newest pair: 0 is BFGS, 1 is DFP
+    double hermite                                             # share of the cubic in y
+
+ctypedef struct Constants:                                     # of a lean rule, after accepted or rejected trials
+    Controls controls                                          # but for the drift: its logarithm is linear in
+    double drift                                               # one,
+    double curvature                                           # log(s'Bs / s'y) / 2,
+    double too_short                                           # and its positive part
+
 ctypedef struct Rule:                                          # one run: its numbers, where its arrays are
     intptr_t d
     intptr_t stride
     intptr_t m
     const double* first                                        # w
-    const double* W
+    const double* W                                            # or NULL, and then there are
+    const Constants* constants                                 # of accepted and of rejected trials
     Numbers* now
     double* unit
     double* g
@@ -53,13 +67,20 @@ cdef inline intptr_t padded(intptr_t d) noexcept nogil:
 
 cdef inline void view(Rule* r, const l2o_run* run, const double* block) noexcept nogil:
     cdef intptr_t stride = padded(run.dim), m = <intptr_t> block[0]
-    r.d, r.stride, r.m, r.first, r.W = run.dim, stride, m, block + 1, block + HEADER
+    r.d, r.stride, r.m, r.first = run.dim, stride, m, block + 1
+    r.W = block + HEADER if block[7] == 0.0 else NULL
+    r.constants = <const Constants*> (block + HEADER)
     r.now = <Numbers*> run.state
     r.unit = run.state + sizeof(Numbers) // sizeof(double)
     r.g, r.q, r.S = r.unit + stride, r.unit + 2 * stride, r.unit + 3 * stride
     r.Y = r.S + m * stride
     r.inverse_sy = r.Y + m * stride
     r.H = r.inverse_sy + padded(m)
+
+
+cdef inline intptr_t slot_of(const Rule* r, intptr_t pair) noexcept nogil:
+    """Where a pair is remembered."""
+    return pair % r.m if r.m > 1 else 0                        # a division takes as long as ten products
 
 
 cdef inline void isotropic(Rule* r, double h) noexcept nogil:
@@ -86,22 +107,20 @@ cdef inline void absorb(Rule* r, double scale, const double* s, const double* y,
     cdef double u[MOST_VARIABLES]
     cdef double v[MOST_VARIABLES]
     cdef double yHy = dot(y, Hy, r.stride), a = 0.0, b = 0.0, c = 0.0
-    cdef intptr_t j
     if yHy > 0.0:
         b = (1.0 - psi) * inverse_sy
         a = (1.0 + b * yHy) * inverse_sy
         if psi > 0.0 and inverse_sy > 0.0:
             c = psi / yHy
-    for j in range(r.stride):
-        u[j] = a * s[j] - b * Hy[j]
-        v[j] = -b * s[j] - c * Hy[j]
+    weigh(u, r.stride, a, s, -b, Hy)
+    weigh(v, r.stride, -b, s, -c, Hy)
     change_times(r.H, r.d, r.stride, scale, u, s, v, Hy, next, product)
 
 
 cdef inline void absorb_all(Rule* r, double scale, double psi, const double* g) noexcept nogil:
     """Stretch H and absorb the remembered pairs, the oldest first; then q = H g."""
     cdef double products[2][MOST_VARIABLES]
-    cdef intptr_t pairs = <intptr_t> r.now.pairs, n = min(pairs, r.m), slot = (pairs - n) % r.m, i, following
+    cdef intptr_t pairs = <intptr_t> r.now.pairs, n = min(pairs, r.m), slot = slot_of(r, pairs - n), i, following
     times(r.H, r.d, r.stride, scale, r.Y + slot * r.stride, products[0])
     for i in range(n - 1):
         following = slot + 1 if slot + 1 < r.m else 0

@@ -4,16 +4,16 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport NOT_FINITE, l2o_run
 from l2o._kernels.base._branchfree cimport LN2, LOG2E, exp2_minus, log2_any
-from l2o._kernels.base._symmetric cimport dot
+from l2o._kernels.base._symmetric cimport dot, weigh
 from l2o._kernels.policies._prior cimport clip
-from l2o._kernels.policies._rule_matrix cimport LANES, Numbers, Rule
+from l2o._kernels.policies._rule_matrix cimport Constants, Controls, LANES, Numbers, Rule
 
 cdef enum:                                                     # features
     ONE, REJECTED, CURVATURE, TOO_SHORT, RATIO, GRADIENT, COSINE, MINIMISER, LENGTH, CAPPED, AGE, DIMENSION
     RATIO_BEFORE, MINIMISER_BEFORE
     N_FEATURES
 
-cdef enum:                                                     # controls
+cdef enum:                                                     # logarithms of the controls
     DRIFT, CAP, FLOOR, PSI, HERMITE
     N_CONTROLS
 
@@ -29,7 +29,6 @@ ctypedef struct Trial:
     double ss
     double yy
     double gg                                                  # of the trial
-    double minimiser                                           # a, of the cubic through both ends, in steps
 
 
 cdef inline double sigmoid(double a) noexcept nogil:
@@ -63,25 +62,23 @@ cdef inline bint is_finite(Rule* r, const l2o_run* run, Trial* t, double* g) noe
 cdef inline void measure(Rule* r, Trial* t, bint accepted, const double* g, double* s, double* y) noexcept nogil:
     """The trial's step s, change of gradient y and their products."""
     cdef Numbers* now = r.now
-    cdef intptr_t j
-    for j in range(r.stride):
-        s[j], y[j] = -now.tau * r.q[j], g[j] - r.g[j]
+    weigh(s, r.stride, -now.tau, r.q, 0.0, r.q)
+    weigh(y, r.stride, 1.0, g, -1.0, r.g)
     t.rise, t.accepted = t.f - now.f, accepted
     t.slope, t.slope_n = -now.tau * now.gq, dot(g, s, r.stride)
-    t.sy, t.yy = t.slope_n - t.slope, dot(y, y, r.stride)
+    t.sy = t.slope_n - t.slope
     t.sBs = -now.tau * t.slope                                 # B s = -tau g, so B is not needed
     t.exact = max(fabs(t.rise), fabs(t.slope)) > 1e-9 * max(fabs(t.f), fabs(now.f))
-    t.minimiser = cubic(t)
 
 
-cdef inline void observe(Rule* r, const Trial* t, double* F) noexcept nogil:
+cdef inline void observe(Rule* r, const Trial* t, const double* y, double* F) noexcept nogil:
     """The features of the trial; none has a unit."""
     cdef Numbers* now = r.now
     cdef double logs[LANES]
     cdef double z = clip(-t.rise / t.slope, -20.0, 20.0)
     cdef intptr_t j
     logs[0], logs[1] = t.sBs / t.sy if t.sy > 0.0 else 1e6, t.gg / now.gg
-    logs[2], logs[3] = t.minimiser, t.ss / (now.length * now.length)
+    logs[2], logs[3] = cubic(t), t.ss / (now.length * now.length)
     logs[4], logs[5], logs[6], logs[7] = now.tau, fabs(z) + sqrt(z * z + 1.0), <double> r.d, 1.0
     for j in range(LANES):
         logs[j] = LN2 * log2_any(logs[j])
@@ -90,7 +87,7 @@ cdef inline void observe(Rule* r, const Trial* t, double* F) noexcept nogil:
     F[TOO_SHORT] = max(F[CURVATURE], 0.0)
     F[RATIO] = copysign(logs[5], z) if t.exact else -0.5
     F[GRADIENT] = clip(0.5 * logs[1], -4.0, 4.0)
-    F[COSINE] = t.sy / (sqrt(t.ss * t.yy) + 1e-300)
+    F[COSINE] = t.sy / (sqrt(t.ss * dot(y, y, r.stride)) + 1e-300)
     F[MINIMISER] = logs[2]
     F[LENGTH] = clip(0.5 * logs[3], -4.0, 2.0)
     F[CAPPED] = max(logs[4], -4.0)
@@ -99,9 +96,10 @@ cdef inline void observe(Rule* r, const Trial* t, double* F) noexcept nogil:
     now.ratio, now.log_minimiser = F[RATIO], F[MINIMISER]
 
 
-cdef inline void control(Rule* r, const double* F, double* powers) noexcept nogil:
-    """e^c of the controls c = W F, but e^(-2 c), e^(-c), e^(2 c) for cap, psi, hermite."""
+cdef inline void control(Rule* r, const double* F, Controls* controls) noexcept nogil:
+    """The controls, from their logarithms c = W F."""
     cdef double c[LANES]
+    cdef double powers[LANES]
     cdef intptr_t j, k
     for j in range(LANES):
         c[j] = 0.0
@@ -114,21 +112,31 @@ cdef inline void control(Rule* r, const double* F, double* powers) noexcept nogi
     c[CAP], c[PSI], c[HERMITE] = -2.0 * c[CAP], -c[PSI], 2.0 * c[HERMITE]
     for j in range(LANES):
         powers[j] = exp2_minus(-LOG2E * c[j])
+    controls.drift, controls.cap, controls.floor = powers[DRIFT], powers[CAP], powers[FLOOR]
+    controls.psi, controls.hermite = 1.0 / (1.0 + powers[PSI]), 1.0 - 2.0 / (1.0 + powers[HERMITE])
 
 
-cdef inline double first_scale(const Rule* r, const Trial* t) noexcept nogil:
+cdef inline void steer(const Rule* r, const Trial* t, Controls* controls) noexcept nogil:
+    """The controls of a lean rule: only the drift depends on more than whether the trial was accepted."""
+    cdef const Constants* constants = r.constants + (not t.accepted)
+    cdef double curvature = clip(0.5 * LN2 * log2_any(t.sBs / t.sy), -3.0, 3.0) if t.sy > 0.0 else 3.0
+    controls[0] = constants.controls
+    controls.drift = exp2_minus(-LOG2E * clip(constants.drift + constants.curvature * curvature
+                                              + constants.too_short * max(curvature, 0.0), -1.0, 1.5))
+
+
+cdef inline double first_scale(const Rule* r, const Trial* t, const double* y) noexcept nogil:
     """b of the first B = b I."""
-    cdef double u = sigmoid(r.first[3])
+    cdef double u = sigmoid(r.first[3]), yy = dot(y, y, r.stride)
     if not t.sy > 0.0:
         return 0.3 * t.sBs / t.ss
-    return exp(r.first[4] + (1.0 - u) * log(max(t.sy, 0.02 * t.sBs) / t.ss) + 0.5 * u * log(t.yy / t.ss))
+    return exp(r.first[4] + (1.0 - u) * log(max(t.sy, 0.02 * t.sBs) / t.ss) + 0.5 * u * log(yy / t.ss))
 
 
 cdef inline void shape(Rule* r, const Trial* t, const double* s, double* y, double floor, double hermite, bint first,
                        double b) noexcept nogil:
     """Make y that of the cubic at the end that is kept; then Powell's damping, s'y >= floor s'Bs."""
     cdef double h = 0.0, sy = t.sy, sBs = b * t.ss if first else t.sBs, theta = 1.0, of_s, of_g
-    cdef intptr_t j
     if t.exact and sy > 0.0:
         h = hermite * (3.0 * (t.slope + t.slope_n) - 6.0 * t.rise)
         h = clip(h if t.accepted else -h, -0.8 * sy, 2.0 * sy)
@@ -138,5 +146,6 @@ cdef inline void shape(Rule* r, const Trial* t, const double* s, double* y, doub
         theta = (1.0 - floor) * sBs / (sBs - sy)
     of_s = theta * h + ((1.0 - theta) * b if first else 0.0)   # B s is b s, then -tau g
     of_g = 0.0 if first else (theta - 1.0) * r.now.tau
-    for j in range(r.stride):
-        y[j] = theta * y[j] + of_s * s[j] + of_g * r.g[j]
+    weigh(y, r.stride, theta, y, of_s, s)
+    if of_g != 0.0:
+        weigh(y, r.stride, 1.0, y, of_g, r.g)
