@@ -30,8 +30,9 @@ import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent_method",
-           "evaluate", "judge", "lbfgs", "learned_newton", "linear", "logistic", "minimize", "mlp", "neural_net",
-           "newton", "python", "quasi_newton", "regression", "robust", "rollout", "runs", "status", "step", "watch"]
+           "evaluate", "judge", "lbfgs", "learned_newton", "levenberg", "linear", "logistic", "minimize", "mlp",
+           "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "rollout", "runs", "status",
+           "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
@@ -52,6 +53,7 @@ def _load(name: str) -> ModuleType:
 
 
 logistic, neural_net, robust = (_load(f"objectives._{name}") for name in ("logistic", "neural_net", "robust"))
+levenberg = _load("solvers._levenberg")
 mlp, quasi_newton, regression = _load("policies._mlp"), _load("policies._quasi_newton"), _load("training._regression")
 
 

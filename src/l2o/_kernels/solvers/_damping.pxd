@@ -1,0 +1,115 @@
+# How far a step goes: More's trust region, or Nielsen's damping.
+#
+# J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", Numerical Analysis, Lecture Notes in
+# Mathematics 630 (1978). H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999).
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.solvers._normal_equations cimport eliminate, shrinkage, size_of, solve_back
+
+cdef extern from *:
+    """
+    #define L2O_LEAST_DAMPING 1e-12
+    #define L2O_MOST_DAMPING 1e18
+    """
+    const double LEAST_DAMPING "L2O_LEAST_DAMPING"             # stands for none: flat directions never end without it
+    const double MOST_DAMPING "L2O_MOST_DAMPING"
+
+cdef enum:
+    MOST_SECANTS = 10                                          # of a search for a step of the right length
+
+ctypedef struct damping:
+    double first                                               # the factor of the radius, or the damping at the start
+    double value                                               # in units of the scale of each parameter
+    double radius
+    double growth
+
+ctypedef struct damping_rule:
+    void (*begin)(damping* state, double size) noexcept nogil  # size of the start
+    # step (d,) <- that of the rule; rows are eliminated with LEAST_DAMPING. False if there is none.
+    bint (*step)(damping* state, const double* normal, const double* scale, double* rows, double* step, double* work,
+                 intptr_t d) noexcept nogil
+    # what a trial showed: gained over expected, the size of the step, along it the slope and the true fall
+    void (*learn)(damping* state, double ratio, double size, double slope, double fall, bint first) noexcept nogil
+
+
+cdef inline void more_begin(damping* state, double size) noexcept nogil:
+    state.value = 0.0
+    state.radius = state.first * (size if size > 0.0 else 1.0)
+
+
+cdef inline bint more_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
+                           double* work, intptr_t d) noexcept nogil:
+    """The step of Gauss and Newton where it is within the radius, else one that is as long to a tenth."""
+    cdef double size, low = 0.0, high = 0.0, value
+    cdef intptr_t a, _
+    solve_back(rows, step, d)
+    size = size_of(step, scale, d)
+    if size <= 1.1 * state.radius:
+        state.value = 0.0
+        return True
+    for a in range(d):
+        high += normal[d * (d + 1) + a] * normal[d * (d + 1) + a] / scale[a]
+    high = sqrt(high) / state.radius
+    low = size * size / shrinkage(rows, step, scale, work, d) * (size - state.radius) / state.radius
+    low = min(low, high)
+    value = min(max(state.value, low), high)
+    for _ in range(MOST_SECANTS):
+        if value <= 0.0:
+            value = 1e-3 * high
+        if eliminate(normal, scale, value, rows, d) < 0.0:
+            return False
+        solve_back(rows, step, d)
+        size = size_of(step, scale, d)
+        if fabs(size - state.radius) <= 0.1 * state.radius:
+            break
+        if size > state.radius:
+            low = max(low, value)
+        else:
+            high = min(high, value)
+        value += size * size / shrinkage(rows, step, scale, work, d) * (size - state.radius) / state.radius
+        if not low < value < high:
+            value = max(sqrt(low * high), 1e-3 * high)
+    state.value = value
+    return True
+
+
+cdef inline void more_learn(damping* state, double ratio, double size, double slope, double fall,
+                            bint first) noexcept nogil:
+    cdef double shorter = 0.5
+    if first:
+        state.radius = min(state.radius, size)
+    if ratio <= 0.25:
+        if not fall >= 0.0:                                    # higher, where a parabola has its minimum; or not finite
+            shorter = 0.5 * slope / (slope + fall) if fall > -1e300 else 0.1
+        shorter = min(max(shorter, 0.1), 0.5)
+        state.radius = shorter * min(state.radius, 10.0 * size)
+        state.value /= shorter
+    elif state.value == 0.0 or ratio >= 0.75:
+        state.radius = 2.0 * size
+        state.value *= 0.5
+
+
+cdef inline void nielsen_begin(damping* state, double size) noexcept nogil:
+    state.value, state.growth = state.first, 2.0
+
+
+cdef inline bint nielsen_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
+                              double* work, intptr_t d) noexcept nogil:
+    while eliminate(normal, scale, state.value, rows, d) < 0.0:
+        state.value = max(10.0 * state.value, 1e-10)
+        if state.value > MOST_DAMPING:
+            return False
+    solve_back(rows, step, d)
+    return state.value <= MOST_DAMPING
+
+
+cdef inline void nielsen_learn(damping* state, double ratio, double size, double slope, double fall,
+                               bint first) noexcept nogil:
+    cdef double rest = 2.0 * min(ratio, 2.0) - 1.0
+    if fall > 0.0:
+        state.value *= max(1.0 / 3.0, 1.0 - rest * rest * rest)
+        state.growth = 2.0
+    else:
+        state.value *= state.growth
+        state.growth *= 2.0

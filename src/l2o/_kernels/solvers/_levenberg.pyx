@@ -1,0 +1,181 @@
+# l2o: built per instruction set
+# Batches of least-squares fits by Levenberg and Marquardt.
+#
+# Each run ends by the relative offset of D. M. Bates and D. G. Watts, "A relative offset orthogonality convergence
+# criterion for nonlinear least squares", Technometrics 23 (1981): the step that is left, in standard errors. Bounds are
+# kept by an active set, as in _bounds.pxd. All is invariant to units of the data and of the parameters. Nothing here
+# allocates but one workspace a call; row i does not depend on its neighbours.
+cimport numpy as cnp
+from libc.math cimport INFINITY, NAN, isfinite
+from libc.stdint cimport intptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from l2o._kernels.base._abi cimport l2o_model
+from l2o._kernels.base._arrays cimport codes, counts, doubles, flags
+from l2o._kernels.base._status cimport (
+    CONVERGED, GO_ON, LIMIT, OBJECTIVE_FAILED, PRECISION_LOSS, SINGULAR, TOO_FEW_POINTS)
+from l2o._kernels.solvers._covariance cimport covariance
+from l2o._kernels.solvers._curve cimport evaluate_curve, is_fixed
+from l2o._kernels.solvers._damping cimport (
+    MOST_DAMPING, damping_rule, more_begin, more_learn, more_step, nielsen_begin, nielsen_learn, nielsen_step)
+from l2o._kernels.solvers._fit cimport fit, fit_size, free_parameters, gather, lay_out, offset, propose
+from l2o._kernels.solvers._normal_equations cimport expected_gain, size_of
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #define L2O_ROUNDING_OFFSET 1e-3
+    """
+    const double ROUNDING_OFFSET "L2O_ROUNDING_OFFSET"         # where rounding ends a run, standard errors are close
+
+cdef damping_rule more, nielsen
+more.begin, more.step, more.learn = more_begin, more_step, more_learn
+nielsen.begin, nielsen.step, nielsen.learn = nielsen_begin, nielsen_step, nielsen_learn
+MORE, NIELSEN = <size_t> &more, <size_t> &nielsen
+
+cdef int attempt(fit* f, bint* accepted) noexcept nogil:
+    """Evaluate the trial, and take it where it is lower; GO_ON, or why the run ends."""
+    cdef intptr_t d = f.c.d, corner = d * (d + 2), a
+    cdef double expected = expected_gain(f.normal, f.step, d), slope = 0.0, fall = -INFINITY
+    cdef double value = 0.5 * f.normal[corner], ratio = -10.0
+    cdef int status = evaluate_curve(&f.c, f.trial, f.normal_trial)
+    f.nfev += 1
+    if status == OBJECTIVE_FAILED:
+        return status
+    if status == GO_ON:
+        fall = value - 0.5 * f.normal_trial[corner]
+        if expected > 0.0:
+            ratio = fall / expected
+    accepted[0] = fall > 0.0
+    if not accepted[0] and fall >= -1e-14 * value and expected <= 1e-13 * value:
+        return PRECISION_LOSS
+    for a in range(d):
+        slope += f.normal[d * (d + 1) + a] * f.step[a]
+    f.rule.learn(&f.state, ratio, size_of(f.step, f.scale, d), slope, fall, f.nit == 0 and f.nfev == 2)
+    if accepted[0]:
+        f.nit += 1
+        memcpy(f.x, f.trial, d * sizeof(double))
+        f.normal, f.normal_trial = f.normal_trial, f.normal
+        for a in range(d):
+            f.scale[a] = max(f.scale[a], f.normal[a * (d + 2)])
+    return GO_ON if f.state.value <= MOST_DAMPING else PRECISION_LOSS
+
+
+cdef int begin(fit* f) noexcept nogil:
+    """Evaluate the start; GO_ON, or why the run ends there."""
+    cdef intptr_t d = f.c.d, a
+    cdef int status
+    f.nfev, f.nit = 1, 0
+    if f.c.low != NULL:
+        for a in range(d):
+            f.x[a] = min(max(f.x[a], f.c.low[a]), f.c.high[a])
+    status = evaluate_curve(&f.c, f.x, f.normal)
+    if status != GO_ON:
+        f.normal[d * (d + 2)] = NAN
+        return status
+    for a in range(d):
+        f.scale[a] = f.normal[a * (d + 2)] if f.normal[a * (d + 2)] > 0.0 else 1.0
+    f.rule.begin(&f.state, size_of(f.x, f.scale, d))
+    return GO_ON
+
+
+cdef int run(fit* f) noexcept nogil:
+    """Fit from f.x; x, normal, nit, nfev tell the best point and what it took."""
+    cdef int status = begin(f)
+    cdef bint accepted = True
+    cdef double left = INFINITY
+    if status != GO_ON:
+        return status
+    while True:
+        if accepted:
+            left = offset(f, free_parameters(f))
+            if left <= f.tol * f.tol:
+                return CONVERGED
+        if f.nfev >= f.maxfev:
+            return LIMIT
+        status = attempt(f, &accepted) if propose(f, free_parameters(f)) else PRECISION_LOSS
+        if status == PRECISION_LOSS and left <= ROUNDING_OFFSET * ROUNDING_OFFSET:
+            return CONVERGED
+        if status != GO_ON:
+            return status
+
+
+cdef int solve(fit* f, const double* t, const double* y, const double* sigma, intptr_t n, double* work, double* inverse,
+               double* chi2, unsigned char* on_bound, intptr_t* used) noexcept nogil:
+    """Fit one curve and say what came of it."""
+    cdef intptr_t d = f.c.d, n_free = 0, a
+    cdef int status
+    for a in range(d):
+        n_free += not is_fixed(&f.c, a)
+    used[0] = gather(f, t, y, sigma, n, work)
+    f.freedom = max(used[0] - n_free, 1)
+    chi2[0] = NAN
+    for a in range(d * d):
+        inverse[a] = NAN
+    memset(on_bound, 0, d)
+    f.nfev = f.nit = 0
+    if used[0] < n_free or used[0] == 0:
+        return TOO_FEW_POINTS
+    status = run(f)
+    chi2[0] = f.normal[d * (d + 2)]
+    if isfinite(chi2[0]):
+        for a in range(d):
+            on_bound[a] = (f.c.low != NULL and not is_fixed(&f.c, a)
+                           and (f.x[a] == f.c.low[a] or f.x[a] == f.c.high[a]))
+        if not covariance(&f.c, f.normal, f.scale, on_bound, f.moving, f.part, f.rows, f.work, inverse):
+            status = SINGULAR if status == CONVERGED else status
+    return status
+
+
+def fit_many(size_t model, size_t user, size_t rule, double first, double tol, intptr_t maxfev, intptr_t k,
+             cnp.ndarray t not None, cnp.ndarray y not None, cnp.ndarray sigma, cnp.ndarray offsets not None,
+             cnp.ndarray low, cnp.ndarray high, cnp.ndarray x not None, cnp.ndarray cov not None,
+             cnp.ndarray chi2 not None, cnp.ndarray used not None, cnp.ndarray nfev not None, cnp.ndarray nit not None,
+             cnp.ndarray status not None, cnp.ndarray on_bound not None):
+    """Fit m curves from the rows of x (m, d); fill x, cov (m, d, d), chi2, used, nfev, nit, status, on_bound.
+
+    The points of curve i are y[offsets[i]:offsets[i + 1]]; t (n, k) and sigma (n,) are its own, at the same place, or
+    the same for all where there are fewer of them than of y. cov is not scaled by chi2. low and high (m, d), both or
+    neither.
+    """
+    cdef intptr_t m = x.shape[0], d = x.shape[1], total = y.shape[0], i, n, at, longest = 0
+    cdef intptr_t n_t = t.shape[0], n_sigma = 0 if sigma is None else sigma.shape[0]
+    cdef const intptr_t* first_of = counts(offsets, m + 1)
+    cdef double* x_of = doubles(x, m * d)
+    cdef double* cov_of = doubles(cov, m * d * d)
+    cdef double* chi2_of = doubles(chi2, m)
+    cdef intptr_t* used_of = counts(used, m)
+    cdef intptr_t* nfev_of = counts(nfev, m)
+    cdef intptr_t* nit_of = counts(nit, m)
+    cdef int* status_of = codes(status, m)
+    cdef unsigned char* held_of = flags(on_bound, m * d)
+    cdef const double* t_of = doubles(t, n_t * k)
+    cdef const double* y_of = doubles(y, total)
+    cdef const double* sigma_of = NULL if sigma is None else doubles(sigma, n_sigma)
+    cdef const double* low_of = NULL if low is None else doubles(low, m * d)
+    cdef const double* high_of = NULL if low is None else doubles(high, m * d)
+    cdef double* work
+    cdef double* points
+    cdef fit f
+    for i in range(m):
+        longest = max(longest, first_of[i + 1] - first_of[i])
+    memset(&f, 0, sizeof(fit))
+    f.c.model, f.c.user, f.c.d, f.c.k = <l2o_model> model, <const void*> user, d, k
+    f.rule, f.state.first, f.tol, f.maxfev = <const damping_rule*> rule, first, tol, maxfev
+    work = <double*> calloc(fit_size(d, k, longest), sizeof(double))
+    if work == NULL:
+        raise MemoryError
+    points = lay_out(&f, work)
+    with nogil:
+        for i in range(m):
+            at, n = first_of[i], first_of[i + 1] - first_of[i]
+            f.x = x_of + i * d
+            if low_of != NULL:
+                f.c.low, f.c.high = low_of + i * d, high_of + i * d
+            status_of[i] = solve(&f, t_of + (at * k if n_t == total else 0), y_of + at,
+                                 NULL if sigma_of == NULL else sigma_of + (at if n_sigma == total else 0), n, points,
+                                 cov_of + i * d * d, chi2_of + i, held_of + i * d, used_of + i)
+            nfev_of[i], nit_of[i] = f.nfev, f.nit
+    free(work)
