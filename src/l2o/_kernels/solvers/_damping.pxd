@@ -9,10 +9,8 @@ from l2o._kernels.solvers._normal_equations cimport eliminate, shrinkage, size_o
 
 cdef extern from *:
     """
-    #define L2O_LEAST_DAMPING 1e-12
     #define L2O_MOST_DAMPING 1e18
     """
-    const double LEAST_DAMPING "L2O_LEAST_DAMPING"             # stands for none: flat directions never end without it
     const double MOST_DAMPING "L2O_MOST_DAMPING"
 
 cdef enum:
@@ -26,7 +24,7 @@ ctypedef struct damping:
 
 ctypedef struct damping_rule:
     void (*begin)(damping* state, double size) noexcept nogil  # size of the start
-    # step (d,) <- that of the rule; rows are eliminated with LEAST_DAMPING. False if there is none.
+    # step (d,) <- that of the rule; False if there is none. rows (d + 1, d + 1) and work (d,) are workspace.
     bint (*step)(damping* state, const double* normal, const double* scale, double* rows, double* step, double* work,
                  intptr_t d) noexcept nogil
     # what a trial showed: gained over expected, the size of the step, along it the slope and the true fall
@@ -43,22 +41,26 @@ cdef inline bint more_step(damping* state, const double* normal, const double* s
     """The step of Gauss and Newton where it is within the radius, else one that is as long to a tenth."""
     cdef double size, low = 0.0, high = 0.0, value
     cdef intptr_t a, _
-    solve_back(rows, step, d)
-    size = size_of(step, scale, d)
-    if size <= 1.1 * state.radius:
-        state.value = 0.0
-        return True
+    if eliminate(normal, scale, 0.0, rows, d) >= 0.0:
+        solve_back(rows, step, d)
+        size = size_of(step, scale, d)
+        if size <= 1.1 * state.radius:
+            state.value = 0.0
+            return True
+        low = size * size / shrinkage(rows, step, scale, work, d) * (size - state.radius) / state.radius
     for a in range(d):
         high += normal[d * (d + 1) + a] * normal[d * (d + 1) + a] / scale[a]
     high = sqrt(high) / state.radius
-    low = size * size / shrinkage(rows, step, scale, work, d) * (size - state.radius) / state.radius
     low = min(low, high)
     value = min(max(state.value, low), high)
+    size = -1.0
     for _ in range(MOST_SECANTS):
         if value <= 0.0:
             value = 1e-3 * high
         if eliminate(normal, scale, value, rows, d) < 0.0:
-            return False
+            low = max(low, value)
+            value = max(sqrt(low * high), 1e-3 * high)
+            continue
         solve_back(rows, step, d)
         size = size_of(step, scale, d)
         if fabs(size - state.radius) <= 0.1 * state.radius:
@@ -71,7 +73,7 @@ cdef inline bint more_step(damping* state, const double* normal, const double* s
         if not low < value < high:
             value = max(sqrt(low * high), 1e-3 * high)
     state.value = value
-    return True
+    return size >= 0.0
 
 
 cdef inline void more_learn(damping* state, double ratio, double size, double slope, double fall,

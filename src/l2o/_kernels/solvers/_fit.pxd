@@ -9,8 +9,24 @@ from libc.string cimport memset
 from l2o._kernels.base._evaluate cimport is_held
 from l2o._kernels.solvers._bounds cimport within
 from l2o._kernels.solvers._curve cimport SPARE, curve, is_fixed
-from l2o._kernels.solvers._damping cimport LEAST_DAMPING, damping, damping_rule
-from l2o._kernels.solvers._normal_equations cimport eliminate
+from l2o._kernels.solvers._damping cimport damping, damping_rule
+from l2o._kernels.solvers._normal_equations cimport eliminate, solve_back
+
+cdef extern from *:
+    """
+    #define L2O_FLAT 1e-12
+    #define L2O_FADING 1e-2
+    #define L2O_NEAR 1e-4
+    #define L2O_WEAK 1e8
+    """
+    const double FLAT "L2O_FLAT"                               # of its scale, the curvature that counts as none
+    const double FADING "L2O_FADING"                           # of it, the curvature of a parameter that runs away
+    const double NEAR "L2O_NEAR"                               # offset below which a run is about to converge
+    const double WEAK "L2O_WEAK"                               # scale over curvature from where that is looked at
+
+cdef enum:
+    PACE = 10                                                  # steps after which the pace is looked at
+    MOST_SLOW = 5
 
 ctypedef struct fit:
     curve c
@@ -31,6 +47,10 @@ ctypedef struct fit:
     double* work                                               # (d,)
     intptr_t* moving                                           # (d,) which these are
     double noise                                               # r'r of rounding alone
+    double before                                              # r'r when the pace was last looked at
+    intptr_t slow                                              # how often in a row it was slow
+    double gain                                                # of r'r by the step that is left, if r is linear
+    bint weak                                                  # whether directions were left out of it
     intptr_t freedom                                           # points less parameters, at least 1
     intptr_t nfev
     intptr_t nit
@@ -136,8 +156,7 @@ cdef inline bint propose(fit* f, intptr_t n) noexcept nogil:
     memset(f.step, 0, f.c.d * sizeof(double))
     while n > 0:
         normal = equations(f, n, &scale)
-        if (eliminate(normal, scale, LEAST_DAMPING, f.rows, n) < 0.0
-                or not f.rule.step(&f.state, normal, scale, f.rows, f.part_step, f.work, n)):
+        if not f.rule.step(&f.state, normal, scale, f.rows, f.part_step, f.work, n):
             return False
         left = n if f.c.low == NULL else stop_at_bounds(f, n)
         if left == n:
@@ -154,15 +173,52 @@ cdef inline bint propose(fit* f, intptr_t n) noexcept nogil:
 
 
 cdef inline double offset(fit* f, intptr_t n) noexcept nogil:
-    """The square of the step that is left, in standard errors, a parameter."""
+    """The square of the step that is left, in standard errors, a parameter.
+
+    Directions in which nothing is known any more do not count: they would never end.
+    """
     cdef const double* scale
     cdef const double* normal
-    cdef double gain, variance = f.normal[f.c.d * (f.c.d + 2)] / f.freedom
+    cdef double weakness = 0.0, variance = f.normal[f.c.d * (f.c.d + 2)] / f.freedom
     if n == 0:
         return 0.0
     memset(f.step, 0, f.c.d * sizeof(double))
     normal = equations(f, n, &scale)
-    gain = eliminate(normal, scale, LEAST_DAMPING, f.rows, n)
-    if gain == 0.0:
+    f.gain = eliminate(normal, scale, 0.0, f.rows, n, &weakness)
+    f.weak = f.gain < 0.0 or weakness > WEAK
+    if f.weak:
+        f.gain = eliminate(normal, scale, FLAT, f.rows, n)
+    if f.gain == 0.0:
         return 0.0
-    return INFINITY if gain < 0.0 else gain / (f.c.d * max(variance, f.noise))
+    return INFINITY if f.gain < 0.0 else f.gain / (f.c.d * max(variance, f.noise))
+
+
+cdef inline void arrive(fit* f, intptr_t n) noexcept nogil:
+    """Take the step that `offset` measured, and what it is expected to gain, where it crosses no bound."""
+    cdef intptr_t d = f.c.d, i, a
+    if n == 0 or f.weak:
+        return
+    solve_back(f.rows, f.part_step, n)
+    for i in range(n):
+        a = f.moving[i]
+        if f.c.low != NULL and not f.c.low[a] < f.x[a] + f.part_step[i] < f.c.high[a]:
+            return
+    for i in range(n):
+        f.x[f.moving[i]] += f.part_step[i]
+    f.normal[d * (d + 2)] = max(f.normal[d * (d + 2)] - f.gain, 0.0)
+
+
+cdef inline bint runs_away(fit* f, double left) noexcept nogil:
+    """Whether the minimum lies at infinity: there is way left, and many steps gain next to nothing.
+
+    It takes fewer where a parameter loses its influence.
+    """
+    cdef intptr_t d = f.c.d, a
+    cdef double now = f.normal[d * (d + 2)]
+    f.slow = f.slow + 1 if f.before - now <= f.tol * d * now / f.freedom and left > NEAR else 0
+    f.before = now
+    if f.slow > 0:
+        for a in range(d):
+            if not is_fixed(&f.c, a) and f.normal[a * (d + 2)] < FADING * f.scale[a]:
+                return True
+    return f.slow == MOST_SLOW

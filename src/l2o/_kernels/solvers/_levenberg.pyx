@@ -19,7 +19,8 @@ from l2o._kernels.solvers._covariance cimport covariance
 from l2o._kernels.solvers._curve cimport evaluate_curve, is_fixed
 from l2o._kernels.solvers._damping cimport (
     MOST_DAMPING, damping_rule, more_begin, more_learn, more_step, nielsen_begin, nielsen_learn, nielsen_step)
-from l2o._kernels.solvers._fit cimport fit, fit_size, free_parameters, gather, lay_out, offset, propose
+from l2o._kernels.solvers._fit cimport (
+    PACE, arrive, fit, fit_size, free_parameters, gather, lay_out, offset, propose, runs_away)
 from l2o._kernels.solvers._normal_equations cimport expected_gain, size_of
 
 cnp.import_array()
@@ -27,7 +28,9 @@ cnp.import_array()
 cdef extern from *:
     """
     #define L2O_ROUNDING_OFFSET 1e-3
+    #define L2O_REST 0.04
     """
+    const double REST "L2O_REST"                               # of the offset, after the step that it is of
     const double ROUNDING_OFFSET "L2O_ROUNDING_OFFSET"         # where rounding ends a run, standard errors are close
 
 cdef damping_rule more, nielsen
@@ -77,6 +80,7 @@ cdef int begin(fit* f) noexcept nogil:
         return status
     for a in range(d):
         f.scale[a] = f.normal[a * (d + 2)] if f.normal[a * (d + 2)] > 0.0 else 1.0
+    f.before, f.slow = f.normal[d * (d + 2)], 0
     f.rule.begin(&f.state, size_of(f.x, f.scale, d))
     return GO_ON
 
@@ -85,21 +89,21 @@ cdef int run(fit* f) noexcept nogil:
     """Fit from f.x; x, normal, nit, nfev tell the best point and what it took."""
     cdef int status = begin(f)
     cdef bint accepted = True
-    cdef double left = INFINITY
-    if status != GO_ON:
-        return status
-    while True:
+    cdef double left = INFINITY, before
+    cdef intptr_t n = 0
+    while status == GO_ON:
         if accepted:
-            left = offset(f, free_parameters(f))
-            if left <= f.tol * f.tol:
+            n, before = free_parameters(f), left
+            left = offset(f, n)
+            if left <= f.tol * f.tol and left * min(left / before, 1.0) <= REST * f.tol * f.tol:
+                arrive(f, n)
                 return CONVERGED
+            if f.nit > 0 and f.nit % PACE == 0 and runs_away(f, left):
+                return SINGULAR
         if f.nfev >= f.maxfev:
             return LIMIT
         status = attempt(f, &accepted) if propose(f, free_parameters(f)) else PRECISION_LOSS
-        if status == PRECISION_LOSS and left <= ROUNDING_OFFSET * ROUNDING_OFFSET:
-            return CONVERGED
-        if status != GO_ON:
-            return status
+    return CONVERGED if status == PRECISION_LOSS and left <= ROUNDING_OFFSET * ROUNDING_OFFSET else status
 
 
 cdef int solve(fit* f, const double* t, const double* y, const double* sigma, intptr_t n, double* work, double* inverse,

@@ -6,11 +6,12 @@ from libc.math cimport sqrt
 from libc.stdint cimport intptr_t
 
 
-cdef inline double eliminate(const double* normal, const double* scale, double damping, double* rows,
-                             intptr_t d) noexcept nogil:
+cdef inline double eliminate(const double* normal, const double* scale, double damping, double* rows, intptr_t d,
+                             double* weakness=NULL) noexcept nogil:
     """Rows of L, then of L^-1 g over the pivots, of A + damping diag(scale) = L P L'; 1 / P on the diagonal.
 
-    Returns g' (A + damping diag(scale))^-1 g, or -1 if a pivot is not positive but for rounding.
+    Returns g' (A + damping diag(scale))^-1 g, or -1 if a pivot is not positive but for rounding. weakness becomes the
+    largest scale over pivot.
     """
     cdef intptr_t stride = d + 1, i, j, k
     cdef double inverse, entry, whole, gain = 0.0
@@ -24,6 +25,8 @@ cdef inline double eliminate(const double* normal, const double* scale, double d
             return -1.0
         inverse = 1.0 / rows[j * stride + j]
         rows[j * stride + j] = inverse
+        if weakness != NULL:
+            weakness[0] = max(weakness[0], scale[j] * inverse)
         for i in range(j + 1, d + 1):
             entry = rows[i * stride + j]
             rows[i * stride + j] = entry * inverse
