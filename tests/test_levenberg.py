@@ -75,12 +75,12 @@ def test_fit_stops_within_standard_errors():
 
 
 def test_minimum_at_infinity_is_not_converged_and_ends_early():
-    """A straight line is a decay of rate 0 and infinite amplitude; from a positive rate a bent one is not reached."""
-    line = 3.0 - 0.4 * TIMES - 0.03 * (TIMES - 2.0) ** 2
-    y = line + 0.02 * np.random.default_rng(0).standard_normal((20, 30))
+    """Where the first point is high and the second low, the larger the rate the better."""
+    y = 0.02 * np.random.default_rng(0).standard_normal((20, 30)) + (TIMES == 0.0)
+    y[:, 1] = -0.2
     found = fit(y, np.ones((20, 3)))
-    assert (found["status"] != 0).all()
-    assert found["nfev"].mean() < 100
+    assert (found["status"] == 6).all()
+    assert found["nfev"].max() < 50
 
 
 def test_row_is_the_single_fit():
