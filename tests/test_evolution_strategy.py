@@ -145,10 +145,10 @@ def test_weights_move_by_adam_and_their_average_follows():
 
 
 def test_rate_falls_by_half_a_cosine():
-    trainer = l2o.EvolutionStrategy(n_generations=100, rate=0.03, last_rate=0.001)
-    assert trainer.rate_at(0) == pytest.approx(0.03)
-    assert trainer.rate_at(50) == pytest.approx(0.0155)
-    assert trainer.rate_at(100) == pytest.approx(0.001)
+    trainer = l2o.EvolutionStrategy(n_generations=100, last_rate=0.001)
+    assert trainer.rate_at(0, 0.03) == pytest.approx(0.03)
+    assert trainer.rate_at(50, 0.03) == pytest.approx(0.0155)
+    assert trainer.rate_at(100, 0.03) == pytest.approx(0.001)
 
 
 def test_training_finds_the_step_size_of_quadratics_of_several_dimensions():

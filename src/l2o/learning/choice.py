@@ -10,7 +10,7 @@ import numpy as np
 from l2o.baselines import LBFGS
 from l2o.learning.data_start import DataStart, Source
 from l2o.learning.labels import Labels
-from l2o.learning.prior import Prior, priors
+from l2o.learning.prior import Candidates, Prior, priors
 from l2o.methods import Method
 from l2o.problems import Problems
 
@@ -28,8 +28,6 @@ FOLDS = 3  # parts of the labels, each of which is held out in turn
 
 # (problems, prior, most) -> lowest value after each of `most` evaluations, (m, most)
 Engine = Callable[[Problems, Prior, int], np.ndarray]
-# (labels, with products of inputs, start by the data) -> priors by name, the simplest first
-Candidates = Callable[[Labels, bool, DataStart | None], list[tuple[str, Prior]]]
 
 
 @dataclass(frozen=True, eq=False)

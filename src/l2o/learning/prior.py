@@ -11,6 +11,7 @@ lower triangle of R, R R' = T^-1 H*^-1 T^-T, with the logarithms of its diagonal
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -26,8 +27,10 @@ from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["LEAN", "Base", "Look", "Prior", "Seen", "priors", "starts", "targets"]
+__all__ = ["LEAN", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts", "targets"]
 
+# (labels, with products of inputs, start by the data) -> priors by name, the simplest first
+Candidates = Callable[[Labels, bool, DataStart | None], "list[tuple[str, Prior]]"]
 TINY = 1e-300
 LEAN = QuasiNewton()  # with a prior, it is the lean rule: one pair
 FARTHEST = 6.0  # the logarithm of a diagonal entry of R
@@ -274,6 +277,11 @@ def starts(labels: Labels, quadratic: bool, data: DataStart | None = None) -> li
     candidates += [(f"{name}, step", Prior(base, matrix, *_fitted(labels, metric, base, quadratic), step=True))
                    for name, base in bases.items()]
     return candidates if data is None else [*candidates, ("data", Prior(bases["x0"], matrix, data=data))]
+
+
+def candidates_of(kind: Expectant) -> Candidates:
+    """Return what learns the candidates for a kind of policy: ``(labels, quadratic, data)`` -> named priors."""
+    return priors if kind.expects_curvature else starts
 
 
 def _bases(labels: Labels) -> dict[str, Base]:

@@ -76,6 +76,10 @@ class Architecture(ABC):
         """Return the number of variables that the weights are for; None if they serve any."""
         return None
 
+    def moved(self, weights: Weights) -> dict[str, np.ndarray]:
+        """Return which numbers of weights a training by trying moves, as masks of their shapes: all of them."""
+        return {name: np.ones(value.shape, bool) for name, value in weights.items()}
+
     def check_dim(self, dim: int) -> None:  # noqa: B027 (most kinds without a dimension take any)
         """Raise ValueError if problems of that dimension are not for this kind."""
 

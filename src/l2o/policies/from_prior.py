@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Self
+
 import numpy as np
 
 from l2o.policies.architecture import Architecture
@@ -36,3 +39,15 @@ class FromPrior(Architecture):
     def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
         """Return the points (m, d) that runs of problems begin with."""
         return problems.x0 if self.prior is None else self.prior.starts(weights, problems)
+
+    def expecting(self, prior: PriorShape) -> Self:
+        """Return the same kind with another prior."""
+        return replace(self, prior=prior)  # type: ignore[type-var]
+
+    def whole(self, weights: Weights) -> tuple[Architecture, Weights]:
+        """Return the kind with all that can be trained of it from a prior, and weights that do the same: itself."""
+        return self, weights
+
+    def moved(self, weights: Weights) -> dict[str, np.ndarray]:
+        """Return what a training by trying moves: all but the prior."""
+        return {name: np.full(value.shape, name in self.shapes(None)) for name, value in weights.items()}

@@ -82,6 +82,25 @@ class QuasiNewton(FromPrior):
         """Return the lean rule, one pair and no features, that begins with a prior; or without one the whole rule."""
         return QuasiNewton() if prior is None else QuasiNewton(memory=1, features=False, prior=prior)
 
+    def whole(self, weights: Weights) -> tuple[QuasiNewton, Weights]:
+        """Return the rule with all its features and pairs, which sees nothing in them yet."""
+        network = QuasiNewton(prior=self.prior)
+        W = np.zeros(network.shapes()["W"])
+        W[:, : weights["W"].shape[1]] = weights["W"]
+        return network, {**weights, "W": W}
+
+    def moved(self, weights: Weights) -> dict[str, np.ndarray]:
+        """Return what a training by trying moves: all of the rule; from a prior eight constants, or W and the scale."""
+        masks = super().moved(weights)
+        if self.prior is None:
+            return masks
+        masks["W"][:], masks["start"][:], masks["scale"][:] = False, False, True
+        if self.features:
+            masks["W"][:, : FEATURES.index("dimension")] = masks["W"][:, FEATURES.index("dimension") + 1 :] = True
+        else:  # stretch, where H is too short, too; cap, after a rejection, too; floor; share of the cubic
+            masks["W"][[0, 0, 0, 1, 1, 2, 4], [0, 2, 3, 0, 1, 0, 0]] = True
+        return masks
+
     def _from_prior(self, W: np.ndarray) -> Weights:
         """Return the constants by hand from a prior: where its scale is right, H is left alone; BFGS."""
         W[0, 2], W[1, :2], W[2, 0], W[3, 0], W[4, 0] = 0.6, (1.2, -0.9), -1.5, -6.0, 0.3

@@ -157,11 +157,17 @@ class Expectant(Protocol):
 
     Attributes
     ----------
+    prior : PriorShape or None
+        What they begin with.
     shipped : str or None
         As of `Architecture`: the policy without a prior.
     expects_curvature : bool
         Whether runs begin with an inverse Hessian; else a prior is a base point and a first step.
     """
+
+    @property
+    def prior(self) -> PriorShape | None:
+        """What runs begin with; None if with nothing."""
 
     @property
     def shipped(self) -> str | None:
@@ -173,6 +179,12 @@ class Expectant(Protocol):
 
     def initial(self, dim: int | None, rng: np.random.Generator, observed: np.ndarray | None = None) -> Weights:
         """Return starting weights, as `Architecture.initial`."""
+
+    def expecting(self, prior: PriorShape) -> Architecture:
+        """Return the same kind with another prior."""
+
+    def whole(self, weights: Weights) -> tuple[Architecture, Weights]:
+        """Return the kind with all that can be trained of it from a prior, and weights that do the same."""
 
     def with_prior(self, prior: PriorShape | None) -> Architecture:
         """Return the kind that begins with such a prior, or without any."""

@@ -18,7 +18,7 @@ from l2o.learning.choice import CLASSICAL, LEAST, Choice, choose, lowest, score
 from l2o.learning.data_start import Source
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels
-from l2o.learning.prior import priors, starts
+from l2o.learning.prior import candidates_of
 from l2o.methods import StepMethod
 from l2o.policies import Architecture, Policy, QuasiNewton, load
 from l2o.policies.data_start import Features, name_of
@@ -114,7 +114,7 @@ class CurvatureRegression(Trainer):
         if len(labels) < LEAST:
             return Choice(RULE, None, False, {})
         return choose(labels, partial(lowest_values, kind=kind), {RULE: rule}, source,
-                      priors if kind.expects_curvature else starts)
+                      candidates_of(kind))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,9 @@ from l2o.base import arguments
 from l2o.base.parallel import map_rows
 from l2o.policies import Architecture, QuasiNewton, load
 from l2o.policies.bare import Bare
+from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights, flat, like
+from l2o.training import from_prior
 from l2o.training.progress import Clock, Progress
 from l2o.training.race import SCORES, Mixture
 from l2o.training.task import Task
@@ -91,12 +93,13 @@ class EvolutionStrategy(Trainer):
         generation.
     n_pairs : int
         Pairs of neighbours a generation, theta + sigma e and theta - sigma e.
-    sigma : float
-        Standard deviation of the neighbours.
+    sigma : float, optional
+        Standard deviation of the neighbours; by default 0.06, and 0.15 where ten numbers or fewer are trained.
     batch : int
         Functions a generation, the same for all neighbours.
     rate, last_rate : float
-        Learning rate of Adam, which falls from the one to the other by half a cosine.
+        Learning rate of Adam, which falls from the one to the other by half a cosine; by default from 0.03, and from
+        0.06 where ten numbers or fewer are trained.
     pull : float
         Weight of the pull towards the first weights.
     score : {"evaluations", "curve"}
@@ -106,6 +109,10 @@ class EvolutionStrategy(Trainer):
         Starting points that each training function is run from: its own, and those of other functions.
     judged_every : int
         Generations from one judgement on the validation functions to the next.
+    weights : {"lean", "all"}
+        What is trained of a rule that begins with a prior: eight constants, or the whole rule, which then sees all its
+        features and keeps five pairs. Each training function begins with priors that were learned without it, from its
+        own start alone.
     """
 
     mixtures: ClassVar[bool] = True
@@ -115,24 +122,27 @@ class EvolutionStrategy(Trainer):
     n_generations: int = 220
     seconds: float | None = None
     n_pairs: int = 12
-    sigma: float = 0.06
+    sigma: float | None = None
     batch: int = 200
-    rate: float = 0.03
+    rate: float | None = None
     last_rate: float = 0.001
     pull: float = 1e-4
     score: str = "evaluations"
     n_starts: int = 10
     judged_every: int = 40
+    weights: str = "lean"
 
     def __post_init__(self) -> None:
         for name, least in (("n_generations", 0), ("n_pairs", 1), ("batch", 1), ("n_starts", 1), ("judged_every", 1)):
             object.__setattr__(self, name, arguments.count(name, getattr(self, name), least))
         for name in ("sigma", "rate", "last_rate", "pull"):
-            positive = name in ("sigma", "rate")
-            object.__setattr__(self, name, arguments.number(name, getattr(self, name), exclusive=positive))
+            positive, value = name in ("sigma", "rate"), getattr(self, name)
+            if value is not None or not positive:
+                object.__setattr__(self, name, arguments.number(name, value, exclusive=positive))
         if self.seconds is not None:
             object.__setattr__(self, "seconds", arguments.number("seconds", self.seconds))
         arguments.choice("score", self.score, SCORES)
+        arguments.choice("weights", self.weights, ("lean", "all"))
 
     def judge(self, task: Task, clock: Clock) -> Mixture:
         """Return the validation functions with their scores."""
@@ -141,24 +151,59 @@ class EvolutionStrategy(Trainer):
 
     def run(self, progress: Progress, weights: Weights | None, rng: np.random.Generator) -> None:
         """Train from the weights, or from those of the kind that are shipped, or from its initial ones."""
+        if self.weights == "all" and weights and isinstance(progress.task.network, Expectant) and (
+                progress.task.network.prior is not None):
+            progress.extend(*progress.task.network.whole(progress.weights))
+            weights = progress.weights
         search = _Search(self, progress, rng)
         last = progress.rounds(lambda: search.begin(weights), search.advance, self.n_generations, "generations",
                                search.is_over)
         search.offer(last)
 
-    def rate_at(self, generation: int) -> float:
-        """Return the learning rate of a generation, counted from 0."""
+    def rate_at(self, generation: int, first: float) -> float:
+        """Return the learning rate of a generation, counted from 0, that falls from the first."""
         fall = 0.5 * (1 + np.cos(np.pi * generation / self.n_generations))
-        return float(self.last_rate + (self.rate - self.last_rate) * fall)
+        return float(self.last_rate + (first - self.last_rate) * fall)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """The numbers of weights that are moved, as one vector.
+
+    Attributes
+    ----------
+    base : dict of ndarray
+        All weights.
+    free : ndarray of bool, shape (all,)
+        Which numbers are moved.
+    """
+
+    base: Weights
+    free: np.ndarray
+
+    @classmethod
+    def of(cls, network: Architecture, base: Weights) -> _Moved:
+        """Take what the kind moves of its weights."""
+        return cls(base, np.concatenate([mask.ravel() for mask in network.moved(base).values()]))
+
+    def vector(self, weights: Weights) -> np.ndarray:
+        """Return theta (n,) of weights."""
+        return flat({name: weights[name] for name in self.base})[self.free]  # a file may have them in another order
+
+    def weights(self, vector: np.ndarray) -> Weights:
+        """Return weights with theta (n,)."""
+        numbers = flat(self.base)
+        numbers[self.free] = vector
+        return like(self.base, numbers)
 
 
 @dataclass(frozen=True, eq=False)
 class _Neighbours:
-    """Weights as vectors (2 n, weights) with the functions of a generation: what workers score."""
+    """Vectors (2 n, moved) with the functions of a generation: what workers score."""
 
     vectors: np.ndarray
     network: Architecture
-    names: Weights
+    moved: _Moved
     functions: Mixture
 
     def __getitem__(self, rows: slice) -> _Neighbours:
@@ -166,7 +211,7 @@ class _Neighbours:
 
     def __call__(self) -> tuple[np.ndarray]:
         """Return the mean score of each, (2 n,); weights that make no policy, or no finite score, have +inf."""
-        return (np.array([self._score(like(self.names, vector)) for vector in self.vectors]),)
+        return (np.array([self._score(self.moved.weights(vector)) for vector in self.vectors]),)
 
     def _score(self, weights: Weights) -> float:
         try:
@@ -176,19 +221,47 @@ class _Neighbours:
         return self.functions.score(Bare(self.network, weights))
 
 
+FEW = 10  # numbers that are moved further
+SIGMA, RATE = (0.15, 0.06), (0.06, 0.03)  # of few, of many
+
+
 class _Search:
     """A training: its functions with their scores, and what is done in a generation."""
 
     def __init__(self, trainer: EvolutionStrategy, progress: Progress, rng: np.random.Generator) -> None:
         self.trainer, self.progress, self.rng, task = trainer, progress, rng, progress.task
         self.network, self.workers = task.network, task.workers
-        self.names = task.network.initial(task.dim, np.random.default_rng(0))  # for their names and shapes
-        starts = [from_several_starts(problems, trainer.n_starts) for problems in task.functions]
+        known = progress.weights if self.network.one_dimension else {}
+        self.moved = _Moved.of(self.network, known or self.network.initial(task.dim, np.random.default_rng(0)))
+        few = int(self.moved.free.sum()) > FEW
+        self.sigma = SIGMA[few] if trainer.sigma is None else trainer.sigma
+        self.rate = RATE[few] if trainer.rate is None else trainer.rate
         with progress.clock("runs of L-BFGS"):
-            self.functions = Mixture.of("training", starts, trainer.score, task.horizon, task.workers)
+            self.functions = self._functions()
+
+    def _functions(self) -> Mixture:
+        """Return the training functions: from several starts, or from priors that were learned without them."""
+        trainer, task, score = self.trainer, self.progress.task, self.trainer.score
+        kind = self.network if isinstance(self.network, Expectant) and self.network.prior is not None else None
+        chosen = [each["choice"] for each in self.progress.course if "choice" in each]
+        if kind is not None and chosen:
+            crossed = from_prior.crossed(task.functions[0], kind, chosen[-1], score, task.horizon, task.workers)
+            if crossed is not None:
+                return crossed
+        starts = [from_several_starts(problems, trainer.n_starts if kind is None else 1)
+                  for problems in task.functions]
+        return Mixture.of("training", starts, score, task.horizon, task.workers)
 
     def begin(self, weights: Weights | None) -> Evolved:
         """Judge the untrained policy, and start from the given one, or from a shipped one, if there is one."""
+        if weights is None or not self.network.one_dimension:
+            weights = self._untrained(weights)
+        first = self.moved.vector(weights)
+        nothing = np.zeros_like(first)
+        return Evolved(0, self.progress.clock.total, first, first, first, nothing, nothing)
+
+    def _untrained(self, weights: Weights | None) -> Weights:
+        """Judge the initial weights, and those that are shipped if none are given; return what to start from."""
         initial = self.network.initial(self.progress.task.dim, self.rng)
         left_out = {"left_out": self.functions.left_out} if any(self.functions.left_out) else {}
         self.progress.offer(initial, round=0, policy="untrained", **left_out)
@@ -197,10 +270,7 @@ class _Search:
             if policy.network == self.network:
                 weights = policy.weights
                 self.progress.offer(weights, round=0, policy=self.network.shipped)
-        given = initial if weights is None else weights
-        first = flat({name: given[name] for name in self.names})  # a file may have them in another order
-        nothing = np.zeros_like(first)
-        return Evolved(0, self.progress.clock.total, first, first, first, nothing, nothing)
+        return initial if weights is None else weights
 
     def advance(self, state: Evolved) -> Evolved:
         """Do a generation, and judge what came of it if it is time to."""
@@ -209,7 +279,7 @@ class _Search:
             ranks, noise = self._tried(state)
             gradient = (ranks[:, 0] - ranks[:, 1]) @ noise / trainer.n_pairs
             gradient += trainer.pull * (state.centre - state.first)
-            state = state.moved(gradient, trainer.rate_at(state.round))
+            state = state.moved(gradient, trainer.rate_at(state.round, self.rate))
         if state.round % trainer.judged_every == 0 and state.round < trainer.n_generations:
             self.offer(state)
         return state
@@ -219,16 +289,15 @@ class _Search:
         trainer = self.trainer
         rows = np.sort(self.rng.permutation(len(self.functions))[: trainer.batch])
         noise = self.rng.standard_normal((trainer.n_pairs, len(state.centre)))
-        pairs = state.centre + trainer.sigma * np.stack([noise, -noise], axis=1)
-        tried = _Neighbours(pairs.reshape(-1, len(state.centre)), self.network, self.names, self.functions[rows])
+        pairs = state.centre + self.sigma * np.stack([noise, -noise], axis=1)
+        tried = _Neighbours(pairs.reshape(-1, len(state.centre)), self.network, self.moved, self.functions[rows])
         (scores,) = map_rows(tried, len(tried.vectors), self.workers)
         return centred_ranks(scores).reshape(-1, 2), noise
 
     def offer(self, state: Evolved) -> None:
         """Judge the average."""
         over = {"ended_by": "seconds"} if self.is_over(state) and state.round < self.trainer.n_generations else {}
-        weights = like(self.names, state.average)
-        self.progress.offer(weights, round=state.round, **over)
+        self.progress.offer(self.moved.weights(state.average), round=state.round, **over)
 
     def is_over(self, state: Evolved) -> bool:
         """Return whether the seconds are spent."""

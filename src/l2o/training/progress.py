@@ -142,6 +142,10 @@ class Progress:
         self.task, self.weights = replace(self.task, network=network), {}
         return self.offer(weights, **facts)
 
+    def extend(self, network: Architecture, weights: Weights) -> None:
+        """Train a larger kind of policy from here on, with weights that do what the best so far do."""
+        self.task, self.weights = replace(self.task, network=network), weights
+
     def _score(self, weights: Weights) -> float:
         with self.clock("validation"):
             return (self.judge or self.task).score(Bare(self.task.network, weights))

@@ -18,6 +18,7 @@ from l2o.problems import Problems
 from l2o.solving.counting import evaluations_until
 from l2o.solving.minimize import minimize_many
 from l2o.solving.optimum import best_known
+from l2o.solving.starts import begun
 
 __all__ = ["SCORES", "TOLERANCES", "Curve", "Mixture", "Race", "Scored"]
 
@@ -106,7 +107,7 @@ class Race:
 
     def evaluations(self, method: Any) -> np.ndarray:
         """Return the evaluations (m, 7) until each target; 2 limit where there were not enough."""
-        counts = evaluations_until(self.problems, method, self.targets, self.limit)
+        counts = evaluations_until(begun(self.problems, method), method, self.targets, self.limit)
         return np.where(counts < 0, 2 * self.limit, counts)
 
     def scores(self, method: StepMethod) -> np.ndarray:
@@ -153,7 +154,7 @@ class Curve:
 
     def scores(self, method: StepMethod) -> np.ndarray:
         """Return the method's score on each function, (m,)."""
-        fun = method.simulate(self.problems, self.horizon).fun[:, 1:]
+        fun = method.simulate(begun(self.problems, method), self.horizon).fun[:, 1:]
         return np.where(np.isfinite(fun), fun - self.f_star[:, None], np.inf).mean(axis=1)
 
 
