@@ -28,6 +28,8 @@ FUNCTION = <size_t> <l2o_objective_fn> call
 
 cdef int call_model(const double* p, const double* t, intptr_t n, double* values, double* jacobian, intptr_t d,
                     const void* user) noexcept with gil:
+    if user == NULL:
+        return 1
     cdef object target = <object> <PyObject*> user
     cdef intptr_t i, j, k = target.k
     cdef const double[::1] row

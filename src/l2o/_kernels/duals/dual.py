@@ -71,9 +71,11 @@ class Real:
     def _new(self, value: ir.Value) -> Real:
         return Real(self.context, self.builder, value, self.flags)
 
-    def number(self, other: Real | float) -> Real:
+    def number(self, other: Real | ir.Value | float) -> Real:
         """Return a number as one of this program."""
-        return other if isinstance(other, Real) else self._new(DOUBLE(float(other)))
+        if isinstance(other, Real):
+            return other
+        return self._new(other if isinstance(other, ir.Value) else DOUBLE(float(other)))
 
     def _write(self, instruction: Callable[..., ir.Value], left: Real | float, right: Real | float) -> Real:
         return self._new(instruction(self.number(left).value, self.number(right).value, flags=self.flags))
@@ -104,6 +106,20 @@ class Real:
 
     def __neg__(self) -> Real:
         return self._new(self.builder.fneg(self.value, flags=self.flags))
+
+    def multiply_add(self, factor: Real | float, summand: Real | float) -> Real:
+        """Return self factor + summand, rounded once where the processor does that as quickly."""
+        return self._product_and_sum("llvm.fmuladd", factor, summand)
+
+    def fused(self, factor: Real | float, summand: Real | float) -> Real:
+        """Return self factor + summand, rounded once."""
+        return self._product_and_sum("llvm.fma", factor, summand)
+
+    def _product_and_sum(self, name: str, factor: Real | float, summand: Real | float) -> Real:
+        kind = ir.FunctionType(DOUBLE, [DOUBLE] * 3)
+        function = self.builder.module.declare_intrinsic(name, [DOUBLE], kind)
+        values = [self.value, self.number(factor).value, self.number(summand).value]
+        return self._new(self.builder.call(function, values))
 
     def compare(self, relation: str, other: Real | float) -> ir.Value:
         """Return the bit of a comparison, false with a NaN; != is true with one."""

@@ -10,6 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
+from l2o._kernels.duals.branchfree import FUSED, exponential, sine_and_cosine
 from l2o._kernels.duals.dual import Real, differentiated, predicate
 
 __all__: list[str] = []
@@ -41,7 +42,14 @@ def _root(x: Real) -> Real:
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
-differentiated([math.exp, np.exp], 1, _by_value(math.exp, lambda z: z))
+
+def _exponential(x: Real) -> tuple[Real, Real]:
+    z = exponential(x)
+    return z, z
+
+
+
+differentiated([math.exp, np.exp], 1, _exponential)
 differentiated([math.expm1, np.expm1], 1, _by_value(math.expm1, lambda z: z + 1.0))
 differentiated([math.log, np.log], 1, _by_argument(math.log, lambda x: 1.0 / x))
 differentiated([math.log2, np.log2], 1, _by_argument(math.log2, lambda x: (1.0 / LN2) / x))
@@ -110,8 +118,17 @@ def _arctan2(y: Real, x: Real) -> tuple[Real, ...]:
     return y.call(math.atan2, x), x / square, -y / square
 
 
-differentiated([math.sin, np.sin], 1, _by_argument(math.sin, lambda x: x.call(math.cos)))
-differentiated([math.cos, np.cos], 1, _by_argument(math.cos, lambda x: -x.call(math.sin)))
+def _sine_and_cosine(x: Real) -> tuple[Real, Real]:
+    return sine_and_cosine(x) if FUSED else (x.call(math.sin), x.call(math.cos))
+
+
+def _cosine(x: Real) -> tuple[Real, Real]:
+    sine, cosine = _sine_and_cosine(x)
+    return cosine, -sine
+
+
+differentiated([math.sin, np.sin], 1, _sine_and_cosine)
+differentiated([math.cos, np.cos], 1, _cosine)
 differentiated([math.tan, np.tan], 1, _by_value(math.tan, lambda z: 1.0 + z * z))
 differentiated([math.asin, np.arcsin], 1, _by_argument(math.asin, lambda x: 1.0 / _root((1.0 - x) * (1.0 + x))))
 differentiated([math.acos, np.arccos], 1, _by_argument(math.acos, lambda x: -1.0 / _root((1.0 - x) * (1.0 + x))))

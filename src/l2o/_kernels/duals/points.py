@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,6 @@ from l2o._kernels.duals.dual import DOUBLE, PLAIN, Dual, Target, pack, unpack
 
 __all__ = ["ByDuals", "ByHand", "CompiledModel", "compiled"]
 
-# Points at a time. They are computed into memory of the function's own, of which the compiler knows that nothing else
-# lies there, so that it may compute several at once; then they are copied.
-TILE = 64
 # Numbers divided by zero are inf or NaN, as in NumPy; an index out of range is an exception; Python does not call it,
 # which saves a third of the time that compiling takes.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": True, "forceinline": True, "no_cpython_wrapper": True}
@@ -144,50 +141,74 @@ class _Loop:
         self.model, self.context, self.k, self.call = model, model.target_context, k, call
         self.p, self.t, self.n, self.values, self.jacobian = function.args[:5]
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
+        self.apart = _Apart(function.module, 2 + call.d)  # the points, the values, and d rows of derivatives
 
     def write(self) -> None:
         """Write the function."""
         builder, d = self.builder, self.call.d
-        arguments = self.call.arguments(self.context, builder, [self.entry(self.p, j) for j in range(d)])
-        tile = [cgutils.alloca_once(builder, DOUBLE, size=SIZE(TILE)) for _ in range(d + 1)]
+        p = [builder.load(builder.gep(self.p, [SIZE(j)])) for j in range(d)]
+        arguments = self.call.arguments(self.context, builder, p)
+        rows = [builder.gep(self.jacobian, [builder.mul(SIZE(j), self.n)]) for j in range(d)]
         with builder.if_else(cgutils.is_null(builder, self.jacobian)) as (then, otherwise):
             with then:
-                self.tiles(arguments, tile[:1])
+                self.points(arguments, [self.values])
             with otherwise:
-                self.tiles(arguments, tile)
+                self.points(arguments, [self.values, *rows])
         builder.ret(INT(0))
 
-    def entry(self, array: ir.Value, index: int) -> ir.Value:
-        """Return an entry of an array."""
-        return self.builder.load(self.builder.gep(array, [SIZE(index)]))
+    def points(self, arguments: Sequence[ir.Value], rows: Sequence[ir.Value]) -> None:
+        """Write the loop over the points: of the values, or of them and all derivatives."""
+        with self.loop() as index:
+            for place, (row, number) in enumerate(zip(rows, self.numbers_at(index, arguments)), 1):
+                self.apart.mark(self.builder.store(number, self.builder.gep(row, [index])), place)
 
-    def times(self, count: ir.Value) -> AbstractContextManager[Any]:
-        """Return a loop."""
-        return cgutils.for_range(self.builder, count)
+    @contextmanager
+    def loop(self) -> Iterator[ir.Value]:
+        """Write a loop over the points.
 
-    def tiles(self, arguments: Sequence[ir.Value], tile: Sequence[ir.Value]) -> None:
-        """Write the loop over the tiles: of the values, or of them and all derivatives."""
-        builder = self.builder
-        with self.times(builder.sdiv(builder.add(self.n, SIZE(TILE - 1)), SIZE(TILE))) as part:
-            first = builder.mul(part.index, SIZE(TILE))
-            left = builder.sub(self.n, first)
-            count = builder.select(builder.icmp_signed("<", left, SIZE(TILE)), left, SIZE(TILE))
-            with self.times(count) as point:
-                numbers = self.numbers_at(builder.add(first, point.index), arguments)
-                for row, number in zip(tile, numbers):
-                    builder.store(number, builder.gep(row, [point.index]))
-            cgutils.raw_memcpy(builder, builder.gep(self.values, [first]), tile[0], count, 8)
-            for j, row in enumerate(tile[1:]):
-                place = builder.add(first, builder.mul(SIZE(j), self.n))
-                cgutils.raw_memcpy(builder, builder.gep(self.jacobian, [place]), row, count, 8)
+        Where a point is one number its last vector is to be a masked one, and no rest of single points; numbers of
+        several columns are read more quickly without masks.
+        """
+        builder, module = self.builder, self.builder.module
+        before, body = builder.block, builder.append_basic_block("point")
+        after = builder.append_basic_block("points.end")
+        builder.cbranch(builder.icmp_signed(">", self.n, SIZE(0)), body, after)
+        builder.position_at_end(body)
+        index = builder.phi(SIZE)
+        index.add_incoming(SIZE(0), before)
+        yield index
+        following = builder.add(index, SIZE(1), flags=("nuw", "nsw"))
+        index.add_incoming(following, builder.block)
+        end = builder.cbranch(builder.icmp_signed("<", following, self.n), body, after)
+        wish = module.add_metadata(["llvm.loop.vectorize.predicate.enable", ir.IntType(1)(self.k == 1)])
+        loop = ir.MDValue(module, [wish], name=str(len(module.metadata)))
+        loop.operands = (loop, wish)  # LLVM knows a loop's wishes by a node that begins with itself
+        end.set_metadata("llvm.loop", loop)
+        builder.position_at_end(after)
 
     def numbers_at(self, index: ir.Value, arguments: Sequence[ir.Value]) -> list[ir.Value]:
         """Return the value and the derivatives at a point; leave the function where the model raises."""
         builder, context, model = self.builder, self.context, self.model
         at = builder.gep(self.t, [builder.mul(index, SIZE(self.k))])
-        each = [self.entry(at, i) for i in range(self.k)]
+        each = [self.apart.mark(builder.load(builder.gep(at, [SIZE(i)])), 0) for i in range(self.k)]
         point = each[0] if self.k == 1 else cgutils.pack_array(builder, each)
         status, result = context.call_internal_no_propagate(builder, model.fndesc, model.signature, (point, *arguments))
         with cgutils.if_unlikely(builder, status.is_error):
             builder.ret(INT(1))
         return self.call.numbers(context, builder, model.signature.return_type, result)
+
+
+class _Apart:
+    """Tells LLVM that some arrays do not overlap; else it would compute point by point."""
+
+    def __init__(self, module: ir.Module, n: int) -> None:
+        domain = module.add_metadata(["l2o arrays"])
+        scopes = [module.add_metadata([f"l2o array {i}", domain]) for i in range(n)]
+        self.own = [module.add_metadata([scope]) for scope in scopes]
+        self.others = [module.add_metadata([*scopes[:i], *scopes[i + 1 :]]) for i in range(n)]
+
+    def mark(self, instruction: ir.Instruction, place: int) -> ir.Instruction:
+        """Mark a load or a store of an array, by its number."""
+        instruction.set_metadata("alias.scope", self.own[place])
+        instruction.set_metadata("noalias", self.others[place])
+        return instruction
