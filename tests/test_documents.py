@@ -1,6 +1,7 @@
 """The documents keep their word: examples run and print what they say, names and links and commands exist."""
 
 import contextlib
+import importlib
 import io
 import itertools
 import math
@@ -11,10 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import l2o
 from l2o.commands.cli import _parser
+from l2o.training import trainers
+from l2o.training.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -87,6 +91,38 @@ l2o.families.FAMILIES["rare-events"] = l2o.families.RareEvents = RareEvents
     assert done.returncode == 0, done.stdout
     passed = int(re.search(r"(\d+) passed", done.stdout)[1])
     assert passed > 20
+
+
+def test_trainer_of_the_contributing_page_takes_its_place_in_the_table(tmp_path, monkeypatch):
+    """It trains each kind of policy, alone and on a mixture, and goes on from a checkpoint to the same weights."""
+    text = next(text for language, text, _ in blocks(ROOT / "CONTRIBUTING.md") if "class RandomSearch" in text)
+    (tmp_path / "random_search.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(l2o.training, "__path__", [*l2o.training.__path__, str(tmp_path)])  # as if the file lay there
+    kind = importlib.import_module("l2o.training.random_search").RandomSearch
+    monkeypatch.setattr(trainers, "TRAINERS", (kind,))
+    small, settings = l2o.families.Logistic(n_features=2, n_points=20), {"n_functions": 6, "n_validation": 5, "rng": 0}
+    mixture = [small.sample(5, rng=0), l2o.families.Logistic(n_features=3, n_points=20).sample(5, rng=1)]
+    for network in (l2o.policies.MLP(), l2o.policies.QuasiNewton()):
+        policy = l2o.train(small, policy=network, **settings)  # the first trainer that fits
+        assert policy.card["training"]["trainers"] == [{"kind": "RandomSearch", "n_trials": 30, "sigma": 0.05}]
+        assert policy.card["training"]["course"][-1]["round"] > 0
+    assert l2o.train(mixture, policy=network, trainer=kind(n_trials=2), rng=0).dim is None
+
+    whole = l2o.train(small, policy=network, trainer=kind(n_trials=6), **settings)
+    offered, offer, file = itertools.count(), Progress.offer, tmp_path / "checkpoint.npz"
+
+    def stopped(*args, **facts):
+        if next(offered) == 2:
+            raise KeyboardInterrupt
+        return offer(*args, **facts)
+
+    monkeypatch.setattr(Progress, "offer", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        l2o.train(small, policy=network, trainer=kind(n_trials=6), checkpoint=file, **settings)
+    monkeypatch.setattr(Progress, "offer", offer)
+    again = l2o.train(small, policy=network, trainer=kind(n_trials=6), checkpoint=file, **settings)
+    assert again.weights.keys() == whole.weights.keys()
+    assert all(np.array_equal(again.weights[name], whole.weights[name]) for name in whole.weights)
 
 
 @pytest.mark.parametrize(("printed", "expected", "same"), [
