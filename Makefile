@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # gcc's sanitizers must be there before Python is; libstdc++ too, or they miss the exceptions that LLVM throws
 SANITIZERS = $(shell cc -print-file-name=libasan.so) $(shell cc -print-file-name=libstdc++.so.6)
 
-.PHONY: demo test test-levels debug instructions bench bench-peers bench-docs pretrained docs wheel lint clean
+.PHONY: demo test test-levels test-oldest debug instructions bench bench-peers bench-docs pretrained docs wheel lint clean
 
 demo: .venv/installed-plot,examples  ## train, evaluate, apply to real data; ARGS=--quick for a short one
 	$(BIN)/l2o reproduce logistic --out out $(ARGS)
@@ -23,6 +23,11 @@ test-levels: .venv/installed-dev,examples  ## what runs in kernels, at the instr
 		L2O_CPU=$$level $(BIN)/python -m pytest -k "not every_level" $(ARGS) \
 			$(addprefix tests/test_,kernels.py bounds.py families.py paper_families.py policies.py minimize.py examples.py) || exit 1; \
 	done
+
+test-oldest:  ## the suite in an environment of its own, with the oldest libraries that pyproject.toml allows
+	test -x build/oldest/bin/python || $(PYTHON) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet --constraint tests/oldest.txt '.[test,examples]'
+	build/oldest/bin/python -m pytest tests $(ARGS)
 
 debug:  ## the suite in an environment of its own, bounds checked, under gcc's address and undefined sanitizers
 	test -x build/debug/venv/bin/python || $(PYTHON) -m venv build/debug/venv
