@@ -354,3 +354,17 @@ def test_info_leaves_heavy_libraries_out(policies):
     done = subprocess.run([sys.executable, "-c", f"{code}; print(*sys.modules, file=sys.stderr)"], capture_output=True,
                           text=True, check=True)
     assert not {"numba", "matplotlib", "scipy.optimize"} & set(done.stderr.split())
+
+
+def test_module_is_the_command_line():
+    done = subprocess.run([sys.executable, "-m", "l2o", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"l2o {l2o.__version__}\n"
+
+
+def test_examples_of_the_help_are_commands():
+    examples = cli.EPILOG.partition("examples:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(examples) == 4
+    for line in examples:
+        command, _, told = line.strip().partition("  ")
+        assert told
+        assert cli._parser().parse_args(command.split()[1:]).run

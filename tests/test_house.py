@@ -35,7 +35,7 @@ ORDER = [
     "solving",
     "training",
     "evaluation", "testing",
-    "l2o", "commands",
+    "l2o", "commands", "__main__",
 ]
 UPWARDS: set[tuple[str, str]] = set()  # from inside a function
 

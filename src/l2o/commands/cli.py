@@ -15,7 +15,14 @@ from l2o.version import __version__
 
 __all__ = ["main"]
 
-EXIT_CODES = "exit codes: 0 done; 2 a mistake, or a file that cannot be read or written; 130 Ctrl-C"
+EPILOG = """\
+examples:
+  l2o train logistic --out logistic.npz       learn the family of logistic regressions, about a second
+  l2o evaluate logistic.npz                   compare the policy with tuned baselines on unseen functions
+  l2o info universal                          show what is known of a shipped policy
+  l2o reproduce logistic --out out --quick    the paper's experiment in short
+
+exit codes: 0 done; 2 a mistake, or a file that cannot be read or written; 130 Ctrl-C"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="l2o", description="Learn optimizers, and run them.", epilog=EXIT_CODES)
+    parser = argparse.ArgumentParser(prog="l2o", description="Learn optimizers, and run them.", epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"l2o {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, run, text in (
