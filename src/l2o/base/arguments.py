@@ -69,6 +69,7 @@ def flag(name: str, value: object) -> bool:
 def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, what: str = "", *,
           finite: bool = True) -> np.ndarray:
     """Return `value` as a C-contiguous float64 array of that shape; None stands for any length, or any shape."""
+    unmasked(name, value)
     try:
         given = np.asarray(value)
         if given.dtype.kind not in "fiub" and not _holds_numbers(given):
@@ -88,6 +89,17 @@ def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, wha
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         raise ValueError(f"{name} holds {result[where]} at {where}; expected finite numbers")
     return result
+
+
+def unmasked(name: str, value: object) -> None:
+    """Raise ValueError if `value` is an array with masked entries, or a list that holds one: the mask would be lost."""
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            unmasked(name, each)
+    elif isinstance(value, np.ndarray) and type(value) is not np.ndarray and np.ma.is_masked(value):
+        where = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(value))[0])
+        raise ValueError(f"{name} is masked at {where}; expected an array without a mask: leave these entries out, or "
+                         "give them the weight zero")
 
 
 def _holds_numbers(given: np.ndarray) -> bool:

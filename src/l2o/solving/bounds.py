@@ -38,6 +38,7 @@ def read_box(bounds: Any, fixed: Any, x0: np.ndarray) -> Box | None:
     """
     if bounds is None and fixed is None:
         return None
+    arguments.unmasked("bounds", bounds)
     low, high = _limits(bounds, x0)
     if fixed is not None:
         held = np.asarray(fixed)

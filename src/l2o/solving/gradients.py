@@ -14,7 +14,6 @@ from l2o.solving.differences import SCHEMES, Differences
 __all__ = ["python_objective"]
 
 
-
 class _Function:
     """A user's function with its further arguments; it counts its calls."""
 

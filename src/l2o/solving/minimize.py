@@ -103,6 +103,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     >>> result.success, result.x.round(4).tolist()
     (True, [1.0, 1.0])
     """
+    arguments.unmasked("x0", x0)
     options, differences = for_differences(options, 1 if x0 is None else np.size(x0))
     problem = runnable(fun, x0, args, jac, differences)
     chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)

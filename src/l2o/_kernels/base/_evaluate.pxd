@@ -8,10 +8,15 @@ from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED
 
 cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f, double* g, intptr_t n,
                          void* data) noexcept nogil:
-    """Value and gradient at x; GO_ON, or why the run ends. A point that is not finite has no value that counts."""
+    """Value and gradient at x; GO_ON, or why the run ends. A point that is not finite has no value that counts.
+
+    Both are NaN beforehand: what the objective leaves unwritten, or a part of it, is seen.
+    """
     cdef int code
     cdef intptr_t j
     f[0] = NAN
+    for j in range(n):
+        g[j] = NAN
     code = objective(x, f, g, n, data)
     if code < 0:
         f[0] = NAN

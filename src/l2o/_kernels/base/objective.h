@@ -6,7 +6,7 @@
  *   return positive   x is outside the domain: f counts as +inf, the run ends with status 3
  *   return negative   stop the run with status 4; a Python exception may be pending
  *
- * The caller sets *f to NaN first, so an objective that fails without a word is noticed.
+ * The caller sets *f and g to NaN first, so an objective that leaves one of them unwritten is noticed.
  * `user` is one flat block of doubles (sizes, then data). A batch calls from several threads at
  * once with different `user`, so an objective keeps no state of its own. */
 #ifndef L2O_OBJECTIVE_H
