@@ -131,6 +131,13 @@ def test_problems_laid_out_in_another_way_begin_at_their_own_starts(policy):
     np.testing.assert_array_equal(policy.starts(far), far.x0)
 
 
+def test_problems_whose_data_are_unlike_any_learned_from_begin_at_their_own_starts(policy):
+    tables = np.stack([table(np.random.default_rng(k), 20) for k in range(50)])
+    like, unlike = (FAMILY.from_data(each, np.ones((50, 3))) for each in (tables, np.add(tables, [0.0, 50.0])))
+    assert (policy.starts(like) != 1.0).all(axis=1).mean() > 0.9
+    assert (policy.starts(unlike) == 1.0).all()
+
+
 def test_data_of_different_shapes_give_no_features_and_the_card_says_so():
     rng = np.random.default_rng(0)
     ragged = FAMILY.from_data([table(rng, int(rows)) for rows in rng.integers(10, 20, 24)], np.zeros((24, 3)))

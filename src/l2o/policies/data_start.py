@@ -3,6 +3,8 @@
     z = (features - mean) / deviation, within +-4,    p = A'z,
     x = B'z + c + sum_i w_i exp(-|p - p_i|^2).
 
+A problem whose features are not finite, or 3 deviations from the mean in their root mean square, begins at its own
+start.
 Features are the entries of the data blocks that varied in training, or what a function of the user's makes of a block.
 l2o.learning.data_start finds the numbers.
 """
@@ -25,6 +27,7 @@ __all__ = ["DataShape", "Features", "name_of", "standardised"]
 
 Features = Callable[[np.ndarray], Any]  # data of one problem -> k numbers
 FAR = 4.0  # deviations within which features are taken
+STRANGE = 3.0  # deviations, in the root mean square of all features, beyond which the data are none of the family's
 ROWS = 1024  # problems at a time
 
 
@@ -92,9 +95,10 @@ class DataShape:
         return result
 
     def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
-        """Return where runs begin, (m, d): problems whose features are not finite at their own starts."""
-        features = self.features(problems, weights.get("data_entries"))
-        known = np.isfinite(features).all(axis=1)
+        """Return where runs begin, (m, d): problems with features unlike those learned from at their own starts."""
+        features, (mean, inverse) = self.features(problems, weights.get("data_entries")), weights["data_scale"]
+        with np.errstate(invalid="ignore", over="ignore"):
+            known = (((features - mean) * inverse) ** 2).mean(axis=1) <= STRANGE**2  # NaN is none
         features[~known] = 0.0
         made = [predicted(weights, features[i : i + ROWS]) for i in range(0, len(features), ROWS)]
         return np.where(known[:, None], np.concatenate(made), problems.x0)
