@@ -9,9 +9,10 @@ from itertools import combinations
 import numpy as np
 
 import l2o
+from benchmarks import tensor_data
 from l2o.families import Logistic, RobustRegression
 
-__all__ = ["FAMILIES", "decay"]
+__all__ = ["FAMILIES", "cancer", "curve", "decay", "logistic_outcomes"]
 
 
 @l2o.objective
@@ -31,7 +32,7 @@ def decay(x, data, grad):
     return f
 
 
-def _curve(rng, t, amplitude, rate, offset, sigma=0.05):
+def curve(rng, t, amplitude, rate, offset, sigma=0.05):
     """Return a noisy decay, rows (t, y, sigma)."""
     y = amplitude * np.exp(-rate * t) + offset + sigma * rng.standard_normal(len(t))
     return np.column_stack([t, y, np.full(len(t), sigma)])
@@ -41,10 +42,10 @@ def _decays(m, seed, grid):
     """Train on curves of a broad law; test on an image of 30 x 30 pixels whose rates follow another one."""
     rng, image = np.random.default_rng(1000 + seed), np.random.default_rng(1)
     law = rng.standard_normal((m, 3)) * [0.4, 0.5, 0.3]
-    drawn = [_curve(rng, grid(rng), np.exp(a), np.exp(k), c) for a, k, c in law]
+    drawn = [curve(rng, grid(rng), np.exp(a), np.exp(k), c) for a, k, c in law]
     row, column = np.mgrid[:30, :30].reshape(2, -1) / 29
     rates = np.exp(0.8 * np.sin(2 * np.pi * row) * np.cos(np.pi * column))
-    pixels = [_curve(image, grid(image), 1.0 + 0.5 * c, k, 0.1) for c, k in zip(column, rates)]
+    pixels = [curve(image, grid(image), 1.0 + 0.5 * c, k, 0.1) for c, k in zip(column, rates)]
     family = l2o.families.Custom(decay, dim=3)
     return tuple(family.from_data(each, x0=[[np.log(max(v[0, 1] - v[-1, 1], 0.1)), 0.0, v[-1, 1]] for v in each])
                  for each in (drawn, pixels))
@@ -55,7 +56,7 @@ def _ragged(rng):
     return np.sort(np.append(0.0, rng.uniform(0.0, rng.uniform(2.0, 6.0), rng.integers(9, 40))))
 
 
-def _cancer():
+def cancer():
     """Return the standardised features (569, 30) and labels of scikit-learn's breast-cancer table."""
     from sklearn.datasets import load_breast_cancer
 
@@ -65,22 +66,24 @@ def _cancer():
 
 def _one_design(m, seed, n_features, n_test):
     """Some features explain others, above random quantiles: half of the others to train on, half to test on."""
-    Z, _ = _cancer()
+    Z, _ = cancer()
     order = np.random.default_rng(11).permutation(30)
     X, others = Z[:, order[:n_features]], order[n_features:]
 
-    def outcomes(columns, n, rng):
-        which, share = rng.choice(columns, n), rng.uniform(0.1, 0.9, n)
-        y = [Z[:, column] > np.quantile(Z[:, column], q) for column, q in zip(which, share)]
-        return Logistic(n_features).from_data(np.repeat(X[None], n, axis=0), np.array(y, float))
+    return (logistic_outcomes(X, Z[:, others[::2]], m, np.random.default_rng(seed)),
+            logistic_outcomes(X, Z[:, others[1::2]], n_test, np.random.default_rng(77)))
 
-    return (outcomes(others[::2], m, np.random.default_rng(seed)),
-            outcomes(others[1::2], n_test, np.random.default_rng(77)))
+
+def logistic_outcomes(X, others, n, rng, low=0.1, high=0.9):
+    """Return n regressions on X of whether one of the others, at random, is above its quantile between low and high."""
+    which, share = rng.choice(others.shape[1], n), rng.uniform(low, high, n)
+    y = [others[:, column] > np.quantile(others[:, column], q) for column, q in zip(which, share)]
+    return Logistic(X.shape[1]).from_data(np.repeat(X[None], n, axis=0), np.array(y, float))
 
 
 def _bootstrap(m, seed):
     """Resamples of one regression."""
-    Z, target = _cancer()
+    Z, target = cancer()
 
     def resamples(n, rng):
         rows = rng.integers(len(Z), size=(n, len(Z)))
@@ -91,7 +94,7 @@ def _bootstrap(m, seed):
 
 def _triples(m, seed):
     """Regressions on triples of 15 features; test on triples of the other 15. Coordinates have no common meaning."""
-    Z, target = _cancer()
+    Z, target = cancer()
     order = np.random.default_rng(100).permutation(30)
 
     def regressions(features, n, rng):
@@ -117,6 +120,20 @@ def _windows(m, seed):
     return windows[chosen].residual_problems(), windows[future].residual_problems()
 
 
+def _tensors_simulated(m, seed):
+    """Simulated voxels; test on measured ones of the same gradients."""
+    B = tensor_data.design("small_64D")
+    return (tensor_data.problems(B, tensor_data.simulated(B, m, np.random.default_rng(seed))),
+            tensor_data.problems(B, tensor_data.measured("small_64D")))
+
+
+def _tensors_own(m, seed):
+    """Voxels of one half of a measurement; test on those of the other half."""
+    voxels = tensor_data.problems(tensor_data.design("small_101D"), tensor_data.measured("small_101D"))
+    half = len(voxels) // 2
+    return voxels[np.random.default_rng(seed).permutation(half)[:m]], voxels[np.arange(half, len(voxels))]
+
+
 def _drawn(family, m, seed):
     """The paper's families, from zero."""
     training, test = family.sample(m, rng=100 + seed), family.sample(500, rng=2)
@@ -130,6 +147,8 @@ FAMILIES = {
     "one design, d = 10": lambda m, seed: _one_design(m, seed, 9, 400),
     "one design, d = 20": lambda m, seed: _one_design(m, seed, 19, 400),
     "bootstrap": _bootstrap,
+    "tensors, simulated": _tensors_simulated,
+    "tensors, own voxels": _tensors_own,
     "triples": _triples,
     "rolling windows": _windows,
     "logistic": lambda m, seed: _drawn(Logistic(), m, seed),

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import ablation, handoff, local_models, objectives, parts, pretrained, report, scaling, timing
+from benchmarks import (
+    ablation,
+    handoff,
+    local_models,
+    objectives,
+    parts,
+    pretrained,
+    report,
+    scaling,
+    shifts,
+    tensor_data,
+    timing,
+)
 from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
 from benchmarks.peers.with_l2o import PEERS
 from benchmarks.peers.work import draw
@@ -249,3 +261,25 @@ def test_shipped_policy_is_the_seed_that_validates_best(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("ks", "text"), [([], "-"), ([4], "4"), ([1, 2, 3, 7, 9, 10], "1-3, 7, 9-10")])
 def test_ranges_are_short(ks, text):
     assert pretrained.ranges(ks) == text
+
+
+def test_tensors_have_the_gradient_of_their_loss():
+    rng = np.random.default_rng(0)
+    g = rng.standard_normal((40, 3))
+    g /= np.linalg.norm(g, axis=1, keepdims=True)
+    i, j = tensor_data.PAIRS
+    B = np.column_stack([np.ones(40), -np.where(np.equal(i, j), 1.0, 2.0) * g[:, i] * g[:, j]])
+    signals = tensor_data.simulated(B, 3, rng)
+    for y, x in zip(signals, tensor_data.problems(B, signals).x0):
+        problem = l2o.families.Custom(tensor_data.tensor, dim=7).from_data([np.column_stack([B, y])], x0=x[None])[0]
+        residual = np.exp(B @ x) - y
+        assert problem.fun(x) == pytest.approx(np.mean(residual**2 / (9 + residual**2)))
+        differences = [(problem.fun(x + e) - problem.fun(x - e)) / 2e-6 for e in 1e-6 * np.eye(7)]
+        np.testing.assert_allclose(problem.grad(x), differences, atol=1e-7)
+
+
+def test_shift_is_measured_alone_and_with_probes(monkeypatch):
+    monkeypatch.setattr(shifts, "DRAWN", 200)
+    policy = l2o.train(shifts.decays()[:60], rng=0)
+    alone, probed = shifts.ratios(policy, shifts.decays(), 400)
+    assert alone < probed < alone + 0.1

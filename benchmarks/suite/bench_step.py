@@ -40,6 +40,22 @@ class QuasiNewton:
         l2o.rollout(self.problems, method=self.method, n_steps=40)
 
 
+class Prior:
+    """The lean rule from a prior, and Newton from one, on functions of 2 points: what begins a run is a part of it."""
+
+    params = ([4, 10, 20], ["quasi-newton", "newton"])
+    param_names = ("dim", "kind")
+
+    def setup(self, dim, kind):
+        shape = l2o.policies.prior.PriorShape(step=True)
+        network = l2o.policies.ARCHITECTURES[kind]().with_prior(shape)
+        self.method, self.problems = l2o.policies.Policy(network, network.initial(dim)), problems(RUNS, dim, n_points=2)
+        self.time_batch(dim, kind)
+
+    def time_batch(self, dim, kind):
+        l2o.rollout(self.problems, method=self.method, n_steps=40)
+
+
 class Parts:
     """The step with one part next to nothing: functions of 2 points, or momentum in the place of the network."""
 

@@ -69,3 +69,28 @@ class Train:
 
     def time_round(self, samples):
         l2o.train(l2o.families.Logistic(), n_functions=20, n_validation=20, rng=0, trainer=self.trainer)
+
+
+class Curvature:
+    """A family's prior from 100 problems, by regression: seconds, and evaluations of other problems from it."""
+
+    params = ("quasi-newton", "newton")
+    param_names = ("kind",)
+    timeout = 300
+
+    def setup(self, kind):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 3))
+        y = (rng.standard_normal((300, 3)) @ X.T + 2 * rng.standard_normal((300, 200)) > 0).astype(float)
+        problems = l2o.families.Logistic(l2=1e-3).from_data(np.repeat(X[None], 300, axis=0), y)
+        self.training, self.others = problems[:125], problems[125:]
+        self.kind, self.trainer = l2o.policies.ARCHITECTURES[kind](), l2o.CurvatureRegression()
+
+    def train(self):
+        return l2o.train(self.training, rng=0, policy=self.kind, trainer=self.trainer)
+
+    def time_train(self, kind):
+        self.train()
+
+    def track_evaluations(self, kind):
+        return float(l2o.minimize_many(self.others, method=self.train(), tol=1e-6).nfev.mean())
