@@ -8,8 +8,8 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.methods import Step, StepMethod
-from l2o.policies.prior import PriorShape
-from l2o.policies.quasi_newton import PRIOR, QuasiNewton
+from l2o.policies.prior import HEADER, PriorShape
+from l2o.policies.quasi_newton import QuasiNewton
 
 __all__ = ["Expecting"]
 
@@ -35,5 +35,6 @@ class Expecting(StepMethod):
         one, m = LEAN.step(LEAN.initial(dim), dim), len(self.matrices)
         blocks = _kernels.aligned((m, one.blocks.shape[1]))
         blocks[:] = one.blocks
-        blocks[:, PRIOR : PRIOR + dim * dim] = self.matrices.reshape(m, -1)
+        at = int(blocks[0, 6]) + HEADER  # the matrix, first in the block of the prior
+        blocks[:, at : at + dim * dim] = self.matrices.reshape(m, -1)
         return replace(one, blocks=blocks, index=np.arange(m), handoff=LEAN.handoff)

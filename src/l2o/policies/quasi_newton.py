@@ -14,7 +14,6 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.methods import Handoff, Step
 from l2o.policies.from_prior import FromPrior
-from l2o.policies.prior import HEADER as PRIOR_HEADER
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
 
@@ -26,7 +25,6 @@ CONTROLS = ("drift", "cap", "floor", "psi", "hermite")
 FEATURES = ("one", "rejected", "curvature", "too short", "ratio", "gradient", "cosine", "minimiser", "length", "capped",
             "age", "dimension", "ratio before", "minimiser before")
 CONSTANTS = 4  # features that the constants by hand use
-PRIOR = HEADER + LANES * len(FEATURES) + PRIOR_HEADER  # where in the kernel's block the matrix of a prior stands
 
 
 @dataclass(frozen=True)
