@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -36,7 +36,8 @@ class Stopping:
 
     Converged: gradient within gtol (maximum norm); the last decrease and the predicted gap within ftol of the fall, and
     the gradient small; the last step within xtol (xtol + |x|). ftol and xtol are not in force at 0. A method with a
-    safeguard goes without it if `safeguard` is False.
+    safeguard goes without it if `safeguard` is False; with `gate` a policy declines starts far from those of its
+    training.
     """
 
     gtol: float
@@ -45,6 +46,11 @@ class Stopping:
     safeguard: bool = True
     ftol: float = 0.0
     xtol: float = 0.0
+    gate: bool = False
+
+    def alone(self) -> Stopping:
+        """Return the same for a run that no probes watch over: a policy with its safeguard has a gate."""
+        return replace(self, gate=self.safeguard)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +249,8 @@ class Step:
         What it was trained within, as the struct Limits in _kernels/solvers/_step.pxd has it.
     handoff : Handoff
         When another method takes over.
+    gate : ndarray, optional
+        Which starts it was trained for, as _kernels/solvers/_gate.pxd reads it.
     curvature : {"hessian"}, optional
         What it asks for beside values and gradients: the Hessian at the best point.
     """
@@ -253,6 +261,7 @@ class Step:
     state_size: int = 0
     index: np.ndarray | None = None
     limits: np.ndarray | None = None
+    gate: np.ndarray | None = None
     handoff: Handoff = Handoff()
     curvature: str | None = None
 
@@ -262,7 +271,7 @@ class Step:
         handoff = self.handoff
         return _kernels.step.Step(self.policy, self.length, self.state_size, self.curvature is not None,
                                   handoff.most_trials, handoff.rejections, handoff.flat, HEIRS[handoff.heir],
-                                  self.limits)
+                                  self.limits, self.gate)
 
     def hessian(self, problems: Runnable) -> int:
         """Return the address of the Hessian that it asks for; 0 if it asks for none.
@@ -333,7 +342,7 @@ class StepMethod(Method):
               box: Box | None = None) -> Solution:
         m, step = len(problems), self.step(problems.dim)
         solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
-        outside = None if step.limits is None else np.empty(m, np.uint8)
+        outside = None if step.limits is None and step.gate is None else np.empty(m, np.uint8)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping, callback,
                                    solution, outside, *(() if box is None else (box.low, box.high)))

@@ -162,6 +162,8 @@ class Prior:
         What is predicted of the matrix: nothing, the mean of R's log diagonal, the diagonal, all of R.
     data : DataStart or None
         Predicts the base point from the problem's data, in the place of `base`.
+    met : ndarray, shape (2, 2 d + 2), or None
+        Lowest and highest of u and x at the base points of training.
     """
 
     base: Base
@@ -171,6 +173,7 @@ class Prior:
     step: bool = False
     curvature: str = "mean"
     data: DataStart | None = None
+    met: np.ndarray | None = None
 
     def starts(self, problems: Problems) -> np.ndarray:
         """Return where runs of problems are evaluated first, (m, d)."""
@@ -181,12 +184,21 @@ class Prior:
         network = kind.with_prior(self.shape)
         return Policy(network, {**network.initial(len(self.matrix), np.random.default_rng(0)), **self.weights()})
 
+    def gated(self, labels: Labels) -> Prior:
+        """Return the prior with what its runs see at first points of the problems that it was learned from."""
+        starts = self.starts(labels.problems) if self.data is None else self.data.crossed  # as new problems have them
+        look = Look.at(labels.problems, starts)
+        metric = np.linalg.cholesky(MEANS["log"](labels.hessian))
+        seen = Seen.of(labels, metric, look, False) if self.seen is None else self.seen
+        inputs = seen.inputs(*look)[:, : 2 * len(metric) + 2]
+        return replace(self, seen=seen, met=np.stack([inputs.min(axis=0), inputs.max(axis=0)]))
+
     @property
     def shape(self) -> PriorShape:
         """What the prior consists of."""
         quadratic = self.seen is not None and self.seen.quadratic
         return PriorShape(self.base.relative, self.step, self.curvature, quadratic and self.predicts,
-                          None if self.data is None else self.data.shape)
+                          None if self.data is None else self.data.shape, self.met is not None)
 
     @property
     def predicts(self) -> bool:
@@ -199,6 +211,8 @@ class Prior:
         weights = {"base": self.base.point, "matrix": self.matrix, "scale": np.zeros(1)}
         if self.data is not None:
             weights |= self.data.weights
+        if self.seen is not None and self.met is not None:
+            weights |= {"metric": self.seen.metric, "unit": np.array([self.seen.unit]), "met": self.met}
         if self.seen is None or self.ridge is None or not self.predicts:
             return weights
         used = _used(dim, self.step, self.curvature)

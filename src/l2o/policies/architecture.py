@@ -72,6 +72,10 @@ class Architecture(ABC):
         """Return where runs of problems begin, (m, d): at their own starts, unless the weights know better."""
         return problems.x0
 
+    def gate(self, weights: Weights) -> np.ndarray | None:
+        """Return which starts it was trained for, as the loop reads it; None if it takes any."""
+        return None
+
     def dim(self, weights: Weights) -> int | None:
         """Return the number of variables that the weights are for; None if they serve any."""
         return None

@@ -36,6 +36,9 @@ class FromPrior(Architecture):
         if self.prior is not None:
             self.prior.check(weights)
 
+    def gate(self, weights: Weights) -> np.ndarray | None:
+        return None if self.prior is None else self.prior.limits(weights)
+
     def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
         """Return the points (m, d) that runs of problems begin with."""
         return problems.x0 if self.prior is None else self.prior.starts(weights, problems)

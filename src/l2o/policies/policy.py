@@ -149,7 +149,8 @@ class Policy(StepMethod):
                 step = self._network.step(self._weights, dim)
             else:
                 step = load(self._elsewhere).step(dim)
-            self._steps[dim] = replace(step, limits=self._limits, handoff=self._handoff)
+            self._steps[dim] = replace(step, limits=self._limits, handoff=self._handoff,
+                                       gate=self._network.gate(self._weights))
         return self._steps[dim]
 
     def actions(self, observations: ArrayLike) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2o.base import arguments
+from l2o.policies import gate
 from l2o.policies.data_start import DataShape
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
@@ -37,6 +38,8 @@ class PriorShape:
         Whether predictions use products of inputs.
     data : DataShape, optional
         How starts are predicted from the problems' data, if they are.
+    gate : bool
+        Whether it is known what training has shown at first points, so that others can be told from them.
     """
 
     relative: bool = True
@@ -44,9 +47,10 @@ class PriorShape:
     curvature: str = "mean"
     quadratic: bool = False
     data: DataShape | None = None
+    gate: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("relative", "step", "quadratic"):
+        for name in ("relative", "step", "quadratic", "gate"):
             object.__setattr__(self, name, arguments.flag(name, getattr(self, name)))
         arguments.choice("curvature", self.curvature, CURVATURES)
         if isinstance(self.data, dict):  # from a card
@@ -71,6 +75,8 @@ class PriorShape:
         always = {"base": (dim,), "matrix": (dim, dim), "scale": (1,)}
         if self.data is not None:
             always |= self.data.shapes(dim)
+        if self.gate:
+            always |= {"metric": (dim, dim), "unit": (1,), "met": (2, 2 * dim + 2)}
         if not self.predicts:
             return always
         k, q = self.n_inputs(dim), self.n_outputs(dim)
@@ -91,7 +97,13 @@ class PriorShape:
         if self.data is not None:
             return self.data.starts(weights, problems)
         base = weights["base"]
+        if self.relative and not base.any():
+            return problems.x0
         return problems.x0 + base if self.relative else np.broadcast_to(base, problems.x0.shape).copy()
+
+    def limits(self, weights: Weights) -> np.ndarray | None:
+        """Return the limits of first points as the loop reads them, if they are known."""
+        return gate.packed(weights["metric"], weights["unit"][0], weights["met"]) if self.gate else None
 
     def packed(self, weights: Weights) -> np.ndarray:
         """Return the numbers as the kernel reads them, one after the other."""
@@ -100,7 +112,7 @@ class PriorShape:
         head[:4] = np.exp(weights["scale"][0]), CURVATURES.index(self.curvature), self.step, self.quadratic
         if self.predicts:
             head[4:7] = self.n_inputs(dim), self.n_outputs(dim), weights["unit"][0]
-        names = [name for name in ("matrix", "metric", "seen", "inputs", "ridge", "range") if name in weights]
+        names = ("matrix", *(("metric", "seen", "inputs", "ridge", "range") if self.predicts else ()))
         return np.concatenate([head, *(weights[name].ravel() for name in names)])
 
     def check(self, weights: Weights) -> None:
@@ -111,5 +123,7 @@ class PriorShape:
             raise ValueError(f"curvature is 'full' in dimension {len(weights['base'])}; expected at most {MOST_FULL}")
         if not (np.linalg.eigvalsh(weights["matrix"]) > 0).all():
             raise ValueError("weights['matrix'] is not positive definite; expected an inverse Hessian")
-        if self.predicts and not weights["unit"][0] > 0:
+        if "unit" in weights and not weights["unit"][0] > 0:
             raise ValueError(f"weights['unit'] is {weights['unit'][0]}; expected a number above 0")
+        if self.gate and not (weights["met"][0] <= weights["met"][1]).all():
+            raise ValueError("weights['met'] has a lowest value above the highest; expected ranges")

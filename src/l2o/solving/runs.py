@@ -15,7 +15,7 @@ from l2o.baselines import LBFGS
 from l2o.methods import Box, Callback, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective
 from l2o.solving.probes import LEAST, solved_with_probes
-from l2o.solving.starts import begun, gone_back
+from l2o.solving.starts import begun, declined, gone_back, taken_over
 
 __all__ = ["Runs", "Spread", "solved"]
 
@@ -69,7 +69,7 @@ class Runs:
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
         if not self.stopping.safeguard or len(self) < LEAST:
-            return spread(self)
+            return spread(replace(self, stopping=self.stopping.alone()))
         classical = replace(self, method=LBFGS(), free=False)
         return solved_with_probes(len(self), lambda rows: spread(self[rows]), lambda rows: spread(classical[rows]))[0]
 
@@ -79,10 +79,21 @@ Spread = Callable[[Runs], Solution]  # over the workers of a call
 
 def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopping, box: Box | None,
            callback: Callback | None = None, watch: Watch | None = None, free: bool = False) -> Solution:
-    """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best."""
+    """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best.
+
+    Where the method is a policy that declines a problem, L-BFGS solves it.
+    """
     own = cast(Problems, problems)  # a function that is not one is never free
     run = begun(own, method) if free else own
     solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
-    return solution if run is own else gone_back(own, solution, stopping, box)
+    if run is not own:
+        return gone_back(own, solution, stopping, box)
+    rows = declined(solution, stopping)
+    if len(rows) == 0:
+        return solution
+    left = own if len(rows) == len(own) else own[rows]
+    rest = solved(left, LBFGS(), replace(stopping, maxfun=stopping.maxfun - 1), None if box is None else box[rows],
+                  callback, watch)
+    return taken_over(solution, rows, rest)

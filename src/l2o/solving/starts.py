@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from l2o.base.status import CONVERGED, OBJECTIVE_FAILED
+from l2o.base.status import CONVERGED, LIMIT, OBJECTIVE_FAILED
 from l2o.baselines import LBFGS
 from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems
 
-__all__ = ["begun", "gone_back"]
+__all__ = ["begun", "declined", "gone_back", "taken_over"]
 
 
 def begun(problems: Problems, method: Method) -> Problems:
@@ -23,7 +23,7 @@ def begun(problems: Problems, method: Method) -> Problems:
 def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box | None = None) -> Solution:
     """Look at the problems' own starts where runs that began elsewhere have not converged.
 
-    L-BFGS goes on from the lower of the start and what was found, with the evaluations that are left; the lowest point
+    L-BFGS goes on from the lower of the start and what was found, with what is left of the limits; the lowest point
     is returned, so that no run ends above the start that the user knows.
 
     Parameters
@@ -46,9 +46,24 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
         nfev[i] += 1
         if value[0] < fun[i] or not np.isfinite(fun[i]):
             x[i], fun[i], jac[i] = own.x0[0], value[0], slope[0]
-        if nfev[i] < stopping.maxfun:
-            left = replace(stopping, maxfun=stopping.maxfun - int(nfev[i]))
+        if nfev[i] < stopping.maxfun and nit[i] < stopping.maxiter:
+            left = replace(stopping, maxfun=stopping.maxfun - int(nfev[i]), maxiter=stopping.maxiter - int(nit[i]))
             last = LBFGS().solve(own.with_starts(x[[i]]), left, None, bounds)
             nit[i], nfev[i] = nit[i] + last.nit[0], nfev[i] + last.nfev[0]
             x[i], fun[i], jac[i], status[i] = last.x[0], last.fun[0], last.jac[0], last.status[0]
+    return Solution(x, fun, jac, nit, nfev, status, found.outside)
+
+
+def declined(found: Solution, stopping: Stopping) -> np.ndarray:
+    """Return which rows a policy has declined at first sight, as far from its training, and another method may take."""
+    if found.outside is None or not stopping.gate or stopping.maxfun == 1 or stopping.maxiter == 0:
+        return np.empty(0, np.intp)
+    return np.flatnonzero(found.outside & (found.status == LIMIT) & (found.nfev == 1))
+
+
+def taken_over(found: Solution, rows: np.ndarray, rest: Solution) -> Solution:
+    """Return a solution whose `rows` another method has found, with the evaluations of both."""
+    x, fun, jac, nit, nfev, status = (part.copy() for part in found[:6])
+    x[rows], fun[rows], jac[rows], status[rows] = rest.x, rest.fun, rest.jac, rest.status
+    nit[rows], nfev[rows] = nit[rows] + rest.nit, nfev[rows] + rest.nfev
     return Solution(x, fun, jac, nit, nfev, status, found.outside)

@@ -94,7 +94,7 @@ class CurvatureRegression(Trainer):
         facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores,
                  "n_labels": len(labels), "data_features": why_not if source is None else source.shape.n_features,
                  **left_out}
-        prior = choice.prior
+        prior = None if choice.prior is None else choice.prior.gated(labels)
         network = kind.with_prior(None if prior is None else prior.shape)
         if prior is None:
             progress.become(network, rule.weights, **facts)

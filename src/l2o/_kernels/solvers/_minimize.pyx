@@ -60,11 +60,12 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
              cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None):
     """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
 
-    stopping has the attributes gtol, ftol, xtol, maxiter and maxfun. low and high (m, n) are bounds, both or neither,
-    and the rows of x are within them.
+    stopping has the attributes gtol, ftol, xtol, maxiter, maxfun and gate. low and high (m, n) are bounds, both or
+    neither, and the rows of x are within them.
 
-    With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether a step of the policy
-    was beyond its limits; None if it has none. hessian is 0 but for a step that asks for it.
+    With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether the start or a step was
+    beyond the policy's limits; None if it has none. With `gate` such a start ends the run at once. hessian is 0 but for
+    a step that asks for it.
     """
     cdef const step_rules* rules = &step.rules
     cdef minimize_call call
@@ -74,7 +75,8 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef intptr_t inheritance = rules.heir.size(n, rules.settings) if safeguard else 0
     cdef const size_t* data_of = addresses_in(data, m)
     cdef const size_t* weights_of = addresses_in(weights, m)
-    cdef unsigned char* beyond_them = NULL if rules.limits == NULL else flags(outside, m)
+    cdef unsigned char* beyond_them = NULL if rules.limits == NULL and rules.gate == NULL else flags(outside, m)
+    cdef bint gated = safeguard and stopping.gate
     cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 8 * n + square) + descent_size(n) + 1)
                                            * sizeof(double))
     cdef double* histories = memory + GROUP * inheritance
@@ -91,7 +93,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     memset(runs, 0, sizeof(runs))
     for k in range(GROUP):
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
-        runs[k].rules, runs[k].hessian = rules, <l2o_hessian_fn> hessian
+        runs[k].rules, runs[k].hessian, runs[k].gated = rules, <l2o_hessian_fn> hessian, gated
         runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
         runs[k].origin, runs[k].work = vectors + (2 * GROUP + 2 * k) * n, vectors + 4 * GROUP * n
         runs[k].shown = shown + 3 * k * n
@@ -116,7 +118,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
             for k in range(n_runs):
                 leave(&call, &runs[k].best, i + k, runs[k].status)
                 if beyond_them != NULL:
-                    beyond_them[i + k] = runs[k].outside
+                    beyond_them[i + k] = runs[k].outside or runs[k].far
             i += n_runs
     free(memory)
     if not kept:

@@ -14,6 +14,7 @@ from l2o._kernels.base._status cimport (
 from l2o._kernels.solvers._bounds cimport direction_size, downhill, free_slope
 from l2o._kernels.solvers._descent cimport descend, descent, descent_size, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, NO_GAP, PREDICTED, product
+from l2o._kernels.solvers._gate cimport admits
 from l2o._kernels.solvers._scrutiny cimport MOST_COUPLED, prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport Limits, step_rules
 from l2o._kernels.solvers._stopping cimport is_short, stopping_step, tolerance
@@ -22,7 +23,9 @@ cdef struct Minimization:                                      # one run
     descent best                                               # the best point seen, as the heir takes it over
     const step_rules* rules
     l2o_hessian_fn hessian
-    unsigned char outside                                      # whether a step of the policy was beyond its limits
+    bint outside                                               # whether a step of the policy was beyond its limits
+    bint far                                                   # whether the start is, by the gate
+    bint gated                                                 # and the policy declines such starts
     double* point                                              # the newest trial
     double* gradient
     double* shown                                              # (3, n) within bounds: see `show`
@@ -68,6 +71,7 @@ cdef inline void start(Minimization* run, l2o_run* h) noexcept nogil:
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
     run.steepness, run.learned, run.helped = slope_of(best, run.point, run.gradient), True, False
     run.outside, run.told, run.rejected, run.gap = False, False, 0, INFINITY
+    run.far = run.rules.gate != NULL and not admits(run.rules.gate, run.point, run.value, run.gradient, best.n)
     h.best_x, h.best_g, h.best_f = best.x, show(run, best.x, best.g, 1), best.f[0]
     if best.stop.ftol > 0.0:
         best.origin = run.origin
@@ -122,7 +126,7 @@ cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexce
     cdef descent* best = &run.best
     if run.status == GO_ON and slope_of(best, best.x, best.g) <= best.stop.gtol:
         run.status = CONVERGED
-    if run.status == GO_ON and (best.nit >= best.maxiter or best.nfev >= best.maxfun):
+    if run.status == GO_ON and (best.nit >= best.maxiter or best.nfev >= best.maxfun or (run.far and run.gated)):
         run.status = LIMIT
     if run.status != GO_ON:
         return True

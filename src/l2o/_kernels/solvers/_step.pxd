@@ -30,12 +30,13 @@ ctypedef struct step_rules:
     double flat                                                # share of the first gradient that is the heir's
     const descent_method* heir
     const void* settings                                       # of the heir
-    const Limits* limits                                       # or NULL
+    const Limits* limits                                       # or NULL, and so is
+    const double* gate                                         # the block of _gate.pxd
 
 cdef class Step:
     cdef step_rules rules
-    cdef DescentMethod heir                                    # kept alive, and so are limits
-    cdef object limits
+    cdef DescentMethod heir                                    # kept alive, and so are
+    cdef tuple arrays
 
 cdef int refuse(intptr_t n, intptr_t state_size) except -1    # a policy that wrote where it must not
 
