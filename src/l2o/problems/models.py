@@ -195,7 +195,7 @@ def _reason(message: str) -> str:
     plain = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", message).splitlines()]
     lines = [line for line in plain if line and not line.startswith("Failed in nopython mode")] or [message]
     reason = " ".join(lines[: 2 if lines[1:] and lines[1].startswith(">>>") else 1])
-    if "<class 'function'>" in reason:
+    if "<class 'function'>" in reason or "models.Model'>" in reason:
         reason += "; a function that it calls needs @numba.njit"
     return reason
 
