@@ -12,6 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from l2o import baselines, errors, families, policies
+from l2o.curves.curve_fit import curve_fit, curve_fit_many
+from l2o.curves.result import CurveFit
 from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
 from l2o.problems.models import model
@@ -42,10 +44,11 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
 }
 _SUBMODULES = ("evaluation", "testing", "training")
 
-__all__ = ["BatchResult", "Comparison", "Curve", "CurvatureRegression", "EvolutionStrategy", "GuidedPolicySearch",
-           "Objective", "Policy", "Problems", "Rollouts", "UnrolledGradient", "baselines", "compare", "errors",
-           "evaluation", "families", "get_include", "load", "minimize", "minimize_many", "model", "objective",
-           "__version__", "policies", "rollout", "show_config", "testing", "train", "training", "tune"]
+__all__ = ["BatchResult", "Comparison", "Curve", "CurveFit", "CurvatureRegression", "EvolutionStrategy",
+           "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts", "UnrolledGradient", "baselines",
+           "compare", "curve_fit", "curve_fit_many", "errors", "evaluation", "families", "get_include", "load",
+           "minimize", "minimize_many", "model", "objective", "__version__", "policies", "rollout", "show_config",
+           "testing", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:

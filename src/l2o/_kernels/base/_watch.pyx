@@ -8,7 +8,7 @@ cimport numpy as cnp
 from libc.signal cimport SIG_DFL, SIG_ERR, SIG_IGN, SIGINT
 from libc.stdint cimport intptr_t
 
-from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_model, l2o_objective_fn
 from l2o._kernels.base._arrays cimport addresses_in, empty
 
 import threading
@@ -69,7 +69,23 @@ cdef int watched_hessian(const double* x, double* hessian, intptr_t n, void* use
     return one.hessian(x, hessian, n, one.data)
 
 
+cdef struct WatchedModel:                                      # what a model is given in place of its own
+    l2o_model model
+    const void* user
+    volatile int* flag
+
+
+cdef int watched_model(const double* p, const double* t, intptr_t n, double* values, double* jacobian, intptr_t d,
+                       const void* user) noexcept nogil:
+    """The model, whose failures are 1; -1 ends the run."""
+    cdef const WatchedModel* one = <const WatchedModel*> user
+    if one.flag[0] != QUIET and (one.flag[0] == STOP or ends(one.flag)):
+        return -1
+    return one.model(p, t, n, values, jacobian, d, one.user) != 0
+
+
 FUNCTION = <size_t> <l2o_objective_fn> watched
+MODEL = <size_t> <l2o_model> watched_model
 HESSIAN = <size_t> <l2o_hessian_fn> watched_hessian
 
 
@@ -124,6 +140,13 @@ cdef class Watch:
             address[i] = <size_t> one
             one += 1
         return addresses
+
+    def over_model(self, size_t model, size_t user):
+        """Return what `watched_model` needs, of a model and its own: an array that is to be kept alive."""
+        cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 1, sizeof(WatchedModel) // sizeof(size_t))
+        cdef WatchedModel* one = <WatchedModel*> cnp.PyArray_DATA(memory)
+        one.model, one.user, one.flag = <l2o_model> model, <const void*> user, &self.flag
+        return memory
 
     def set(self):
         """End all runs at their next evaluation."""

@@ -8,7 +8,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_model
-from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED
+from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED, STOPPED
 
 cdef extern from "gram.h" nogil:
     enum:
@@ -39,7 +39,7 @@ cdef inline int evaluate_curve(const curve* c, const double* p, double* normal) 
     cdef double* residual = c.rows + d * n
     cdef int code = c.model(p, c.t, n, residual, c.rows, d, c.user)
     if code != 0:
-        return OBJECTIVE_FAILED if code < 0 else NON_FINITE
+        return STOPPED if code < 0 else OBJECTIVE_FAILED       # negative is the watch (_watch.pyx)
     for i in range(n):
         residual[i] -= c.y[i]
     if c.w != NULL:

@@ -46,7 +46,7 @@ ctypedef struct fit:
     double* part_step                                          # and step
     double* work                                               # (d,)
     intptr_t* moving                                           # (d,) which these are
-    double noise                                               # r'r of rounding alone
+    double noise                                               # what rounding alone may gain, a parameter
     double before                                              # r'r when the pace was last looked at
     intptr_t slow                                              # how often in a row it was slow
     double gain                                                # of r'r by the step that is left, if r is linear
@@ -96,7 +96,7 @@ cdef inline intptr_t gather(fit* f, const double* t, const double* y, const doub
     for i in range(used):
         value = f.c.y[i] if f.c.w == NULL else f.c.y[i] * f.c.w[i]
         total += value * value
-    f.noise = 1e-28 * total
+    f.noise = 1e-30 * total
     return used
 
 
@@ -188,9 +188,9 @@ cdef inline double offset(fit* f, intptr_t n) noexcept nogil:
     f.weak = f.gain < 0.0 or weakness > WEAK
     if f.weak:
         f.gain = eliminate(normal, scale, FLAT, f.rows, n)
-    if f.gain == 0.0:
-        return 0.0
-    return INFINITY if f.gain < 0.0 else f.gain / (f.c.d * max(variance, f.noise))
+    if f.gain < 0.0:
+        return INFINITY
+    return 0.0 if f.gain <= f.c.d * f.noise else f.gain / (f.c.d * variance)
 
 
 cdef inline void arrive(fit* f, intptr_t n) noexcept nogil:

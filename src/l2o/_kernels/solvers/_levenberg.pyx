@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memset
 from l2o._kernels.base._abi cimport l2o_model
 from l2o._kernels.base._arrays cimport codes, counts, doubles, flags
 from l2o._kernels.base._status cimport (
-    CONVERGED, GO_ON, LIMIT, OBJECTIVE_FAILED, PRECISION_LOSS, SINGULAR, TOO_FEW_POINTS)
+    CONVERGED, GO_ON, LIMIT, NON_FINITE, PRECISION_LOSS, SINGULAR, STOPPED, TOO_FEW_POINTS)
 from l2o._kernels.solvers._covariance cimport covariance
 from l2o._kernels.solvers._curve cimport evaluate_curve, is_fixed
 from l2o._kernels.solvers._damping cimport (
@@ -45,7 +45,7 @@ cdef int attempt(fit* f, bint* accepted) noexcept nogil:
     cdef double value = 0.5 * f.normal[corner], ratio = -10.0
     cdef int status = evaluate_curve(&f.c, f.trial, f.normal_trial)
     f.nfev += 1
-    if status == OBJECTIVE_FAILED:
+    if status == STOPPED:
         return status
     if status == GO_ON:
         fall = value - 0.5 * f.normal_trial[corner]
@@ -70,7 +70,11 @@ cdef int begin(fit* f) noexcept nogil:
     """Evaluate the start; GO_ON, or why the run ends there."""
     cdef intptr_t d = f.c.d, a
     cdef int status
-    f.nfev, f.nit = 1, 0
+    for a in range(d):
+        if not isfinite(f.x[a]):
+            f.normal[d * (d + 2)] = NAN
+            return NON_FINITE
+    f.nfev = 1
     if f.c.low != NULL:
         for a in range(d):
             f.x[a] = min(max(f.x[a], f.c.low[a]), f.c.high[a])
@@ -183,3 +187,43 @@ def fit_many(size_t model, size_t user, size_t rule, double first, double tol, i
                                  cov_of + i * d * d, chi2_of + i, held_of + i * d, used_of + i)
             nfev_of[i], nit_of[i] = f.nfev, f.nit
     free(work)
+
+
+def curves_of(size_t model, size_t user, intptr_t k, cnp.ndarray t not None, cnp.ndarray offsets not None,
+              cnp.ndarray x not None, cnp.ndarray cov, cnp.ndarray values not None, cnp.ndarray variance not None):
+    """Fill values (N,) with the curves of the rows of x (m, d), at t as in `fit_many`; NaN where the model fails.
+
+    With cov (m, d, d) variance (N,) becomes that of the curves: the derivatives J' cov J.
+    """
+    cdef intptr_t m = x.shape[0], d = x.shape[1], n_t = t.shape[0], total = values.shape[0], longest = 0
+    cdef intptr_t i, j, a, b, n, at
+    cdef const intptr_t* first_of = counts(offsets, m + 1)
+    cdef const double* t_of = doubles(t, n_t * k)
+    cdef const double* x_of = doubles(x, m * d)
+    cdef double* value_of = doubles(values, total)
+    cdef const double* cov_of = NULL if cov is None else doubles(cov, m * d * d)
+    cdef double* variance_of = NULL if cov is None else doubles(variance, total)
+    cdef double* rows
+    cdef double row
+    for i in range(m):
+        longest = max(longest, first_of[i + 1] - first_of[i])
+    rows = <double*> calloc(d * longest + 1, sizeof(double))
+    if rows == NULL:
+        raise MemoryError
+    with nogil:
+        for i in range(m):
+            at, n = first_of[i], first_of[i + 1] - first_of[i]
+            if (<l2o_model> model)(x_of + i * d, t_of + (at * k if n_t == total else 0), n, value_of + at,
+                                   NULL if cov_of == NULL else rows, d, <const void*> user):
+                for j in range(at, at + n):
+                    value_of[j] = NAN
+            if cov_of == NULL:
+                continue
+            for j in range(n):
+                variance_of[at + j] = 0.0
+                for a in range(d):
+                    row = 0.0
+                    for b in range(d):
+                        row += cov_of[(i * d + a) * d + b] * rows[b * n + j]
+                    variance_of[at + j] += row * rows[a * n + j]
+    free(rows)

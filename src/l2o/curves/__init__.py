@@ -1,0 +1,1 @@
+"""Curves: data and parameters of many least-squares fits, and what came of them."""

@@ -1,0 +1,242 @@
+"""curve_fit and curve_fit_many: check, fit, wrap the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.base import arguments
+from l2o.base.parallel import check_progress, map_rows
+from l2o.base.typing import ArrayLike, Workers
+from l2o.base.watch import Watch
+from l2o.curves.data import Curves, read_curves
+from l2o.curves.result import CurveFit
+from l2o.curves.starts import read_limits, read_starts
+from l2o.methods import Box
+from l2o.problems.models import Model
+from l2o.problems.models import model as model_of
+
+if TYPE_CHECKING:
+    from scipy.optimize import Bounds
+
+__all__ = ["curve_fit", "curve_fit_many"]
+
+DAMPING = {"more": (_kernels.levenberg.MORE, 100.0), "nielsen": (_kernels.levenberg.NIELSEN, 1e-2)}
+LOSSES = ("linear",)
+METHODS = ("lm",)
+MAXFEV = 2000
+
+
+def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[ArrayLike],
+                   Y: ArrayLike | Sequence[ArrayLike], p0: ArrayLike | Callable[..., ArrayLike] | None = None, *,
+                   sigma: ArrayLike | Sequence[ArrayLike] | None = None, absolute_sigma: bool = False,
+                   bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None, fixed: ArrayLike | None = None,
+                   loss: str = "linear", method: str = "lm", tol: float = 1e-3,
+                   options: Mapping[str, object] | None = None, workers: Workers = 1,
+                   progress: bool = False) -> CurveFit:
+    """Fit a model to many curves: least squares by Levenberg and Marquardt, with standard errors and a status for each.
+
+    Parameters
+    ----------
+    model : Model or callable
+        Of `l2o.model`, or what that takes: ``f(t, p)``.
+    t : array_like, shape (n,), (n, k), (..., n) or (..., n, k), or a list of m of (n_i,) or (n_i, k)
+        Where the points are, the same for all curves or their own; k numbers make a point.
+    Y : array_like, shape (..., n), or a list of m of (n_i,)
+        Curves: an image of them stays one, and a list may hold curves of different lengths. A point that is NaN, or
+        masked in a masked array, is left out; so is one whose sigma is inf.
+    p0 : array_like, shape (d,) or (..., d), or callable
+        Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default.
+    sigma : float or array_like, shape (n,) or (..., n), or a list of m of (n_i,), optional
+        Standard errors of the values, above 0.
+    absolute_sigma : bool
+        Whether sigma is meant as it stands; otherwise `cov` is scaled so that `chi2` is `dof`.
+    bounds : (low, high) or scipy.optimize.Bounds, optional
+        Limits of the parameters: numbers, (d,) or (..., d). They are reached exactly; a start outside is moved there.
+    fixed : array_like of bool, shape (d,) or (..., d), optional
+        Parameters that stay at their start.
+    loss : {"linear"}
+        What is minimised: the sum of squares.
+    method : {"lm"}
+        What minimises it.
+    tol : float
+        How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981): converged where the step that is
+        left is no longer than tol of them, a parameter. That step is taken, too.
+    options : dict, optional
+        maxfev : evaluations of a fit at most (2000). damping : "more", a trust region, or "nielsen". factor : radius of
+        the first step in units of the start (100), or first damping (0.01).
+    workers : int, map-like callable or executor
+        Threads (-1 for all CPUs); the result does not depend on it.
+    progress : bool
+        Show a progress bar (needs the extra ``plot``).
+
+    Returns
+    -------
+    CurveFit
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit. No curve raises: each has its status.
+    CompilationError
+        If the model cannot be compiled.
+    KeyboardInterrupt
+        If Ctrl-C is pressed.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> import numpy as np
+    >>> @l2o.model
+    ... def decay(t, p):
+    ...     amplitude, rate, offset = p
+    ...     return amplitude * np.exp(-rate * t) + offset
+    >>> t = np.linspace(0.0, 4.0, 30)
+    >>> rates = np.array([[0.5, 1.0, 1.5], [2.0, 2.5, 3.0]])
+    >>> Y = 2.0 * np.exp(-rates[..., None] * t) + 0.1
+    >>> fit = l2o.curve_fit_many(decay, t, Y, [1.0, 1.0, 0.0])
+    >>> fit.x.shape, bool(fit.success.all())
+    ((2, 3, 3), True)
+    >>> fit.x[..., 1].round(6).tolist()
+    [[0.5, 1.0, 1.5], [2.0, 2.5, 3.0]]
+    """
+    arguments.choice("loss", loss, LOSSES)
+    arguments.choice("method", method, METHODS)
+    if arguments.flag("absolute_sigma", absolute_sigma) and sigma is None:
+        raise ValueError("absolute_sigma is True and sigma is None; expected sigma: without it the scale of the errors "
+                         "is known from the residuals alone")
+    model = model if isinstance(model, Model) else model_of(model)
+    curves = read_curves(t, Y, sigma)
+    x = read_starts(p0, t, Y, curves)
+    box = read_limits(bounds, fixed, x, curves.leading)
+    settings = _settings(tol, options)
+    check_progress(progress)
+    with Watch() as watch:
+        task = _FitTask(model, curves, x, box, settings, watch)
+        columns = map_rows(task, len(curves), workers, progress, pieces=True, stop=watch, empty=task.empty)
+    return _result(model, curves, box, columns, absolute_sigma)
+
+
+def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
+              p0: ArrayLike | Callable[..., ArrayLike] | None = None, *, sigma: ArrayLike | None = None,
+              absolute_sigma: bool = False, bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None,
+              fixed: ArrayLike | None = None, loss: str = "linear", method: str = "lm", tol: float = 1e-3,
+              options: Mapping[str, object] | None = None) -> CurveFit:
+    """Fit a model to one curve: `curve_fit_many` of one.
+
+    Parameters
+    ----------
+    model : Model or callable
+        Of `l2o.model`, or what that takes: ``f(t, p)``.
+    t : array_like, shape (n,) or (n, k)
+        Where the points are.
+    y : array_like, shape (n,)
+        Values.
+    p0 : array_like, shape (d,), or callable
+        Starting parameters, or ``p0(t, y)``.
+    sigma, absolute_sigma, bounds, fixed, loss, method, tol, options
+        As in `curve_fit_many`.
+
+    Returns
+    -------
+    CurveFit
+        With x (d,), cov (d, d), and numbers where there is one for each curve.
+
+    Raises
+    ------
+    ValueError, TypeError, CompilationError, KeyboardInterrupt
+        As in `curve_fit_many`.
+
+    Examples
+    --------
+    >>> import l2o
+    >>> fit = l2o.curve_fit(lambda t, p: p[0] + p[1] * t, [0.0, 1.0, 2.0, 3.0], [1.1, 2.9, 5.1, 6.9], [0.0, 0.0])
+    >>> print(fit.table(["a", "b"]))
+                     value       stderr
+    a                 1.06        0.106
+    b                 1.96       0.0566
+    chi2 0.032, dof 2: Optimization terminated successfully: a tolerance is met.
+    """
+    if np.ndim(y) != 1:
+        raise ValueError(f"y has shape {np.shape(y)}; expected one curve (n,), or use curve_fit_many")
+    return curve_fit_many(model, t, y, p0, sigma=sigma, absolute_sigma=absolute_sigma, bounds=bounds, fixed=fixed,
+                          loss=loss, method=method, tol=tol, options=options)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How a fit is made: the damping rule, by name, its factor, when it ends."""
+
+    damping: str
+    factor: float
+    tol: float
+    maxfev: int
+
+
+def _settings(tol: float, options: Mapping[str, object] | None) -> _Settings:
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options is {options!r}; expected a dict")
+    given = dict(options or ())
+    damping = arguments.choice("damping", given.pop("damping", "more"), DAMPING)
+    factor = arguments.number("factor", given.pop("factor", DAMPING[damping][1]), exclusive=True)
+    maxfev = arguments.count("maxfev", given.pop("maxfev", MAXFEV))
+    if given:
+        raise ValueError(f"options has {', '.join(map(repr, given))}; expected some of 'damping', 'factor', 'maxfev'")
+    return _Settings(damping, factor, arguments.number("tol", tol), maxfev)
+
+
+Columns = tuple[np.ndarray, ...]  # x, cov, chi2, used, nfev, nit, status, on_bound; one row a curve
+
+
+@dataclass(frozen=True, eq=False)
+class _FitTask:
+    model: Model
+    curves: Curves
+    x0: np.ndarray
+    box: Box | None
+    settings: _Settings
+    watch: Watch | None
+
+    def __getitem__(self, rows: slice) -> _FitTask:
+        box = None if self.box is None else self.box[rows]
+        return _FitTask(self.model, self.curves[rows], self.x0[rows], box, self.settings, self.watch)
+
+    def empty(self, m: int) -> Columns:
+        """Return arrays for the results of m curves."""
+        d = self.x0.shape[1]
+        return (np.empty((m, d)), np.empty((m, d, d)), np.empty(m), np.empty(m, np.intp), np.empty(m, np.intp),
+                np.empty(m, np.intp), np.empty(m, np.intc), np.empty((m, d), np.uint8))
+
+    def __call__(self, out: Columns | None = None) -> Columns:
+        (m, d), k = self.x0.shape, self.curves.k
+        out = self.empty(m) if out is None else out
+        out[0][:] = self.x0
+        box = (None, None) if self.box is None else (self.box.low, self.box.high)
+        address, user = self.model.address(d, k), self.model.user(d, k)
+        if self.watch is not None:
+            watched = self.watch.over_model(address, user)
+            address, user = _kernels.watch.MODEL, watched.ctypes.data
+        settings, curves = self.settings, self.curves
+        _kernels.levenberg.fit_many(address, user, DAMPING[settings.damping][0], settings.factor, settings.tol,
+                                    settings.maxfev, k, curves.t, curves.y, curves.sigma, curves.offsets, *box, *out)
+        if self.watch is not None:
+            self.watch.check()
+        return out
+
+
+def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, absolute_sigma: bool) -> CurveFit:
+    x, cov, chi2, used, nfev, nit, status, on_bound = columns
+    free = np.full(len(x), x.shape[1]) if box is None else (box.low < box.high).sum(axis=1)
+    dof = np.maximum(used - free, 0)
+    if not absolute_sigma:
+        cov *= (chi2 / np.where(dof > 0, dof, np.nan))[:, None, None]
+
+    def shaped(column: np.ndarray) -> np.ndarray:
+        return column.reshape((*curves.leading, *column.shape[1:]))[()]
+
+    return CurveFit(*map(shaped, (x, cov, chi2, dof, status, nfev, nit, on_bound.view(np.bool_))), absolute_sigma,
+                    model, curves, shaped(free))

@@ -1,0 +1,216 @@
+"""What came of curve fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.base import arguments
+from l2o.base.status import CONVERGED, status_message
+from l2o.base.typing import ArrayLike
+from l2o.curves.data import Curves
+from l2o.problems.models import Model
+
+__all__ = ["CurveFit"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CurveFit:
+    """Result of `curve_fit_many`, an entry for each curve, and of `curve_fit`, where ... stands for nothing.
+
+    Attributes
+    ----------
+    x : ndarray, shape (..., d)
+        Parameters; those at the start where no fit was possible.
+    cov : ndarray, shape (..., d, d)
+        Their covariance. It is zero for what was fixed, and NaN for a parameter on a bound, whose error has no such
+        law. The variance is inf, its covariances NaN, for what the points do not determine.
+    chi2 : ndarray, shape (...)
+        Sum of squares of the residuals, in units of sigma where it is given.
+    dof : ndarray of int, shape (...)
+        Points that are not masked, less parameters that are not fixed.
+    status : ndarray of int, shape (...)
+        0 converged, 1 limit of evaluations, 2 nothing lower was found, 3 not finite, 4 the model failed, 5 fewer points
+        than free parameters, 6 the points leave a parameter undetermined, or the minimum lies at infinity.
+    nfev, nit : ndarray of int, shape (...)
+        Evaluations, each of all points with derivatives, and accepted steps.
+    on_bound : ndarray of bool, shape (..., d)
+        Which parameters ended on a bound.
+    absolute_sigma : bool
+        Whether errors are those of sigma, or scaled so that chi2 is dof.
+    """
+
+    x: np.ndarray
+    cov: np.ndarray
+    chi2: np.ndarray
+    dof: np.ndarray
+    status: np.ndarray
+    nfev: np.ndarray
+    nit: np.ndarray
+    on_bound: np.ndarray
+    absolute_sigma: bool
+    _model: Model
+    _curves: Curves
+    _free: np.ndarray  # (...), how many parameters
+
+    @property
+    def success(self) -> np.ndarray:
+        """Whether each fit converged, (...)."""
+        return self.status == CONVERGED
+
+    @property
+    def stderr(self) -> np.ndarray:
+        """Standard errors of the parameters, (..., d)."""
+        return np.sqrt(np.diagonal(self.cov, axis1=-2, axis2=-1))
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation of the parameters, (..., d, d); NaN where a covariance is, or a parameter was fixed."""
+        stderr = self.stderr
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.cov / (stderr[..., :, None] * stderr[..., None, :])
+
+    @property
+    def rchi2(self) -> np.ndarray:
+        """chi2 a degree of freedom, (...); NaN where there is none."""
+        return self.chi2 / np.where(self.dof > 0, self.dof, np.nan)
+
+    @property
+    def aicc(self) -> np.ndarray:
+        """Akaike's criterion with the correction for few points, (...), up to what all models of the same data share.
+
+        With absolute_sigma chi2 is twice the negative log likelihood; else the scale of the errors is one more
+        parameter. inf where there are too few points for it.
+        """
+        n = self.dof + self._free
+        k = self._free + (0 if self.absolute_sigma else 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            misfit = self.chi2 if self.absolute_sigma else n * np.log(self.chi2 / n)
+            return np.where(n - k > 1, misfit + 2.0 * k + 2.0 * k * (k + 1) / np.where(n - k > 1, n - k - 1, 1), np.inf)
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def __repr__(self) -> str:
+        good, m = int(np.sum(self.success)), np.size(self.status)
+        return f"CurveFit({self._model.name}, {np.shape(self.status)}: {good} of {m} converged)"
+
+    def message(self, i: int | tuple[int, ...] = ()) -> str:
+        """Say why fit i ended; i may be an index of several numbers."""
+        return status_message(self.status[i])
+
+    def predict(self, t: ArrayLike | None = None) -> np.ndarray | list[np.ndarray]:
+        """Return the curves of the fitted parameters.
+
+        Parameters
+        ----------
+        t : array_like, shape (n,) or (n, k), optional
+            Where, the same for all; by default where each curve was measured.
+
+        Returns
+        -------
+        ndarray, shape (..., n), or list of m of (n_i,)
+            A list, if that was given. NaN where the model fails.
+        """
+        where, curves = self._at(t)
+        return curves.parted(self._evaluated(where, curves.offsets, None)[0])
+
+    def residuals(self) -> np.ndarray | list[np.ndarray]:
+        """Return values less fitted ones, in their units; NaN where masked. Shapes are those of `predict`."""
+        curves = self._curves
+        left = curves.y - self._evaluated(curves.t, curves.offsets, None)[0]
+        if curves.sigma is not None:
+            masked = np.isinf(curves.sigma)
+            left.reshape(len(curves) if len(curves.sigma) != len(curves.y) else 1, -1)[:, masked] = np.nan
+        return curves.parted(left)
+
+    def band(self, t: ArrayLike | None = None, *, confidence: float = 0.95
+             ) -> tuple[np.ndarray | list[np.ndarray], np.ndarray | list[np.ndarray]]:
+        """Return where the fitted curves are, point by point, with some confidence.
+
+        It is the linear law: the derivatives by the parameters, their covariance, and Student's t for the degrees of
+        freedom (the normal law with absolute_sigma). Parameters on a bound count as known.
+
+        Parameters
+        ----------
+        t : array_like, shape (n,) or (n, k), optional
+            As in `predict`.
+        confidence : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        low, high : ndarray, shape (..., n), or list of m of (n_i,)
+            Limits of the curve, not of a further measurement.
+        """
+        from scipy.special import ndtri, stdtrit
+
+        if not 0.0 < arguments.number("confidence", confidence) < 1.0:
+            raise ValueError(f"confidence is {confidence}; expected a number between 0 and 1")
+        where, curves = self._at(t)
+        d = self.x.shape[-1]
+        cov = np.reshape(self.cov, (-1, d, d))
+        values, variance = self._evaluated(where, curves.offsets, np.where(np.isnan(cov), 0.0, cov))
+        upper = 0.5 + 0.5 * confidence
+        dof = np.reshape(np.where(self.dof > 0, self.dof, np.nan), -1)
+        times = np.full(len(curves), ndtri(upper)) if self.absolute_sigma else stdtrit(dof, upper)
+        half = np.sqrt(variance) * np.repeat(times, np.diff(curves.offsets))
+        return curves.parted(values - half), curves.parted(values + half)
+
+    def table(self, names: Sequence[str] | None = None) -> str:
+        """Return a table of the parameters, as text: of one fit, or the middle of many.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Names of the d parameters; p[0], p[1] ... by default.
+        """
+        d = self.x.shape[-1]
+        names = [f"p[{j}]" for j in range(d)] if names is None else [str(name) for name in names]
+        if len(names) != d:
+            raise ValueError(f"names has {len(names)} entries; expected {d}, one for each parameter")
+        width = max(9, *map(len, names))
+        if self.x.ndim == 1:
+            lines = [f"{'':{width}} {'value':>12} {'stderr':>12}"]
+            lines += [f"{name:{width}} {value:12.6g} {error:12.3g}{'  on a bound' if held else ''}"
+                      for name, value, error, held in zip(names, self.x, self.stderr, self.on_bound)]
+            return "\n".join([*lines, f"chi2 {self.chi2:.6g}, dof {self.dof}: {self.message()}"])
+        heads = ("median", "5 %", "95 %", "stderr", "on a bound")
+        lines = [f"{'':{width}} " + " ".join(f"{head:>12}" for head in heads)]
+        good = self.success
+        for j, name in enumerate(names):
+            x, error = self.x[good][:, j], self.stderr[good][:, j]
+            middle = np.quantile(x, [0.5, 0.05, 0.95]) if len(x) else np.full(3, np.nan)
+            known = error[np.isfinite(error)]
+            lines.append(f"{name:{width}} " + " ".join(f"{value:12.6g}" for value in middle)
+                         + f" {np.median(known) if len(known) else np.nan:12.3g}"
+                         + f" {100.0 * np.mean(self.on_bound[good][:, j]) if len(x) else np.nan:10.1f} %")
+        ends, counts = np.unique(self.status, return_counts=True)
+        lines.append(f"{int(good.sum())} of {self.status.size} fits converged")
+        lines += [f"{count} of status {end}: {status_message(end)}" for end, count in zip(ends, counts) if end]
+        return "\n".join(lines)
+
+    def _at(self, t: ArrayLike | None) -> tuple[np.ndarray, Curves]:
+        """Return points (n, k) and how results for them are laid out."""
+        curves = self._curves
+        if t is None:
+            return curves.t, curves
+        points = arguments.array("t", t, None)
+        if points.ndim not in (1, 2) or points.size != len(points) * curves.k:
+            raise ValueError(f"t has shape {points.shape}; expected (n,) or (n, k), with k = {curves.k}")
+        m, n = len(curves), len(points)
+        shape = (*curves.leading, n)
+        points = points.reshape(n, curves.k)
+        return points, Curves(points, np.empty(m * n), None, np.arange(m + 1, dtype=np.intp) * n, shape)
+
+    def _evaluated(self, t: np.ndarray, offsets: np.ndarray, cov: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (N,) at points (N, k), or (n, k) for all curves, and their variance, if cov is given."""
+        d, n = self.x.shape[-1], int(offsets[-1])
+        values, variance = np.empty(n), np.empty(0 if cov is None else n)
+        k = t.shape[1]
+        _kernels.levenberg.curves_of(self._model.address(d, k), self._model.user(d, k), k, t, offsets,
+                                     np.ascontiguousarray(self.x).reshape(-1, d), cov, values, variance)
+        return values, variance

@@ -1,0 +1,107 @@
+"""Where curve fits start, and within which bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from l2o.base import arguments
+from l2o.base.typing import ArrayLike
+from l2o.curves.data import Curves
+from l2o.methods import Box
+from l2o.solving.bounds import read_box
+
+if TYPE_CHECKING:
+    from scipy.optimize import Bounds
+
+__all__ = ["read_limits", "read_starts"]
+
+
+class _Limits(NamedTuple):
+    """Bounds (m, d) in the words of `scipy.optimize.Bounds`."""
+
+    lb: np.ndarray
+    ub: np.ndarray
+
+
+def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: object, curves: Curves) -> np.ndarray:
+    """Return starting parameters (m, d), a copy.
+
+    Parameters
+    ----------
+    p0 : array_like, shape (d,) or (..., d), or callable
+        One start for all curves, one for each, or ``p0(t, Y)`` that returns them.
+    t, Y : object
+        What a callable is given.
+    curves : Curves
+        The data.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    ValueError
+        If its shape does not fit, or the one start for all curves is not finite.
+    """
+    if p0 is None:
+        raise TypeError("p0 is missing; expected starting parameters (d,) or (..., d), or a function p0(t, Y). There "
+                        "is no default: from ones many fits end in a wrong minimum, and nothing tells them from good "
+                        "ones")
+    given = p0(t, Y) if callable(p0) else p0
+    name = "p0(t, Y)" if callable(p0) else "p0"
+    values = arguments.array(name, given, None, finite=np.ndim(given) == 1)
+    leading = curves.leading
+    if values.ndim == 0 or values.shape[-1] == 0 or values.shape[:-1] not in ((), leading):
+        raise ValueError(f"{name} has shape {values.shape}; expected (d,) or {(*leading, 'd')}".replace("'d'", "d"))
+    if values.ndim > 1:
+        return values.reshape(len(curves), values.shape[-1]).copy()
+    return np.tile(values, (len(curves), 1))
+
+
+def read_limits(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None, fixed: ArrayLike | None, p0: np.ndarray,
+                leading: tuple[int, ...]) -> Box | None:
+    """Return where the parameters may be; None if nothing says so.
+
+    Parameters
+    ----------
+    bounds : None, (low, high) or scipy.optimize.Bounds
+        Each limit a number, (d,) or (..., d).
+    fixed : None or array_like of bool, shape (d,) or (..., d)
+        Parameters that stay at their start.
+    p0 : ndarray, shape (m, d)
+        Starts.
+    leading : tuple of int
+        The shape that ... stands for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they do not fit, or a parameter is fixed outside its bounds.
+    """
+    shape = (*leading, p0.shape[1])
+    if bounds is not None:
+        if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+            sides = bounds.lb, bounds.ub
+        elif np.iterable(bounds) and len(bounds) == 2:  # as in SciPy's curve_fit, never pairs
+            sides = bounds
+        else:
+            raise ValueError(f"bounds is {bounds!r}; expected (low, high), each a number, ({p0.shape[1]},) or {shape}, "
+                             "or a scipy.optimize.Bounds")
+        bounds = _Limits(*(_spread("bounds", arguments.array("bounds", side, None, finite=False), shape, p0.shape)
+                           for side in sides))
+    if fixed is not None:
+        held = np.asarray(fixed)
+        if held.dtype != bool:
+            raise TypeError(f"fixed is {fixed!r}; expected True or False for each parameter")
+        fixed = _spread("fixed", held, shape, p0.shape)
+    return read_box(bounds, fixed, p0)
+
+
+def _spread(name: str, values: np.ndarray, shape: tuple[int, ...], flat: tuple[int, int]) -> np.ndarray:
+    """Return values of any shape that spreads to (..., d) as (m, d)."""
+    try:
+        return np.broadcast_to(values, shape).reshape(flat)
+    except ValueError:
+        raise ValueError(f"{name} has shape {values.shape}; expected ({shape[-1]},) or {shape}") from None
