@@ -15,20 +15,26 @@ def regression():
     return X, (rng.random(200) < 1 / (1 + np.exp(-(X @ [1, -1, 0.5] + 0.3)))).astype(float)
 
 
-def extrapolated(gradient, hessian, x, n_steps, farthest=0.5):
-    """Return the points (T+1, n) of Newton's method without a line search, on a convex function.
+def ahead(B, before, s, g, farthest=0.5):
+    """Return the step with the Hessian to expect halfway along it, for a convex function; s is the step before.
 
-    The Hessian is B + th (B - B_before), th half of how many times the last step s fits into the next, at most
-    `farthest`; B where that is not positive definite.
+    (B^-1 B_before)^th -B^-1 g, th half of how many times s fits into the step; the power of the matrix is taken as
+    (1 + (1 + th) / 2 x) / (1 + (1 - th) / 2 x) of 1 + x.
     """
+    q = -np.linalg.solve(B, g)
+    if s is None:
+        return q
+    th = np.clip(-0.5 * (g @ s) / (s @ B @ s), -farthest, farthest)
+    x = np.linalg.solve(B, before) - np.eye(len(g))
+    return np.linalg.solve(np.eye(len(g)) + 0.5 * (1 - th) * x, q + 0.5 * (1 + th) * (x @ q))
+
+
+def extrapolated(gradient, hessian, x, n_steps, farthest=0.5):
+    """Return the points (T+1, n) of Newton's method without a line search, on a convex function."""
     path, before, s = [np.array(x, float)], None, None
     for _ in range(n_steps):
         g, B = gradient(path[-1]), hessian(path[-1])
-        A = B
-        if s is not None and s @ B @ s > 0:
-            A = B + np.clip(-0.5 * (g @ s) / (s @ B @ s), -farthest, farthest) * (B - before)
-            A = A if (np.linalg.eigvalsh(A) > 0).all() else B
-        s, before = -np.linalg.solve(A, g), B
+        s, before = ahead(B, before, s, g, farthest), B
         path.append(path[-1] + s)
     return np.array(path)
 
@@ -140,3 +146,12 @@ def test_fixed_variable_leaves_the_run_of_the_others(regression):
     free = l2o.minimize(rest, np.zeros(3), method="newton", tol=1e-9)
     assert fixed.nfev == free.nfev
     np.testing.assert_allclose(fixed.x[[0, 1, 3]], free.x, rtol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [0.02, 0.5, 3.0, 40.0])
+@pytest.mark.parametrize("th", [-0.5, -0.2, 0.3, 0.5])
+def test_step_is_nearly_that_of_the_geometric_mean(th, ratio):
+    """In one variable: a Hessian that has become `ratio` times the one before goes on so, by the power th."""
+    step = ahead(np.array([[ratio]]), np.eye(1), np.array([-0.5 / (th * ratio)]), np.ones(1))[0]
+    assert step < 0
+    assert ratio * step == pytest.approx(-(ratio**-th), rel=0.05) or not 0.3 < ratio < 4

@@ -3,26 +3,18 @@
 import numpy as np
 import pytest
 from compiled import Compiled
+from test_newton import ahead
 
 import l2o
 from l2o.methods import Stopping
 from l2o.policies import Newton, Policy
 from l2o.policies.prior import PriorShape
 
-HALF, CAP, CAP_REJECTED = 0.5, 2.0, 0.1
+CAP, CAP_REJECTED = 2.0, 0.1
 
 
 def policy(**weights):
     return Policy(Newton(), {**Newton().initial(), **weights})
-
-
-def direction(B, before, s, g):
-    """Return -A^-1 g with the Hessian A to expect halfway along the step, or B where A is not positive definite."""
-    if s is not None:
-        A = B + np.clip(-HALF * (g @ s) / (s @ B @ s), -0.5, 0.5) * (B - before)
-        if (np.linalg.eigvalsh(A) > 0).all():
-            return -np.linalg.solve(A, g)
-    return -np.linalg.solve(B, g)
 
 
 def shortened(slope, slope_n, rise):
@@ -38,7 +30,7 @@ def path(problem, hessian, x, n_steps):
     before = s = None
     reach, cap, rejected = np.inf, 0.0, 0
     for _ in range(n_steps):
-        p = direction(B, before, s, g)
+        p = ahead(B, before, s, g)
         length = np.sqrt(-g @ p)
         tau = (1 + (length / (reach * np.exp(cap))) ** 4) ** -0.25
         f_n, g_n = problem.value_and_grad(points[-1] + tau * p)

@@ -16,10 +16,11 @@ __all__ = ["Newton"]
 class Newton(NativeMethod):
     """Newton's method with a line search to the strong Wolfe conditions; it has no settings.
 
-    A step s is followed by one that takes the Hessian to expect in its own middle, B + th (B - B_before): B is the
-    Hessian at the iterate, B_before that before s, and th, between -1/2 and 1/2, half of -g's / s'Bs. Where that is not
-    positive definite B is taken, and where B is not, a multiple of its diagonal is added. For small d: a step takes
-    d^3 / 3 operations for the factor, and the Hessian itself, which `nfev` does not count.
+    From the second step on it takes the curvature to expect in the middle of a step. With the Hessian B at the iterate,
+    B_before at the one before, a step s back, and th, between -1/2 and 1/2, half of -g's / s'Bs, that is
+    B (B_before^-1 B)^th, or, where one of them is not positive definite, B + th (B - B_before). If that fails, B is
+    taken, and where B is not positive definite, a multiple of its diagonal is added. For small d: a step takes two
+    factors of d^3 / 6 operations, and the Hessian itself, which `nfev` does not count.
 
     References
     ----------

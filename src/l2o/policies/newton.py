@@ -18,7 +18,7 @@ from l2o.policies.weights import Weights
 
 __all__ = ["Newton"]
 
-HEADER, NUMBERS = 8, 8  # as in _kernels/policies/_learned_newton.pyx
+HEADER, NUMBERS = 8, 10  # as in _kernels/policies/_learned_newton.pyx
 MOST_VARIABLES = 200
 
 
@@ -89,4 +89,4 @@ class Newton(FromPrior):
 
     def state_size(self, dim: int) -> int:
         """Return the doubles that a run needs: numbers, vectors, matrices."""
-        return NUMBERS + dim * (5 * dim + 7)
+        return NUMBERS + dim * (6 * dim + 8)

@@ -2,11 +2,17 @@
 # definite (Nocedal and Wright, 2006, algorithm 3.3). Elimination in plain loops: d is small, and LAPACK costs more to
 # call.
 #
-# From the second step on, H is the Hessian to expect halfway along the step, to first order: B + th (B - B_before),
-# B that of the iterate, B_before that of the one before, a step s back, and th = r / 2. How many times s the step will
-# be is r = -g's / s'Bs. Where that matrix is not positive definite, H is B.
+# From the second step on, curvature is extrapolated. B is the Hessian of the iterate, B_before that of the one before,
+# a step s back, and r = -g's / s'Bs how many times s the step will be. The Hessian to expect halfway along it is then
+# B (B_before^-1 B)^th, th = r / 2. The power is taken as (1 + x)^th = c + (1 - c) / (1 + b x), c = (1 + th) / (1 - th)
+# and b = (1 - th) / 2, which is it to second order and has its sign:
+#
+#     p = c q + (1 - c) q',   q = -B^-1 g,   q' = -(B + b (B_before - B))^-1 g.
+#
+# Where one of both is not positive definite, H = B + th (B - B_before) is, to first order, or B is taken.
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport intptr_t
+from libc.string cimport memcpy
 
 cdef extern from *:
     """
@@ -141,34 +147,74 @@ cdef inline double share(const double* B, const double* last, const double* g, d
     return min(max(-half * slope / bend, -FARTHEST), FARTHEST)
 
 
-cdef inline void extrapolate(const double* B, const double* before, double th, double* ahead,
-                             intptr_t n) noexcept nogil:
-    """ahead <- B + th (B - B_before)."""
+cdef inline void mix(const double* B, const double* before, double part, double* mixed, intptr_t n) noexcept nogil:
+    """mixed <- B + part (B_before - B)."""
     cdef intptr_t i
     for i in range(n * n):
-        ahead[i] = B[i] + th * (B[i] - before[i])
+        mixed[i] = B[i] + part * (before[i] - B[i])
 
 
-cdef inline intptr_t gather(const double* matrix, const double* g, const double* free, double* block, double* slope,
-                            intptr_t n) noexcept nogil:
-    """The matrix and the gradient of the variables with free[j] != 0, whose number is returned."""
-    cdef intptr_t i, j, entry = 0, row = 0
-    for i in range(n):
-        if free[i] != 0.0:
-            slope[row] = g[i]
-            row += 1
+cdef inline intptr_t room_ahead(intptr_t n) noexcept nogil:
+    """Doubles of workspace of `solve_ahead`."""
+    return n * (2 * n + 3)
+
+
+cdef inline int solve_ahead(const double* B, const double* before, double th, bint* convex, const double* g, double* p,
+                            double* room, intptr_t n) noexcept nogil:
+    """p <- the step with the extrapolated Hessian; one of the enumeration, AS_GIVEN if B is positive definite.
+
+    convex says whether B_before is, and then whether B is. Where th is 0, B_before is not looked at.
+    """
+    cdef double* mixed = room
+    cdef double* way = mixed + n * n
+    cdef double* unit = way + n
+    cdef double* rows = unit + n
+    cdef double c = (1.0 + th) / (1.0 - th), slope = 0.0
+    cdef int outcome = solve(B, g, p, False, unit, rows, n)
+    cdef bint both = convex[0] and outcome != UNSOLVED
+    cdef intptr_t j
+    convex[0] = outcome != UNSOLVED
+    if th != 0.0:
+        mix(B, before, 0.5 * (1.0 - th) if both else -th, mixed, n)
+        if solve(mixed, g, way, False, unit, rows, n) != UNSOLVED:
             for j in range(n):
-                if free[j] != 0.0:
-                    block[entry] = matrix[i * n + j]
-                    entry += 1
-    return row
+                way[j] = c * p[j] + (1.0 - c) * way[j] if both else way[j]
+                slope += way[j] * g[j]
+            if slope < 0.0:                                    # but for rounding, it is
+                memcpy(p, way, n * sizeof(double))
+                return CHANGED if outcome == UNSOLVED else outcome
+    return solve(B, g, p, True, unit, rows, n) if outcome == UNSOLVED else outcome
 
 
-cdef inline void scatter(const double* way, const double* free, double* p, intptr_t n) noexcept nogil:
-    """p <- way of the variables with free[j] != 0, zero elsewhere."""
-    cdef intptr_t i, row = 0
+cdef inline void gather(const double* matrix, const double* free, double* block, intptr_t n) noexcept nogil:
+    """The matrix of the variables with free[j] != 0."""
+    cdef intptr_t i, j, entry = 0
     for i in range(n):
-        p[i] = 0.0
-        if free[i] != 0.0:
-            p[i] = way[row]
+        for j in range(n if free[i] != 0.0 else 0):
+            if free[j] != 0.0:
+                block[entry] = matrix[i * n + j]
+                entry += 1
+
+
+cdef inline int solve_free(const double* B, const double* before, double th, bint* convex, const double* g,
+                           const double* free, double* p, double* room, intptr_t n) noexcept nogil:
+    """`solve_ahead` for the variables with free[j] != 0; p is zero elsewhere. The room has 2 n (n + 1) doubles more."""
+    cdef double* slope = room + 2 * n * n
+    cdef double* way = slope + n
+    cdef intptr_t j, row = 0
+    cdef int outcome
+    gather(B, free, room, n)
+    if th != 0.0:
+        gather(before, free, room + n * n, n)
+    for j in range(n):
+        if free[j] != 0.0:
+            slope[row] = g[j]
             row += 1
+    outcome = solve_ahead(room, room + n * n, th, convex, slope, way, way + n, row)
+    row = 0
+    for j in range(n):
+        p[j] = 0.0
+        if free[j] != 0.0:
+            p[j] = way[row]
+            row += 1
+    return outcome

@@ -9,8 +9,8 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport LOWER, NOT_FINITE, START, l2o_policy, l2o_run
-from l2o._kernels.base._newton_step cimport LEAST_SHIFT, MOST_SHIFTS, UNSOLVED, eliminate, extrapolate, gather
-from l2o._kernels.base._newton_step cimport measure, scatter, share, solve, substitute
+from l2o._kernels.base._newton_step cimport LEAST_SHIFT, MOST_SHIFTS, UNSOLVED, eliminate, measure, share
+from l2o._kernels.base._newton_step cimport solve_free, substitute
 from l2o._kernels.policies._prior cimport Shape, clip, first_step, matrix, predict
 
 cdef enum:
@@ -25,6 +25,8 @@ ctypedef struct Numbers:                                       # of the state
     double reach                                               # ell^2
     double cap                                                 # e^(-2 cap); 0: no cap
     double told                                                # of how many trials
+    double convex                                              # the Hessian before the newest is positive definite
+    double known_convex                                        # the newest is
 
 ctypedef struct Run:                                           # its numbers, where its arrays are
     intptr_t d
@@ -35,10 +37,7 @@ ctypedef struct Run:                                           # its numbers, wh
     double* last                                               # the step to it
     double* p                                                  # the newest direction
     double* hessians                                           # (2, d, d)
-    double* ahead                                              # (d, d), and workspace from here on
-    double* block                                              # (d + 2, d)
-    double* rows                                               # (d + 1, d)
-    double* unit
+    double* room                                               # workspace
 
 
 cdef inline void view(Run* r, const l2o_run* run, const double* block) noexcept nogil:
@@ -48,10 +47,7 @@ cdef inline void view(Run* r, const l2o_run* run, const double* block) noexcept 
     r.now = <Numbers*> run.state
     r.x = run.state + sizeof(Numbers) // sizeof(double)
     r.last, r.p, r.hessians = r.x + d, r.x + 2 * d, r.x + 3 * d
-    r.ahead = r.hessians + 2 * d * d
-    r.block = r.ahead + d * d
-    r.rows = r.block + (d + 2) * d
-    r.unit = r.rows + (d + 1) * d
+    r.room = r.hessians + 2 * d * d
 
 
 cdef inline double* hessian(const Run* r, bint newest) noexcept nogil:
@@ -75,7 +71,7 @@ cdef inline void arrive(Run* r, const l2o_run* run) noexcept nogil:
         return
     r.now.newest = 1.0 - r.now.newest
     memcpy(hessian(r, True), run.curvature, r.d * r.d * sizeof(double))
-    r.now.known = min(r.now.known + 1.0, 2.0)
+    r.now.known, r.now.convex = min(r.now.known + 1.0, 2.0), r.now.known_convex
 
 
 cdef inline double minimiser(const l2o_run* run) noexcept nogil:
@@ -120,33 +116,27 @@ cdef inline void guess(Run* r, const double* g) noexcept nogil:
     cdef double size = sqrt(product(g, g, r.d))
     cdef intptr_t j
     if r.prior != NULL:
-        matrix(r.prior, r.d, r.d, NULL, r.ahead)
+        matrix(r.prior, r.d, r.d, NULL, r.room)
     for j in range(r.d):
-        r.p[j] = -g[j] / size if r.prior == NULL else -product(r.ahead + j * r.d, g, r.d)
+        r.p[j] = -g[j] / size if r.prior == NULL else -product(r.room + j * r.d, g, r.d)
 
 
-cdef inline bint direct(Run* r, const double* g, double th, bint shifted) noexcept nogil:
-    """The direction of B + th (B - B_before), for the variables with a slope; whether there is one."""
-    cdef intptr_t n = r.d
-    cdef double* slope = r.block + n * n
-    cdef double* way = slope + n
-    cdef const double* B = hessian(r, True)
-    if th != 0.0:
-        extrapolate(B, hessian(r, False), th, r.ahead, n)
-        B = r.ahead
-    if solve(r.block, slope, way, shifted, r.unit, r.rows, gather(B, g, g, r.block, slope, n)) == UNSOLVED:
-        return False
-    scatter(way, g, r.p, n)
-    return True
+cdef inline bint direct(Run* r, const double* g) noexcept nogil:
+    """The direction for the variables with a slope; whether there is one."""
+    cdef double th = share(hessian(r, True), r.last, g, r.settings[0], r.d) if r.now.known == 2.0 else 0.0
+    cdef bint convex = r.now.convex > 0.0
+    cdef int outcome = solve_free(hessian(r, True), hessian(r, False), th, &convex, g, g, r.p, r.room, r.d)
+    r.now.known_convex = convex
+    return outcome != UNSOLVED
 
 
 cdef inline void propose(Run* r, const l2o_run* run, double* point) noexcept nogil:
     """point = x + tau p: tau = (1 + (|p| / (ell e^cap))^4)^(-1/4), a soft cap on the length of the step."""
     cdef Numbers* now = r.now
     cdef const double* g = run.best_g
-    cdef double th = share(hessian(r, True), r.last, g, r.settings[0], r.d) if now.known == 2.0 else 0.0, k
+    cdef double k
     cdef intptr_t j
-    if not (th != 0.0 and direct(r, g, th, False)) and not (now.known > 0.0 and direct(r, g, 0.0, True)):
+    if now.known == 0.0 or not direct(r, g):
         guess(r, g)
     now.slope = -product(g, r.p, r.d)
     k = now.slope * now.cap / now.reach if now.reach > 0.0 else 0.0
@@ -186,20 +176,22 @@ cdef void next_points(const l2o_run* runs, intptr_t n_runs, double* points, cons
 cdef inline bint invert(Run* r, const double* B, double* inverse) noexcept nogil:
     """inverse <- (B + shift diag(unit))^-1 by columns, with the smallest shift that does for all; whether one does."""
     cdef intptr_t n = r.d, i, j
-    cdef double* column = r.block
-    cdef double* minus = r.block + n                           # a unit vector, negative
+    cdef double* column = r.room
+    cdef double* minus = column + n                            # a unit vector, negative
+    cdef double* unit = minus + n
+    cdef double* rows = unit + n
     cdef double shift
     cdef int _
     memset(minus, 0, n * sizeof(double))
-    shift = measure(B, minus, r.unit, n)
+    shift = measure(B, minus, unit, n)
     for _ in range(MOST_SHIFTS):
         for j in range(n):
             minus[j] = -1.0
-            if not eliminate(B, minus, shift, r.unit, r.rows, n):
+            if not eliminate(B, minus, shift, unit, rows, n):
                 minus[j] = 0.0
                 break
             minus[j] = 0.0
-            substitute(r.rows, column, n)
+            substitute(rows, column, n)
             for i in range(n):
                 inverse[i * n + j] = column[i]
         else:

@@ -4,7 +4,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn
-from l2o._kernels.base._newton_step cimport AS_GIVEN, UNSOLVED, extrapolate, gather, scatter, share, solve
+from l2o._kernels.base._newton_step cimport AS_GIVEN, UNSOLVED, room_ahead, share, solve_ahead, solve_free
 from l2o._kernels.base._status cimport GO_ON, OBJECTIVE_FAILED, PRECISION_LOSS
 from l2o._kernels.solvers._descent_method cimport (
     AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, bound, descent_method, steepest)
@@ -21,10 +21,9 @@ ctypedef struct newton_state:
     double* matrix                                             # (n, n) at the iterate
     double* before                                             # (n, n) at the one before
     double* last                                               # (n,) the step between
-    double* ahead                                              # (n, n) halfway along the coming step
-    double* block                                              # (n + 2, n): that of the free variables, their g and p
-    double* rows                                               # (n + 1, n), of eliminate
-    double* unit                                               # (n,) curvature that counts as 1, of each variable
+    bint convex                                                # `before` is positive definite, for what was free then
+    bint known_convex                                          # the same of `matrix`
+    double* room                                               # workspace
 
 
 cdef inline intptr_t header() noexcept nogil:
@@ -33,50 +32,32 @@ cdef inline intptr_t header() noexcept nogil:
 
 
 cdef intptr_t newton_size(intptr_t n, const void* settings) noexcept nogil:
-    return header() + n * (5 * n + 5)
+    return header() + n * (4 * n + 3) + room_ahead(n)
 
 
 cdef void newton_reset(double* memory, intptr_t n, const void* settings, void* data) noexcept nogil:
     cdef newton_state* state = <newton_state*> memory
     state.dim, state.hessian, state.data = n, (<const newton_settings*> settings).hessian, data
-    state.moved = False
+    state.moved = state.convex = False
     state.matrix = memory + header()
     state.before = state.matrix + n * n
-    state.ahead = state.before + n * n
-    state.last = state.ahead + n * n
-    state.block = state.last + n
-    state.rows = state.block + n * (n + 2)
-    state.unit = state.rows + (n + 1) * n
+    state.last = state.before + n * n
+    state.room = state.last + n
 
 
-cdef inline bint solve_with(newton_state* state, const double* matrix, const double* g, double* p, const double* free,
-                            bint shifted) noexcept nogil:
-    """The direction of a matrix for the variables that are free; whether there is one."""
-    cdef intptr_t n = state.dim, row
-    cdef double* slope = state.block + n * n
-    cdef double* way = slope + n
+cdef inline bint solve_for(newton_state* state, const double* g, double* p, const double* free) noexcept nogil:
+    """The direction for the variables that are free; whether there is one."""
+    cdef double th = share(state.matrix, state.last, g, 0.5, state.dim) if state.moved else 0.0
     cdef int outcome
+    state.known_convex = state.convex
     if free != NULL:
-        row = gather(matrix, g, free, state.block, slope, n)
-        outcome = solve(state.block, slope, way, shifted, state.unit, state.rows, row)
-        scatter(way, free, p, n)
-    elif n == 4:                                               # a constant unrolls the loops, by a third of their time
-        outcome = solve(matrix, g, p, shifted, state.unit, state.rows, 4)
+        outcome = solve_free(state.matrix, state.before, th, &state.known_convex, g, free, p, state.room, state.dim)
+    elif state.dim == 4:                                       # a constant unrolls the loops, by a third of their time
+        outcome = solve_ahead(state.matrix, state.before, th, &state.known_convex, g, p, state.room, 4)
     else:
-        outcome = solve(matrix, g, p, shifted, state.unit, state.rows, n)
+        outcome = solve_ahead(state.matrix, state.before, th, &state.known_convex, g, p, state.room, state.dim)
     state.trust = NO_GAP if outcome == UNSOLVED else EXACT if outcome == AS_GIVEN else PREDICTED
     return outcome != UNSOLVED
-
-
-cdef inline bint look_ahead(newton_state* state, const double* g) noexcept nogil:
-    """Write the matrix that is expected halfway along the coming step; False if there is none but the Hessian."""
-    cdef double th
-    if not state.moved:
-        return False
-    th = share(state.matrix, state.last, g, 0.5, state.dim)
-    if th != 0.0:
-        extrapolate(state.matrix, state.before, th, state.ahead, state.dim)
-    return th != 0.0
 
 
 cdef int newton_propose(double* memory, const double* x, const double* g, double* p, const double* free,
@@ -85,7 +66,6 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
     cdef newton_state* state = <newton_state*> memory
     cdef intptr_t n = state.dim, j
     cdef int code = 0
-    cdef bint solved
     if made_of == PLAIN:
         return PRECISION_LOSS
     if made_of != AGAIN:
@@ -95,10 +75,7 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
     if code > 0:
         for j in range(n):
             state.matrix[j * n + j] = NAN
-    solved = look_ahead(state, g) and solve_with(state, state.ahead, g, p, free, False)
-    if not solved:
-        solved = solve_with(state, state.matrix, g, p, free, True)
-    if not solved:
+    if not solve_for(state, g, p, free):
         steepest(g, p, n)
     return GO_ON
 
@@ -106,7 +83,8 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
 cdef void newton_learn(double* memory, const double* s, const double* y) noexcept nogil:
     """Keep the Hessian and the step for the direction to come."""
     cdef newton_state* state = <newton_state*> memory
-    state.matrix, state.before, state.moved = state.before, state.matrix, True
+    state.matrix, state.before = state.before, state.matrix
+    state.moved, state.convex = True, state.known_convex
     memcpy(state.last, s, state.dim * sizeof(double))
 
 
