@@ -261,11 +261,17 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
         solution, learned = solved_adaptively(runs, spread) if adaptive else (runs.with_probes(spread), None)
     result = BatchResult(*solution, learned)
+    if raise_on_error:
+        _raise_failures(result)
+    return result
+
+
+def _raise_failures(result: BatchResult) -> None:
+    """Raise ArithmeticError if a run failed."""
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
-    if raise_on_error and len(failed):
+    if len(failed):
         first = int(failed[0])
         raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
-    return result
 
 
 class _Callback:

@@ -55,16 +55,17 @@ def for_method(method: Method, options: Options) -> tuple[Method, Options]:
     """
     if not isinstance(options, Mapping):
         return method, options
-    rest = {ALIKE.get(name, name): value for name, value in options.items()}
-    for name in SILENT:
-        rest.pop(name, None)
-    settings = {setting: rest.pop(name) for name, setting in method.scipy_options.items() if name in rest}
-    for name in ELSEWHERE:
-        if name in rest:
+    rest, settings = {}, {}
+    for given, value in options.items():
+        name = ALIKE.get(given, given)
+        if name in method.scipy_options:
+            settings[method.scipy_options[name]] = value
+        elif name in ELSEWHERE:
             from scipy.optimize import OptimizeWarning
 
-            del rest[name]
             warnings.warn(f"option {name} is not used: {ELSEWHERE[name]}", OptimizeWarning, stacklevel=4)
+        elif name not in SILENT:
+            rest[name] = value
     if not settings:
         return method, rest
     return dataclasses.replace(method, **settings), rest  # type: ignore[type-var]  # a frozen record of its settings
