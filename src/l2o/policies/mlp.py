@@ -153,14 +153,15 @@ class MLP(Architecture):
         n, precision = self.n_observations(dim), weights["W1"].dtype
         size = width * (1 + n + dim) + dim
         blocks = _kernels.aligned((1, HEADER + -(-size * precision.itemsize // 64) * 8))
-        blocks[0, :5] = self.history, width, 0 if self.newest_gradient else 1, self.max_step, self.scale_floor
+        form = (_kernels.mlp.FORMS[name] for name in (self.inputs, self.activation))
+        blocks[0, :7] = self.history, width, 0 if self.newest_gradient else 1, self.max_step, self.scale_floor, *form
         payload = blocks[0, HEADER:].view(precision)[:size]
         b1, W1, W2, b2 = np.split(payload, np.cumsum([width, n * width, dim * width]))
         b1[: self.width] = weights["b1"] * np.log2(np.e)
         W1.reshape(n, width)[:, : self.width] = (weights["W1"] / weights["deviation"]).T * np.log2(np.e)
         W2.reshape(dim, width)[:, : self.width] = weights["W2"] * np.log(2)
         b2[:] = weights["b2"]
-        return Step(_kernels.mlp.POLICIES[self.inputs, self.activation, precision.name], blocks, self.history + 1)
+        return Step(_kernels.mlp.POLICIES[precision.name], blocks, self.history + 1)
 
     # -- a function of arrays, for training ------------------------------------------------------------
 

@@ -27,6 +27,11 @@ cdef enum:
     FIRST = 2         # newest gradient seen: 0 the current one, 1 the one before
     MAX_STEP = 3      # longest step
     FLOOR = 4         # lower bound of the gradient scale
+    INPUTS = 5        # what is done to the observation: one of the three below
+    RECTIFIED = 6     # activation: 0 softplus, 1 max(x, 0)
+    RAW = 0
+    LINEAR = 1
+    SCALED = 2
     RUNS = 8          # runs at a time
     UNITS = 256       # hidden units at a time
     SEEN = 128        # observation entries at a time
@@ -164,96 +169,38 @@ cdef inline void network(const l2o_run* runs, intptr_t n_runs, double* actions, 
         n_runs -= n
 
 
-cdef void raw(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, block + HEADER, False, False, False)
+cdef inline void by_inputs(const l2o_run* runs, intptr_t n_runs, double* points, const double* block, const real* b1,
+                           bint rectified) noexcept nogil:
+    if block[INPUTS] == RAW:
+        network(runs, n_runs, points, block, b1, False, False, rectified)
+    elif block[INPUTS] == LINEAR:
+        network(runs, n_runs, points, block, b1, True, False, rectified)
+    else:
+        network(runs, n_runs, points, block, b1, True, True, rectified)
 
 
-cdef void raw_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, <const float*> (block + HEADER), False, False, False)
+cdef inline void by_form(const l2o_run* runs, intptr_t n_runs, double* points, const double* block,
+                         const real* b1) noexcept nogil:
+    """`network` of the block's form, with constants, so that each form is compiled for itself."""
+    if block[RECTIFIED] > 0.0:
+        by_inputs(runs, n_runs, points, block, b1, True)
+    else:
+        by_inputs(runs, n_runs, points, block, b1, False)
 
 
-cdef void linear(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, block + HEADER, True, False, False)
+cdef void in_double(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
+    by_form(runs, n_runs, points, <const double*> user, <const double*> user + HEADER)
 
 
-cdef void linear_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, False, False)
+cdef void in_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
+    by_form(runs, n_runs, points, <const double*> user, <const float*> (<const double*> user + HEADER))
 
 
-cdef void scaled(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, block + HEADER, True, True, False)
+cdef l2o_policy double_policy, single_policy
+double_policy.next, single_policy.next = in_double, in_single
 
-
-cdef void scaled_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, True, False)
-
-
-cdef void raw_relu(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, block + HEADER, False, False, True)
-
-
-cdef void raw_relu_single(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, <const float*> (block + HEADER), False, False, True)
-
-
-cdef void linear_relu(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, block + HEADER, True, False, True)
-
-
-cdef void linear_relu_single(const l2o_run* runs, intptr_t n_runs, double* points,
-                             const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, False, True)
-
-
-cdef void scaled_relu(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, block + HEADER, True, True, True)
-
-
-cdef void scaled_relu_single(const l2o_run* runs, intptr_t n_runs, double* points,
-                             const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    network(runs, n_runs, points, block, <const float*> (block + HEADER), True, True, True)
-
-
-ctypedef void (*next_points)(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil
-
-cdef l2o_policy[12] policies
-cdef intptr_t n_policies = 0
-
-
-cdef size_t policy(next_points next):
-    """The address of a policy that finds its points so."""
-    global n_policies
-    policies[n_policies].next = next
-    n_policies += 1
-    return <size_t> &policies[n_policies - 1]
-
-
-POLICIES = {                                                   # by inputs, activation, precision of the weights
-    ("raw", "softplus", "float64"): policy(raw),
-    ("raw", "softplus", "float32"): policy(raw_single),
-    ("linear", "softplus", "float64"): policy(linear),
-    ("linear", "softplus", "float32"): policy(linear_single),
-    ("scaled", "softplus", "float64"): policy(scaled),
-    ("scaled", "softplus", "float32"): policy(scaled_single),
-    ("raw", "relu", "float64"): policy(raw_relu),
-    ("raw", "relu", "float32"): policy(raw_relu_single),
-    ("linear", "relu", "float64"): policy(linear_relu),
-    ("linear", "relu", "float32"): policy(linear_relu_single),
-    ("scaled", "relu", "float64"): policy(scaled_relu),
-    ("scaled", "relu", "float32"): policy(scaled_relu_single),
-}
+POLICIES = {"float64": <size_t> &double_policy, "float32": <size_t> &single_policy}  # by the precision of the weights
+FORMS = {"raw": RAW, "linear": LINEAR, "scaled": SCALED, "softplus": 0, "relu": 1}  # as a block has them
 
 # for what states the same formula in Python: policies/mlp.py, and with it the gradient in _kernels/training/unrolled.py
 CONSTANTS = {"HEADER": HEADER, "NEWEST": NEWEST, "LEAST_SCALE": LEAST_SCALE}
