@@ -10,7 +10,11 @@ from scipy.optimize import Bounds
 
 import l2o
 from l2o.families import Custom, Logistic
-from l2o.solving.adaptive import labelled_rows
+from l2o.methods import Stopping
+from l2o.policies.chained import PIECE, Chained, Link
+from l2o.policies.expecting import Expecting
+from l2o.problems.problems import from_blocks
+from l2o.solving.lesson import labelled_rows
 
 SMALL, LARGE = 199, 1500
 doubles = types.CPointer(types.float64)
@@ -81,13 +85,21 @@ def bowl(x, f, g, n, user):
     return 0
 
 
+def walk(m):
+    """Bowls of which each is like the one before it."""
+    rng = np.random.default_rng(0)
+    data = np.zeros((m, 1, 7))
+    data[:, 0, 1:] = rng.standard_normal(6) + 0.05 * rng.standard_normal((m, 6)).cumsum(axis=0)
+    return Custom(bowl, dim=3).from_data(data, x0=np.zeros((m, 3)))
+
+
+@pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("m", [SMALL, 1000])
-def test_every_evaluation_is_counted(m):
-    data = np.random.default_rng(0).standard_normal((m, 1, 7))
-    data[:, 0, 0] = 0.0
-    problems = Custom(bowl, dim=3).from_data(data, x0=np.zeros((m, 3)))
-    batch = l2o.minimize_many(problems)
+def test_every_evaluation_is_counted(m, ordered):
+    problems = walk(m)
+    batch = l2o.minimize_many(problems, ordered=ordered)
     assert (batch.learned.chosen == "L-BFGS") == (m == SMALL)
+    assert batch.learned.chosen.startswith("neighbour's") == (ordered and m > SMALL)
     np.testing.assert_array_equal(problems.blocks[:, 2], batch.nfev)
 
 
@@ -120,7 +132,7 @@ def test_member_that_is_not_finite_teaches_nothing_and_hurts_nobody(problems, ba
     blocks = problems.blocks.copy()
     labelled = np.flatnonzero(batch.nfev > 25)[:4]
     blocks[labelled, -3:] = np.nan
-    sick = l2o.problems.problems.from_blocks(problems.kernel, blocks, problems.x0)
+    sick = from_blocks(problems.kernel, blocks, problems.x0)
     other = l2o.minimize_many(sick)
     assert (other.status[labelled] == 3).all()
     well = np.delete(np.arange(LARGE), labelled)
@@ -152,3 +164,70 @@ def test_named_method_has_rows_as_single_runs(problems):
     rows = l2o.minimize_many(problems[:300], method="lbfgs")
     for i in (0, 17, 299):
         np.testing.assert_array_equal(l2o.minimize(problems[i], method="lbfgs").x, rows.x[i])
+
+
+# -- ordered -----------------------------------------------------------------------------------------------
+
+
+def test_order_saves_evaluations():
+    problems = walk(1500)
+    own, alone = l2o.minimize_many(problems, ordered=True), l2o.minimize_many(problems, method="lbfgs")
+    assert own.success.all()
+    np.testing.assert_allclose(own.x, alone.x, atol=1e-4)
+    assert own.nfev.sum() < 0.7 * alone.nfev.sum()
+
+
+@pytest.mark.parametrize("workers", [2, ThreadPoolExecutor(2)])
+def test_bits_of_an_ordered_batch_do_not_depend_on_workers(workers):
+    problems = walk(1500)
+    one, other = (l2o.minimize_many(problems, ordered=True, workers=each) for each in (1, workers))
+    for name in ("x", "fun", "nfev", "status"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
+
+
+def test_order_with_a_named_method_is_an_error(problems):
+    with pytest.raises(ValueError, match="ordered is True and method is 'lbfgs'; expected"):
+        l2o.minimize_many(problems, method="lbfgs", ordered=True)
+
+
+def test_order_with_starts_given_in_the_call_hands_on_the_matrix_alone():
+    problems = walk(6000)
+    own = l2o.minimize_many(problems, problems.x0, ordered=True)
+    assert own.success.all()
+    assert "neighbour's own start, carried" in own.learned.scores
+    assert not any("solution" in name or "offset" in name or "constant" in name for name in own.learned.scores)
+
+
+@pytest.mark.parametrize("origin", ["solution", "offset"])
+def test_chain_begins_where_the_run_before_ended(origin):
+    problems, matrix = walk(PIECE + 20), np.diag([1.0, 0.1, 0.01])
+    problems = problems.with_starts(0.1 * np.random.default_rng(0).standard_normal(problems.x0.shape))
+    stopping = Stopping(gtol=1e-6, maxiter=100, maxfun=100)
+    found = Chained(matrix, Link(origin, carries=False)).solve(problems, stopping)
+    for i in range(PIECE - 20, PIECE + 20):
+        start = problems.x0[i]
+        if i != PIECE:
+            start = found.x[i - 1] + (start - problems.x0[i - 1] if origin == "offset" else 0.0)
+        alone = Expecting(matrix[None]).solve(problems[[i]].with_starts(start[None]), stopping)
+        np.testing.assert_array_equal(found.x[i], alone.x[0])
+        assert found.nfev[i] == alone.nfev[0]
+
+
+def test_chain_hands_on_the_matrix_within_a_piece():
+    problems, stopping = walk(2 * PIECE), Stopping(gtol=1e-6, maxiter=100, maxfun=100)
+    alone, carried = (Chained(np.eye(3), Link("solution", carries)).solve(problems, stopping)
+                      for carries in (False, True))
+    assert carried.nfev[1:].sum() < 0.6 * alone.nfev[1:].sum()
+    second = Chained(np.eye(3), Link("solution", True)).solve(problems[PIECE:], stopping)
+    np.testing.assert_array_equal(second.x, carried.x[PIECE:])
+
+
+def test_chain_looks_at_its_own_start_after_a_jump():
+    near, far = walk(40), walk(40)
+    far.blocks[:, -3:] += 20.0
+    both = from_blocks(near.kernel, np.concatenate([near.blocks, far.blocks]), np.zeros((80, 3)))
+    both.x0[40:] = far.blocks[:, -3:] + 0.01
+    stopping = Stopping(gtol=1e-6, maxiter=100, maxfun=100)
+    blind, looking = (Chained(np.eye(3), Link("solution", True, far)).solve(both, stopping) for far in (np.inf, 10.0))
+    assert looking.nfev[40] < blind.nfev[40]
+    assert (looking.nfev[5:40] - blind.nfev[5:40]).sum() <= 3

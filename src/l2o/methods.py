@@ -151,6 +151,7 @@ class Method(ABC):
     scipy_options: ClassVar[Mapping[str, str]] = {}  # names of settings in SciPy's options, and here
     minimize: ClassVar[Callable[..., Any]]  # l2o.minimize, for calls by SciPy; it stands above and puts itself here
     safeguarded = False  # whether another method takes over where this one no longer helps, in minimize
+    piece = 1  # neighbours that it solves one after the other, each from what the one before it left
 
     def empty_record(self, n_steps: int, dim: int, m: int) -> Record | None:  # noqa: B027
         """Return arrays for a record of m runs; None where its size is known only afterwards."""
@@ -320,6 +321,10 @@ class StepMethod(Method):
                       out.evaluations)
         return out
 
+    def chain(self, dim: int) -> _kernels.chain.Chain | None:
+        """Return how runs follow one another, for one call; None where each stands alone."""
+        return None
+
     def for_runs(self, rows: slice) -> StepMethod:
         """Return the method for some runs of a batch: itself, unless each run has a step of its own."""
         return self
@@ -343,7 +348,8 @@ class StepMethod(Method):
         m, step = len(problems), self.step(problems.dim)
         solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
         outside = None if step.limits is None and step.gate is None else np.empty(m, np.uint8)
+        low, high = (None, None) if box is None else (box.low, box.high)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping, callback,
-                                   solution, outside, *(() if box is None else (box.low, box.high)))
+                                   solution, outside, low, high, self.chain(problems.dim))
         return Solution(*solution, outside=None if outside is None else outside.view(np.bool_))

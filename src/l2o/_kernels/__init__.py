@@ -18,6 +18,7 @@ import l2o._kernels.base._watch as watch
 import l2o._kernels.policies._learned_newton as learned_newton
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
+import l2o._kernels.solvers._chain as chain
 import l2o._kernels.solvers._conjugate as conjugate
 import l2o._kernels.solvers._descent_method as descent_method
 import l2o._kernels.solvers._judge as judge
@@ -29,7 +30,7 @@ import l2o._kernels.solvers._runs as runs
 import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "conjugate", "count", "descent_method",
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "descent_method",
            "evaluate", "judge", "lbfgs", "learned_newton", "levenberg", "linear", "logistic", "minimize", "mlp",
            "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "rollout", "runs", "status",
            "step", "watch"]

@@ -7,23 +7,27 @@ evaluations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from l2o.learning.labels import Labels
+from l2o.learning.labels import Labels, Within, as_it_is
 from l2o.learning.means import MEANS
 from l2o.learning.prior import Base, Look, Prior, Seen, targets
 from l2o.learning.ridge import Ridge
+from l2o.methods import StepMethod
+from l2o.policies.chained import Chained, Link
 from l2o.policies.prior import CURVATURES, MOST_FULL
 
-__all__ = ["FOLDS", "Candidate", "candidates", "looks"]
+__all__ = ["FOLDS", "Candidate", "Lessons", "beginnings", "looks", "successions"]
 
 FOLDS = 5
 LESS = 0.9  # of the squared error of predictions, at which products of inputs are worth their time
 DECADE = np.log(10.0)  # by which an evaluation must shorten the gap to be worth it
 PROMISING = 2  # starts that are tried
+FAR = 10.0  # times its usual gap: a run that follows another looks at its own start, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +38,8 @@ class Candidate:
     ----------
     name : str
         Base point, first step or not, matrix.
-    prior : Prior
-        Learned from all labels.
+    policy : callable
+        Makes the policy, from all labels.
     starts : ndarray, shape (n, d)
         From where the labelled problems would run, each without itself.
     matrices : ndarray, shape (n, d, d)
@@ -47,11 +51,52 @@ class Candidate:
     """
 
     name: str
-    prior: Prior
+    policy: Callable[[], StepMethod]
     starts: np.ndarray
     matrices: np.ndarray
     looks: int
     merit: float
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Labelled problems, as candidates are made from them.
+
+    Attributes
+    ----------
+    labels : Labels
+        n labelled problems.
+    start : Look
+        At their own starting points.
+    fold : ndarray of int, shape (n,)
+        Problems of one number are left out together.
+    moves : bool
+        Whether runs may begin elsewhere than at their own starting points.
+    within : callable
+        Brings points (n, d) into the bounds.
+    """
+
+    labels: Labels
+    start: Look
+    fold: np.ndarray
+    moves: bool
+    within: Within = as_it_is
+
+    def look(self, x: np.ndarray) -> Look:
+        """Evaluate each problem at its row of x (n, d)."""
+        return Look.at(self.labels.problems, self.within(x))
+
+    def merit(self, look: Look, looks: int) -> float:
+        """Return the mean log of the gap that is left, in units of the fall; a further look must be worth it."""
+        with np.errstate(over="ignore"):
+            gap = np.maximum(look.fun - self.labels.fun, 0.0) / self.labels.fall
+        return float(np.log(np.minimum(gap, 1e6) + 1e-6).mean()) + DECADE * looks
+
+    def spread(self, matrices: np.ndarray) -> float:
+        """Return the root mean squared log of the eigenvalues of the Hessians in units of matrices (n, d, d)."""
+        root = np.linalg.cholesky(matrices)
+        values = np.linalg.eigvalsh(root.transpose(0, 2, 1) @ self.labels.hessian @ root)
+        return float(np.sqrt((np.log(np.maximum(values, 1e-300)) ** 2).mean()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +106,12 @@ class _Start:
     look: Look
     looks: int
 
-    def stepped(self, labels: Labels, way: np.ndarray) -> _Start:
-        """Return the lower of the start and of a step (n, d) from it."""
-        there = Look.at(labels.problems, self.look.x + way)
+    def stepped(self, there: Look) -> _Start:
+        """Return the lower of the start and of a point that was looked at from it."""
         take = there.fun < self.look.fun
         lower = Look(np.where(take[:, None], there.x, self.look.x), np.minimum(self.look.fun, there.fun),
                      np.where(take[:, None], there.jac, self.look.jac))
         return _Start(self.name, self.base, lower, self.looks + 1)
-
-    def merit(self, labels: Labels) -> float:
-        """Return the mean log of the gap that is left, in units of the fall; a further look must be worth it."""
-        with np.errstate(over="ignore"):
-            gap = np.maximum(self.look.fun - labels.fun, 0.0) / labels.fall
-        return float(np.log(np.minimum(gap, 1e6) + 1e-6).mean()) + DECADE * self.looks
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,74 +150,78 @@ class _Predicted:
         return A @ A.transpose(0, 2, 1)
 
 
-def looks(moves: bool) -> int:
-    """Return at how many points `candidates` evaluates each labelled problem."""
-    return 3 if moves else 1
+def looks(moves: bool, ordered: bool) -> int:
+    """Return at how many points candidates evaluate each labelled problem."""
+    return 3 + 2 * ordered if moves else 1
 
 
-def candidates(labels: Labels, start: Look, fold: np.ndarray, moves: bool) -> Iterator[Candidate]:
-    """Yield ways to begin, from the two most promising starts with four matrices each; simple ones first.
-
-    Parameters
-    ----------
-    labels : Labels
-        n labelled problems.
-    start : Look
-        At their own starting points.
-    fold : ndarray of int, shape (n,)
-        Problems of one number are left out together.
-    moves : bool
-        Whether runs may begin elsewhere than at their own starting points.
-    """
+def beginnings(lessons: Lessons) -> Iterator[Candidate]:
+    """Yield ways to begin, from the two most promising starts with four matrices each; simple ones first."""
+    labels = lessons.labels
     means = {name: mean(labels.hessian) for name, mean in MEANS.items()}
     metric = np.linalg.cholesky(means["log"])
     bases = {"x0": Base(np.zeros(labels.problems.dim), True)}
-    looked = {"x0": start}
-    if moves:
+    looked = {"x0": lessons.start}
+    if lessons.moves:
         bases["constant"] = _constant(labels)
-        looked["constant"] = Look.at(labels.problems, bases["constant"].of(labels.problems.x0))
-    predicted = {name: _Predicted.of(labels, metric, base, looked[name], fold) for name, base in bases.items()}
+        looked["constant"] = lessons.look(bases["constant"].of(labels.problems.x0))
+    predicted = {name: _Predicted.of(labels, metric, base, looked[name], lessons.fold) for name, base in bases.items()}
     starts = [_Start(name, base, looked[name], 1) for name, base in bases.items()]
-    starts += [each.stepped(labels, predicted[each.name].z @ metric.T) for each in starts]
-    best = sorted(starts, key=lambda each: each.merit(labels))[:PROMISING]
+    starts += [each.stepped(lessons.look(each.look.x + predicted[each.name].z @ metric.T)) for each in starts]
+    best = sorted(starts, key=lambda each: lessons.merit(each.look, each.looks))[:PROMISING]
     for each in (each for each in starts if each in best):  # simple ones first
-        yield from _with_matrices(each, means, predicted[each.name], labels)
+        yield from _with_matrices(each, means, predicted[each.name], lessons)
+
+
+def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
+    """Yield ways to begin where a neighbour ended, with its matrix or with a mean one.
+
+    Parameters
+    ----------
+    lessons : Lessons
+        n labelled problems.
+    mate : ndarray of int, shape (n,)
+        The labelled neighbour of each problem, or itself, if it has none: it then begins alone.
+    """
+    labels, alone = lessons.labels, (mate == np.arange(len(mate)))[:, None]
+    own, end = lessons.start.x, labels.x[mate]
+    looked = {"own start": lessons.start}
+    if lessons.moves:
+        looked = {"solution": lessons.look(np.where(alone, own, end)),
+                  "offset": lessons.look(np.where(alone, own, own + end - own[mate]))}
+    merits = {origin: lessons.merit(look, 1) for origin, look in looked.items()}
+    origin = min(merits, key=merits.__getitem__)
+    means = {name: np.broadcast_to(mean(labels.hessian), labels.hessian.shape) for name, mean in MEANS.items()}
+    left = np.where(alone[:, :, None], means["log"], np.linalg.inv(labels.hessian)[mate])
+    for name, matrices in {"carried": left, **means}.items():
+        link = Link(origin, carries=name == "carried", far=FAR)
+        policy = partial(Chained, means["log" if link.carries else name][0].copy(), link)
+        yield Candidate(f"neighbour's {origin}, {name}", policy, looked[origin].x, matrices, 1,
+                        merits[origin] + DECADE * lessons.spread(matrices))
 
 
 def _constant(labels: Labels) -> Base:
     """Return the constant point or way that leaves the least, as the Hessians have it."""
     ways = labels.x - labels.problems.x0
-    choices = [Base(labels.x.mean(axis=0), False), Base(np.median(labels.x, axis=0), False),
-               Base(ways.mean(axis=0), True), Base(np.median(ways, axis=0), True)]
-    choices += [Base(x, False) for x in labels.x]
-
-    def left(base: Base) -> float:
-        away = base.of(labels.problems.x0) - labels.x
-        gap = 0.5 * np.einsum("ni,nij,nj->n", away, labels.hessian, away) / labels.fall
-        return float(np.log(np.minimum(gap, 1e6) + 1e-3).mean())
-
-    return min(choices, key=left)
+    points = np.vstack([labels.x.mean(axis=0), np.median(labels.x, axis=0), labels.x])
+    moves = np.vstack([ways.mean(axis=0), np.median(ways, axis=0)])
+    away = np.concatenate([points[:, None] - labels.x, moves[:, None] - ways])
+    gap = 0.5 * ((away[:, :, None] @ labels.hessian)[:, :, 0] * away).sum(axis=2) / labels.fall
+    least = int(np.log(np.minimum(gap, 1e6) + 1e-3).mean(axis=1).argmin())
+    return Base(points[least], False) if least < len(points) else Base(moves[least - len(points)], True)
 
 
 def _with_matrices(start: _Start, means: dict[str, np.ndarray], predicted: _Predicted,
-                   labels: Labels) -> Iterator[Candidate]:
+                   lessons: Lessons) -> Iterator[Candidate]:
     """Yield a start with the mean matrices, and with the best of the predicted ones."""
-    step, dim, n = start.looks == 2, labels.problems.dim, len(labels)
-    name, merit = f"{start.name}, {'step, ' * step}", start.merit(labels)
+    step, shape = start.looks == 2, lessons.labels.hessian.shape
+    name, merit = f"{start.name}, {'step, ' * step}", lessons.merit(start.look, start.looks)
     plain = Prior(start.base, means["log"], predicted.seen, predicted.ridge, step=step)
     made = {curvature: predicted.matrices(curvature) for curvature in CURVATURES[1:]
-            if curvature != "full" or dim <= MOST_FULL}
-    spreads = {curvature: _spread(matrices, labels.hessian) for curvature, matrices in made.items()}
+            if curvature != "full" or shape[1] <= MOST_FULL}
+    spreads = {curvature: lessons.spread(matrices) for curvature, matrices in made.items()}
     best = min(spreads, key=spreads.__getitem__)
-    ways = [(mean, replace(plain, matrix=matrix), np.broadcast_to(matrix, (n, dim, dim)))
-            for mean, matrix in means.items()]
+    ways = [(mean, replace(plain, matrix=matrix), np.broadcast_to(matrix, shape)) for mean, matrix in means.items()]
     for each, prior, matrices in [*ways, (best, replace(plain, curvature=best), made[best])]:
-        yield Candidate(name + each, prior, start.look.x, matrices, start.looks,
-                        merit + DECADE * _spread(matrices, labels.hessian))
-
-
-def _spread(matrices: np.ndarray, hessians: np.ndarray) -> float:
-    """Return the root mean squared log of the eigenvalues of H (n, d, d) in units of matrices (n, d, d)."""
-    root = np.linalg.cholesky(matrices)
-    values = np.linalg.eigvalsh(root.transpose(0, 2, 1) @ hessians @ root)
-    return float(np.sqrt((np.log(np.maximum(values, 1e-300)) ** 2).mean()))
+        yield Candidate(name + each, prior.policy, start.look.x, matrices, start.looks,
+                        merit + DECADE * lessons.spread(matrices))

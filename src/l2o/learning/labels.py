@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,12 +12,20 @@ from l2o.baselines import LBFGS
 from l2o.methods import Stopping
 from l2o.problems import Problems
 
-__all__ = ["Ends", "Labels", "hessians", "positive"]
+__all__ = ["Ends", "Labels", "Within", "as_it_is", "hessians", "positive"]
 
 STOPPING = Stopping(gtol=1e-9, maxiter=500, maxfun=2000)
 FLAT = 1e-4  # least eigenvalue of a Hessian, in units of its largest
 STEP = 1e-5  # of central differences of the gradient, relative to the variable or to 1
 CLOSE = 1e-6  # of the fall: a run whose predicted gap is larger has not arrived
+
+
+Within = Callable[[np.ndarray], np.ndarray]  # points (m, d) -> the nearest ones in the bounds
+
+
+def as_it_is(x: np.ndarray) -> np.ndarray:
+    """Return points without bounds."""
+    return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +159,11 @@ def _lowest(problems: Problems, n_starts: int, rng: np.random.Generator) -> tupl
     return x, fun, nfev
 
 
-def hessians(problems: Problems, x: np.ndarray) -> tuple[np.ndarray, int]:
+def hessians(problems: Problems, x: np.ndarray, within: Within = as_it_is) -> tuple[np.ndarray, int]:
     """Return the Hessian of each problem at its row of x, (m, d, d), and how many evaluations a problem took.
 
-    A family's own Hessian counts as d evaluations; without one, central differences of the gradient take 2 d.
+    A family's own Hessian counts as d evaluations; without one, central differences of the gradient take 2 d, at points
+    that `within` brings into bounds.
     """
     if problems.hessian_function is not None:
         return problems.hessian(x), problems.dim
@@ -161,8 +171,10 @@ def hessians(problems: Problems, x: np.ndarray) -> tuple[np.ndarray, int]:
     for j in range(x.shape[1]):
         step = np.zeros_like(x)
         step[:, j] = STEP * np.maximum(1.0, np.abs(x[:, j]))
-        above, below = (problems.value_and_grad(x + sign * step)[1] for sign in (1, -1))
-        hessian[:, :, j] = (above - below) / (2 * step[:, j, None])
+        ends = within(x + step), within(x - step)
+        above, below = (problems.value_and_grad(end)[1] for end in ends)
+        apart = ends[0][:, j] - ends[1][:, j]
+        hessian[:, :, j] = np.where(apart > 0, 1.0 / np.where(apart > 0, apart, 1.0), 0.0)[:, None] * (above - below)
     return 0.5 * (hessian + hessian.transpose(0, 2, 1)), 2 * x.shape[1]
 
 

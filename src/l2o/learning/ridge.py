@@ -68,11 +68,15 @@ class Ridge:
         tiny = 1e-9 * (1.0 + np.abs(mean))
         inverse = np.where(deviation > tiny, 1.0 / np.maximum(deviation, tiny), 0.0)
         models = _Models.of(_standardised(inputs, mean, inverse))
-        made = [models.best(targets[:, part], fold) for part in parts]
+        errors = models.errors(targets, fold)
+        few = len(inputs) < 2 * FOLDS  # to choose by
+        chosen = [-1 if few else int((errors[:, :, part] ** 2).sum(axis=(1, 2)).argmin()) for part in parts]
+        coefficients = [models.coefficients(targets[:, part], each) for part, each in zip(parts, chosen)]
+        out = targets - np.hstack([errors[each][:, part] for part, each in zip(parts, chosen)])
         low, high = targets.min(axis=0), targets.max(axis=0)
         margin = BEYOND * (high - low)
-        ridge = cls(mean, inverse, np.hstack([each[0] for each in made]), low - margin, high + margin)
-        return ridge, np.clip(np.hstack([each[1] for each in made]), ridge.low, ridge.high)
+        ridge = cls(mean, inverse, np.hstack(coefficients), low - margin, high + margin)
+        return ridge, np.clip(out, ridge.low, ridge.high)
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the targets (m, q) that inputs (m, k) suggest."""
@@ -107,21 +111,29 @@ class _Models:
         centre = inputs.mean(axis=0)
         return cls(centre, *np.linalg.svd(inputs - centre, full_matrices=False))
 
-    def best(self, targets: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return coefficients (k + 1, q), the free intercepts last, and predictions (m, q) of rows left out by folds.
+    @property
+    def kept(self) -> np.ndarray:
+        """What each penalty leaves of each direction, (penalties, r)."""
+        return self.sizes**2 / (self.sizes**2 + len(self.left) * PENALTIES[:, None] + TINY)
 
-        The penalty has the least squared error there. A model without some rows is not made: the errors e of the
-        whole model tell its errors there, (I - H)^-1 e, with the rows and columns of the hat matrix H.
+    def coefficients(self, targets: np.ndarray, which: int) -> np.ndarray:
+        """Return those of the model with a penalty, the free intercepts last, (k + 1, q)."""
+        middle = targets.mean(axis=0)
+        along = self.left.T @ (targets - middle)
+        coefficients = self.right.T @ ((self.kept[which] / np.maximum(self.sizes, TINY))[:, None] * along)
+        return np.vstack([coefficients, middle - self.centre @ coefficients])
+
+    def errors(self, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
+        """Return for each penalty the errors on rows left out by folds, (penalties, m, q).
+
+        A model without some rows is not made: the errors e of the whole model tell its errors there, (I - H)^-1 e, with
+        the rows and columns of the hat matrix H.
         """
         rows, middle = len(self.left), targets.mean(axis=0)
-        along = self.left.T @ (targets - middle)
-        kept = self.sizes**2 / (self.sizes**2 + rows * PENALTIES[:, None] + TINY)
-        fitted = middle + (self.left * kept[:, None, :]) @ along
-        errors = np.empty_like(fitted)
+        weighted = self.left * self.kept[:, None, :]
+        errors = targets - middle - weighted @ (self.left.T @ (targets - middle))
         for k in np.unique(fold):
             out = fold == k
-            hat = (self.left[out] * kept[:, None, :]) @ self.left[out].T + 1.0 / rows
-            errors[:, out] = np.linalg.solve(np.eye(out.sum()) - hat, targets[out] - fitted[:, out])
-        least = int((errors**2).sum(axis=(1, 2)).argmin()) if rows >= 2 * FOLDS else -1
-        coefficients = self.right.T @ ((kept[least] / np.maximum(self.sizes, TINY))[:, None] * along)
-        return np.vstack([coefficients, middle - self.centre @ coefficients]), targets - errors[least]
+            hat = weighted[:, out] @ self.left[out].T + 1.0 / rows
+            errors[:, out] = np.linalg.solve(np.eye(out.sum()) - hat, errors[:, out])
+        return errors

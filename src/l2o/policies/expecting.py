@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from l2o import _kernels
 from l2o.methods import Step, StepMethod
-from l2o.policies.prior import HEADER, PriorShape
-from l2o.policies.quasi_newton import QuasiNewton
+from l2o.policies.prior import PriorShape
+from l2o.policies.quasi_newton import QuasiNewton, matrix_place
 
 __all__ = ["Expecting"]
 
@@ -32,9 +33,14 @@ class Expecting(StepMethod):
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need: a block for each run."""
-        one, m = LEAN.step(LEAN.initial(dim), dim), len(self.matrices)
+        one, m = _from_the_unit_matrix(dim), len(self.matrices)
+        place = matrix_place(one)
         blocks = _kernels.aligned((m, one.blocks.shape[1]))
         blocks[:] = one.blocks
-        at = int(blocks[0, 6]) + HEADER  # the matrix, first in the block of the prior
-        blocks[:, at : at + dim * dim] = self.matrices.reshape(m, -1)
+        blocks[:, place : place + dim * dim] = self.matrices.reshape(m, -1)
         return replace(one, blocks=blocks, index=np.arange(m), handoff=LEAN.handoff)
+
+
+@cache
+def _from_the_unit_matrix(dim: int) -> Step:
+    return LEAN.step(LEAN.initial(dim), dim)

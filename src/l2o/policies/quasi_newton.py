@@ -14,10 +14,11 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.methods import Handoff, Step
 from l2o.policies.from_prior import FromPrior
+from l2o.policies.prior import HEADER as PRIOR_HEADER
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
 
-__all__ = ["QuasiNewton"]
+__all__ = ["QuasiNewton", "matrix_place"]
 
 HEADER, LANES, NUMBERS, QUAD = 8, 8, 13, 4  # as in _kernels/policies/_quasi_newton.pyx
 MOST_VARIABLES, MOST_PAIRS = 200, 20
@@ -128,6 +129,11 @@ class QuasiNewton(FromPrior):
         """Return the doubles that a run needs: numbers, vectors, pairs, the matrix."""
         stride = -(-dim // QUAD) * QUAD
         return NUMBERS + (3 + 2 * self.memory + dim) * stride + -(-self.memory // QUAD) * QUAD
+
+
+def matrix_place(step: Step) -> int:
+    """Return where in a block the matrix of the prior stands, (d, d) by rows."""
+    return int(step.blocks[0, 6]) + PRIOR_HEADER
 
 
 def _transposed(W: np.ndarray) -> np.ndarray:

@@ -197,9 +197,9 @@ class BatchResult:
 
 
 def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: str | Method | None = None,
-                  bounds: Bounds | Pairs | None = None, fixed: ArrayLike | None = None, workers: Workers = 1,
-                  tol: float | None = None, options: Mapping[str, Any] | None = None, raise_on_error: bool = False,
-                  progress: bool = False) -> BatchResult:
+                  ordered: bool = False, bounds: Bounds | Pairs | None = None, fixed: ArrayLike | None = None,
+                  workers: Workers = 1, tol: float | None = None, options: Mapping[str, Any] | None = None,
+                  raise_on_error: bool = False, progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
 
     By default some thirty of the problems teach how to begin with the others: where, with which first step, with what
@@ -217,6 +217,9 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         Starting points; by default those of the problems.
     method : str, Policy or baseline, optional
         As in `minimize`, or "adaptive", the default, which is for batches.
+    ordered : bool
+        Whether neighbours are alike, as rolling windows and the pixels of a row are: problems may then begin where
+        the one before them ended, in pieces of 256. For the adaptive method.
     bounds, fixed
         As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has others for each problem.
     workers : int, map-like callable or executor
@@ -251,6 +254,9 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     ((100, 4), True)
     """
     problems, adaptive = problems_with_starts(problems, x0), method is None or method == ADAPTIVE
+    ordered = arguments.flag("ordered", ordered)
+    if ordered and not adaptive:
+        raise ValueError(f"ordered is True and method is {method!r}; expected method='adaptive', or none")
     chosen, options = for_method(resolve("lbfgs" if adaptive else method), options)
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
@@ -259,7 +265,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     with Watch() as watch:
         runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None))
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
-        solution, learned = solved_adaptively(runs, spread) if adaptive else (runs.with_probes(spread), None)
+        solution, learned = solved_adaptively(runs, ordered, spread) if adaptive else (runs.with_probes(spread), None)
     result = BatchResult(*solution, learned)
     if raise_on_error:
         _raise_failures(result)

@@ -13,7 +13,7 @@ import numpy as np
 
 from l2o.methods import Solution
 
-__all__ = ["LEAST", "Probes", "is_worse", "joined", "schedule", "solved_with_probes"]
+__all__ = ["LEAST", "Probes", "is_worse", "joined", "schedule", "solved_in_order", "solved_with_probes"]
 
 LEAST = 192  # problems from which on a batch is probed: after so many rows the first verdict falls
 OFTEN, SELDOM, MANY = 32, 128, 1024  # every so many rows is a probe, up to row MANY and beyond
@@ -93,6 +93,28 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
     if until < m:
         parts.append((np.arange(until, m), classical(np.arange(until, m))))
     return joined(m, parts), probes
+
+
+def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
+    """Solve a batch as `solved_with_probes` does, by a method that takes neighbours together, in pieces.
+
+    A verdict falls after the piece that its row is in, since all rows up to there are solved by then.
+    """
+    ends = dict.fromkeys([*(min(m, -(-end // piece) * piece) for end, _ in schedule(m)), m])
+    rows = np.concatenate([np.empty(0, np.intp), *(rows for _, rows in schedule(m))])
+    begin, taken, theirs, parts = 0, np.empty(0, np.intp), np.empty(0, np.intp), []
+    for end in ends:
+        some = np.arange(begin, end)
+        mine, here = own(some), rows[(rows >= begin) & (rows < end)]
+        taken, theirs = np.append(taken, mine.nfev[here - begin]), np.append(theirs, classical(here).nfev)
+        mine.nfev[here - begin] += theirs[len(theirs) - len(here) :]
+        parts.append((some, mine))
+        begin = end
+        if len(taken) and is_worse(taken, theirs):
+            break
+    if begin < m:
+        parts.append((np.arange(begin, m), classical(np.arange(begin, m))))
+    return joined(m, parts), Probes(rows[: len(taken)], taken, theirs, begin)
 
 
 def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:

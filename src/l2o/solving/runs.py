@@ -63,8 +63,10 @@ class Runs:
         return replace(self, method=method, stopping=replace(self.stopping, safeguard=method.safeguarded))
 
     def spread(self, workers: Workers, progress: bool = False) -> Solution:
-        """Return the solution, made by workers."""
-        return Solution(*map_rows(self, len(self), workers, progress, pieces=True, stop=self.watch))
+        """Return the solution, made by workers; what the method solves together stays together."""
+        task, size = _Pieces(self, self.method.piece), self.method.piece
+        return Solution(*map_rows(task if size > 1 else self, -(-len(self) // size), workers, progress, pieces=True,
+                                  stop=self.watch))
 
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
@@ -75,6 +77,20 @@ class Runs:
 
 
 Spread = Callable[[Runs], Solution]  # over the workers of a call
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Runs, counted in pieces of some neighbours."""
+
+    runs: Runs
+    size: int
+
+    def __getitem__(self, pieces: slice) -> Runs:
+        return self.runs[pieces.start * self.size : pieces.stop * self.size]
+
+    def __call__(self) -> tuple[np.ndarray, ...]:
+        return self.runs()
 
 
 def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopping, box: Box | None,
@@ -88,7 +104,7 @@ def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopp
     solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
-    if run is not own:
+    if run is not own or method.piece > 1:
         return gone_back(own, solution, stopping, box)
     rows = declined(solution, stopping)
     if len(rows) == 0:

@@ -10,6 +10,7 @@ from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn, l2o_run
 from l2o._kernels.base._arrays cimport addresses_in, empty, flags
 from l2o._kernels.base._history cimport GUARD, history_reset, history_size
 from l2o._kernels.solvers._call cimport enter, leave, minimize_call, read_call
+from l2o._kernels.solvers._chain cimport Chain, chain_rules, hand_on, link, look_again
 from l2o._kernels.solvers._descent cimport call_back, descent_size
 from l2o._kernels.solvers._safeguard cimport Minimization, advance, ends, start, tell
 from l2o._kernels.solvers._step cimport GROUP, Step, ask, drop, group, refuse, step_rules
@@ -18,7 +19,7 @@ cnp.import_array()
 
 
 cdef bint minimize_group(const void* weights, l2o_run* h, double* points, Minimization* runs,
-                         intptr_t n_runs) noexcept nogil:
+                         intptr_t n_runs, chain_rules* chain) noexcept nogil:
     """Run each until it has converged, or to a limit; x, f, g become the best point seen.
 
     False if the policy wrote where it must not.
@@ -29,6 +30,8 @@ cdef bint minimize_group(const void* weights, l2o_run* h, double* points, Minimi
     for k in range(n_runs):
         row[k] = k
         start(&runs[k], &h[k])
+        if chain != NULL:
+            look_again(chain, &runs[k], &h[k])
     while active > 0:
         k = 0
         while k < active:
@@ -57,7 +60,7 @@ def empty_solution(cnp.ndarray x0 not None):
 
 def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step step not None,
              cnp.ndarray weights not None, bint safeguard, object stopping, object callback, tuple solution not None,
-             cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None):
+             cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None, Chain chain=None):
     """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
 
     stopping has the attributes gtol, ftol, xtol, maxiter, maxfun and gate. low and high (m, n) are bounds, both or
@@ -65,7 +68,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
 
     With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether the start or a step was
     beyond the policy's limits; None if it has none. With `gate` such a start ends the run at once. hessian is 0 but for
-    a step that asks for it.
+    a step that asks for it. Runs of a chain begin as their predecessors ended; all have the weights of the chain.
     """
     cdef const step_rules* rules = &step.rules
     cdef minimize_call call
@@ -87,6 +90,8 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef list told = [callback, n, None]
     cdef l2o_run h[GROUP]
     cdef Minimization runs[GROUP]
+    cdef chain_rules* links = NULL if chain is None else &chain.rules
+    cdef const void* shared = NULL if chain is None else links.block
     cdef bint kept = True
     if memory == NULL:
         raise MemoryError
@@ -105,16 +110,22 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
             runs[k].best.after_step, runs[k].best.observer = call_back, <void*> told
     with nogil:
         while i < m:
-            n_runs = group(weights_of + i, m - i)
+            n_runs = group(weights_of + i, m - i) if links == NULL else 1
             for k in range(n_runs):
                 history_reset(&h[k], histories + k * size, n, rules.length, rules.state_size)
                 runs[k].best.data = <void*> data_of[i + k]
                 enter(&call, &runs[k].best, i + k)
                 if safeguard:
                     rules.heir.reset(runs[k].best.memory, n, rules.settings, runs[k].best.data)
-            kept = minimize_group(<const void*> weights_of[i], h, points, runs, n_runs)
+            if links == NULL:
+                shared = <const void*> weights_of[i]
+            else:
+                link(links, &runs[0].best, i)
+            kept = minimize_group(shared, h, points, runs, n_runs, links)
             if not kept:
                 break
+            if links != NULL:
+                hand_on(links, &runs[0], &h[0])
             for k in range(n_runs):
                 leave(&call, &runs[k].best, i + k, runs[k].status)
                 if beyond_them != NULL:

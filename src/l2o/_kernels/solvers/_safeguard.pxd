@@ -64,9 +64,15 @@ cdef inline int evaluate_point(Minimization* run) noexcept nogil:
 
 
 cdef inline void start(Minimization* run, l2o_run* h) noexcept nogil:
-    cdef descent* best = &run.best
-    memcpy(run.point, best.x, best.n * sizeof(double))
+    memcpy(run.point, run.best.x, run.best.n * sizeof(double))
     run.status = evaluate_point(run)
+    begin(run, h)
+
+
+cdef inline void begin(Minimization* run, l2o_run* h) noexcept nogil:
+    """Begin at a point that is evaluated."""
+    cdef descent* best = &run.best
+    memcpy(best.x, run.point, best.n * sizeof(double))
     memcpy(best.g, run.gradient, best.n * sizeof(double))
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
     run.steepness, run.learned, run.helped = slope_of(best, run.point, run.gradient), True, False

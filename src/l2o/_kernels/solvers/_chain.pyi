@@ -1,0 +1,13 @@
+from typing import final
+
+from numpy import ndarray
+
+@final
+class Chain:
+    def __init__(
+        self, block: ndarray, memory: ndarray, n: int, place: int, piece: int, origin: int, carries: bool, far: float,
+        longest: int,
+    ) -> None: ...
+
+__pyx_capi__: dict[str, object]
+__test__: dict[str, str]

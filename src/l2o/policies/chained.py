@@ -1,0 +1,67 @@
+"""Chained: the lean rule on problems whose neighbours are alike; each run begins as the one before it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.methods import Step, StepMethod
+from l2o.policies.expecting import LEAN
+from l2o.policies.quasi_newton import matrix_place
+
+__all__ = ["ORIGINS", "PIECE", "Chained", "Link"]
+
+PIECE = 256  # problems that are chained; each piece begins anew, so that pieces may be solved side by side
+ORIGINS = ("own start", "solution", "offset")  # as in _kernels/solvers/_chain.pxd
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a run takes over from the one before it.
+
+    Attributes
+    ----------
+    origin : {"own start", "solution", "offset"}
+        Where it begins: where it would alone, where the other ended, or as far from its own start as that.
+    carries : bool
+        Whether it expects the matrix that the other left, but after a run of more than 4 d + 4 evaluations.
+    far : float
+        Where the predicted gap at the start is so many times its mean, the run looks at its own start, too.
+    """
+
+    origin: str
+    carries: bool
+    far: float = np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Chained(StepMethod):
+    """The lean rule with what runs take over.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (d, d)
+        Inverse Hessian that the first run of a piece expects, and any that takes none over.
+    link : Link
+        What is taken over.
+    """
+
+    matrix: np.ndarray
+    link: Link
+
+    safeguarded = True
+    piece = PIECE
+
+    def step(self, dim: int) -> Step:
+        """Return what the kernels need."""
+        step = LEAN.step({**LEAN.initial(dim), "matrix": self.matrix}, dim)
+        return Step(step.policy, step.blocks, step.length, step.state_size, handoff=LEAN.handoff)
+
+    def chain(self, dim: int) -> _kernels.chain.Chain:
+        step, link = self.step(dim), self.link
+        block, origin = step.blocks[0], ORIGINS.index(link.origin)
+        memory = _kernels.aligned((len(block) + 3 * dim,))
+        return _kernels.chain.Chain(block, memory, dim, matrix_place(step), PIECE, origin, link.carries,
+                                    float(np.log(link.far)), 4 * dim + 4)

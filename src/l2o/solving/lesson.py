@@ -1,0 +1,190 @@
+"""A lesson: some problems of a batch, solved by L-BFGS, teach how to begin with the others, and are counted for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from l2o.learning.candidates import FOLDS, Candidate, Lessons, beginnings, looks, successions
+from l2o.learning.labels import Ends, Labels, as_it_is, hessians
+from l2o.learning.prior import Look
+from l2o.methods import Method, Solution
+from l2o.policies.expecting import Expecting
+from l2o.solving.runs import Runs, solved
+
+__all__ = ["CLASSICAL", "Lesson", "labelled_rows", "taught"]
+
+CLASSICAL = "L-BFGS"
+ALWAYS = 1000  # problems from which on something is learned whatever the share of its labels
+SHARE = 0.1  # of the batch's evaluations that labels may cost below
+PAIRS = 15  # of neighbours that are labelled
+FEWEST = 10  # labels to learn from
+CLOSE = 1e-3  # of the fall: a label need not be exacter
+FOR_CHOICE = 0.02  # of the batch's evaluations that candidates may spend
+FEW = 2  # candidates that are tried at least
+ROUNDS = 3  # after each the worse half of the candidates goes
+LESS = 0.95  # of the evaluations: what a candidate must bring against a simpler one
+HOPELESS = 1.1  # of the evaluations, above which a candidate is not tried again
+EXPECTED = 0.6  # of L-BFGS's evaluations that a candidate's run takes, about
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What labelled problems taught.
+
+    Attributes
+    ----------
+    spent : ndarray of int, shape (n,)
+        Evaluations that each of them took for it, beyond those of L-BFGS.
+    chosen : str
+        How the others are to begin.
+    policy : Method or None
+        What begins so; None for L-BFGS.
+    why : str
+        Why it is L-BFGS.
+    scores : dict of str to float
+        Evaluations of each candidate, those of L-BFGS as 1.
+    n_labels : int
+        Problems that something was learned from.
+    """
+
+    spent: np.ndarray
+    chosen: str = CLASSICAL
+    policy: Method | None = None
+    why: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    n_labels: int = 0
+
+
+def labelled_rows(m: int) -> np.ndarray:
+    """Return the rows of pairs of neighbours, one at random in each part of a batch of m."""
+    edges = np.linspace(0, m, PAIRS + 1).astype(np.intp)
+    first = edges[:-1] + np.random.default_rng(0).integers(0, np.diff(edges) - 1)
+    return np.column_stack([first, first + 1]).ravel()
+
+
+def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
+    """Learn from problems that L-BFGS has solved how to begin with the others.
+
+    Parameters
+    ----------
+    runs : Runs
+        n problems, pairs of neighbours one after the other.
+    first : Solution
+        What L-BFGS found.
+    m : int
+        Problems in the batch.
+    ordered : bool
+        Whether neighbours are alike.
+    """
+    spent, refusal = np.zeros(len(runs), np.intp), _refusal(runs, first, m, ordered)
+    if refusal:
+        return Lesson(spent, why=refusal)
+    affordable = np.flatnonzero(first.nfev + _cost(runs, first, ordered) <= runs.stopping.maxfun)
+    labels, start = _labelled(runs[affordable], Solution(*(column[affordable] for column in first[:6])))
+    spent[affordable] = labels.nfev
+    if len(labels) < FEWEST:
+        left_out = ", ".join(f"{n} {reason}" for reason, n in labels.left_out.items())
+        return Lesson(spent, why=f"too few of {len(runs)} labelled ones have a minimum to learn from ({left_out})")
+    rows = affordable[labels.rows]
+    spent[rows] += looks(runs.free, ordered)
+    within = as_it_is if runs.box is None else runs.box[rows].nearest
+    lessons = Lessons(labels, start, (rows // 2) % FOLDS, runs.free, within)
+    ways = [*(successions(lessons, _mates(rows)) if ordered else ()), *beginnings(lessons)]
+    trial = _Trial(runs[rows], first.nfev[rows], runs.stopping.maxfun - int((spent + first.nfev)[rows].max()))
+    best, scores = _race(ways, trial, FOR_CHOICE * m * float(first.nfev.mean()))
+    spent[rows] += trial.spent
+    if best is None:
+        why = f"none of {len(scores)} ways to begin took less than {LESS:.0%} of its evaluations"
+        return Lesson(spent, why=why, scores=scores, n_labels=len(labels))
+    return Lesson(spent, best.name, best.policy(), "", scores, len(labels))
+
+
+def _cost(runs: Runs, first: Solution, ordered: bool) -> float:
+    """Return the evaluations that a label takes, and the least number of trials with it."""
+    dim = runs.problems.dim
+    label = (dim if runs.problems.hessian_function else 2 * dim) + looks(runs.free, ordered) + 1
+    return label + FEW * 2 * float(first.nfev.mean())
+
+
+def _refusal(runs: Runs, first: Solution, m: int, ordered: bool) -> str:
+    """Say why nothing is to be learned for m problems; nothing if something is."""
+    mean = float(first.nfev.mean())
+    cost = len(runs) * (_cost(runs, first, ordered) - FEW * 2 * mean) + len(runs) // ROUNDS * FEW * EXPECTED * mean
+    if m < ALWAYS and cost > SHARE * m * mean:
+        return f"labels would take {cost / (m * mean):.0%} of its evaluations"
+    if (first.nfev + _cost(runs, first, ordered) <= runs.stopping.maxfun).sum() < FEWEST:
+        return f"maxfun = {runs.stopping.maxfun} leaves none for labels"
+    return ""
+
+
+def _mates(rows: np.ndarray) -> np.ndarray:
+    """Return the place of each row's neighbour, row 2 k of row 2 k + 1 and the other way round, or its own place."""
+    place = np.searchsorted(rows, rows ^ 1).clip(max=len(rows) - 1)
+    return np.where(rows[place] == rows ^ 1, place, np.arange(len(rows)))
+
+
+def _labelled(runs: Runs, first: Solution) -> tuple[Labels, Look]:
+    """Return the labels of solved problems, and a look at the starts of those that could be labelled."""
+    problems, box, jac = runs.problems, runs.box, first.jac
+    if box is not None:
+        problems = problems.with_starts(box.nearest(problems.x0))
+        jac = np.where(box.holds(first.x, jac), 0.0, jac)
+    look = Look.at(problems, problems.x0)
+    hessian, taken = hessians(problems, first.x, as_it_is if box is None else box.nearest)
+    ends = Ends(first.x, first.fun, jac, hessian)
+    labels = Labels.at(problems, look.fun, ends, np.full(len(runs), taken + 1), CLOSE)
+    return labels, Look(*(column[labels.rows] for column in look))
+
+
+class _Trial:
+    """Runs of candidates on labelled problems; counts what they spend."""
+
+    def __init__(self, runs: Runs, rival: np.ndarray, left: int) -> None:
+        self.runs, self.rival = runs, rival
+        self.spent = np.zeros(len(runs), np.intp)
+        self.left = left
+        self.stopping = replace(runs.stopping, safeguard=True)
+
+    def afford(self, n: int) -> int:
+        """Return how many of n candidates may be tried, and limit their runs so that no problem exceeds maxfun."""
+        longest = 2 * int(self.rival.max())
+        n = max(FEW, min(n, self.left // longest))
+        self.stopping = replace(self.stopping, maxfun=max(1, min(longest, self.left // n)))
+        return n
+
+    def evaluations(self, ways: list[Candidate], rows: np.ndarray) -> np.ndarray:
+        """Return the evaluations of each candidate on some of the problems, first looks included, (ways, rows)."""
+        some = self.runs[np.tile(rows, len(ways))]
+        problems = some.problems.with_starts(np.concatenate([each.starts[rows] for each in ways]))
+        method = Expecting(np.concatenate([each.matrices[rows] for each in ways]))
+        found = solved(problems, method, self.stopping, some.box, watch=some.watch)
+        nfev = found.nfev.reshape(len(ways), len(rows))
+        self.spent[rows] += nfev.sum(axis=0)
+        return nfev + np.array([[each.looks - 1] for each in ways])
+
+
+def _race(ways: list[Candidate], trial: _Trial, budget: float) -> tuple[Candidate | None, dict[str, float]]:
+    """Return the simplest candidate within 5 % of the best, or None where L-BFGS is; and their scores.
+
+    Each round is run on other problems, by the better half of those before.
+    """
+    n, mean = len(trial.rival), float(trial.rival.mean())
+    most = trial.afford(min(len(ways), int(budget / (1.75 * n / ROUNDS * EXPECTED * mean))))
+    alive = [each for each in ways if each in sorted(ways, key=lambda way: way.merit)[:most]]
+    own, rival, scores = dict.fromkeys((each.name for each in alive), 0), 0, {}
+    for part in range(ROUNDS):
+        rows = np.arange(part, n, ROUNDS)
+        rival += int(trial.rival[rows].sum())
+        for each, taken in zip(alive, trial.evaluations(alive, rows).sum(axis=1).tolist()):
+            own[each.name] += taken
+            scores[each.name] = own[each.name] / rival
+        limit = np.median([scores[each.name] for each in alive])
+        alive = [each for each in alive if scores[each.name] <= min(limit, HOPELESS)]
+        if not alive:
+            break
+    best = min((scores[each.name] for each in alive), default=np.inf)
+    if best > LESS:
+        return None, scores
+    return next(each for each in alive if scores[each.name] <= best / LESS), scores
