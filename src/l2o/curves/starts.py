@@ -27,7 +27,7 @@ class _Limits(NamedTuple):
 
 
 def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: object, curves: Curves) -> np.ndarray:
-    """Return starting parameters (m, d), a copy.
+    """Return starting parameters (m, d), read-only.
 
     Parameters
     ----------
@@ -55,9 +55,7 @@ def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: o
     leading = curves.leading
     if values.ndim == 0 or values.shape[-1] == 0 or values.shape[:-1] not in ((), leading):
         raise ValueError(f"{name} has shape {values.shape}; expected (d,) or {(*leading, 'd')}".replace("'d'", "d"))
-    if values.ndim > 1:
-        return values.reshape(len(curves), values.shape[-1]).copy()
-    return np.tile(values, (len(curves), 1))
+    return np.broadcast_to(values.reshape(-1, values.shape[-1]), (len(curves), values.shape[-1]))
 
 
 def read_limits(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None, fixed: ArrayLike | None, p0: np.ndarray,
