@@ -188,8 +188,8 @@ def _plain_to_dual(context: Target, builder: ir.IRBuilder, kind: types.Type, res
 def typed(function: Callable[..., Any], n: int, result: types.Type | None = None, literal: bool = False) -> None:
     """Tell Numba the type of a function of n numbers, one of them a dual: of the duals, or the result given."""
 
-    @infer_global(function)
     class Typing(AbstractTemplate):
+        key = function
         prefer_literal = literal
 
         def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
@@ -197,6 +197,8 @@ def typed(function: Callable[..., Any], n: int, result: types.Type | None = None
             if kws or len(args) != n or not duals or not all(isinstance(each, (Dual, *PLAIN)) for each in args):
                 return None
             return signature(duals[0] if result is None else result, *args)
+
+    infer_global(function, types.Function(Typing))
 
 
 def kinds(n: int) -> list[tuple[type, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = ["ByDuals", "ByHand", "CompiledModel", "compiled"]
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": True, "forceinline": True, "no_cpython_wrapper": True}
 INT, SIZE = ir.IntType(32), ir.IntType(8 * np.intp().itemsize)
 POINTER, ANY = DOUBLE.as_pointer(), ir.IntType(8).as_pointer()
+NUMBERS = itertools.count()  # no two functions of a process have one name, though one of them be gone
 SIGNATURE = ir.FunctionType(INT, [POINTER, POINTER, SIZE, POINTER, POINTER, SIZE, ANY])
 
 
@@ -115,7 +117,7 @@ def compiled(function: Callable[..., Any], k: int, call: ByDuals | ByHand) -> Co
         raise NotANumber(_in_words(model.signature.return_type))
     library = model.target_context.codegen().create_library("l2o.model")
     module = library.create_ir_module("l2o.model")
-    written = ir.Function(module, SIGNATURE, f"l2o_model_{id(model)}")
+    written = ir.Function(module, SIGNATURE, f"l2o_model_{next(NUMBERS)}")
     _Loop(model, k, call, written).write()
     library.add_ir_module(module)
     library.add_linking_library(model.library)
