@@ -168,6 +168,7 @@ BRANCH_FREE = {
     "exp": [*np.linspace(-745, 709.7, 300), *np.linspace(-1, 1, 300), 1e-300],
     "sin": ANGLES + list(np.linspace(-4, 4, 300)),
     "cos": ANGLES + list(np.linspace(-4, 4, 300)),
+    "log": [*np.geomspace(1e-323, 1e308, 500), *np.linspace(0.4, 2.1, 300), *(1.0 + 10.0**-e for e in range(1, 16))],
 }
 
 
@@ -180,8 +181,37 @@ def test_functions_without_branches_are_exact_to_rounding(name, at):
     assert error.max() <= 2.0  # units in the last place, of numbers that are rounded
 
 
+@l2o.model
+def raised(t, p):
+    return (p[0] * t[0]) ** (p[1] * t[1])
+
+
+def test_powers_are_exact_to_rounding():
+    rng = np.random.default_rng(0)
+    for largest, units in ((2.0, 2.0), (700.0, 16.0)):  # of log(x^y)
+        x = np.exp(rng.uniform(-1, 1, 200) * rng.choice([1e-3, 1.0, 100.0], 200))
+        at = np.stack([x, rng.uniform(-largest, largest, 200) / np.maximum(np.abs(np.log(x)), 1e-3)], 1)
+        with mpmath.workdps(60):
+            expected = np.array([float(mpmath.power(mpmath.mpf(x), mpmath.mpf(y))) for x, y in at])
+        assert (np.abs(raised(at, [1.0, 1.0]) - expected) / np.spacing(expected)).max() <= units
+
+
+@pytest.mark.parametrize("x", [-2.0, -0.5, 0.0, 0.5, 1.0, 3.0, np.inf, np.nan])
+@pytest.mark.parametrize("y", [-3.0, -2.5, -1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 400.0, 1e9])
+def test_powers_know_their_ends(x, y):
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(raised([[x, y]], [1.0, 1.0]), np.power(x, y), rtol=1e-14)
+
+
+def test_slopes_of_powers_at_zero_are_their_limits():
+    model = l2o.model(lambda t, p: p[0] ** (p[1] * t))
+    np.testing.assert_array_equal(model.jacobian([0.5, 1.0, 2.0, 3.5], [0.0, 1.0]),
+                                  [[np.inf, 0.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+
+
 def test_functions_without_branches_know_their_ends():
-    exp, sin, cos = (l2o.model(eval(f"lambda t, p: math.{name}(p[0] * t)")) for name in ("exp", "sin", "cos"))
+    exp, log, sin, cos = (l2o.model(eval(f"lambda t, p: np.{name}(p[0] * t)")) for name in ("exp", "log", "sin", "cos"))
+    np.testing.assert_array_equal(log([0.0, -1.0, np.inf, np.nan, 1.0], [1.0]), [-np.inf, np.nan, np.inf, np.nan, 0.0])
     ends = [-np.inf, -1e308, -746.0, 709.79, 1e308, np.inf, np.nan]
     np.testing.assert_array_equal(exp(ends, [1.0]), [0.0, 0.0, 0.0, np.inf, np.inf, np.inf, np.nan])
     for model in (sin, cos):

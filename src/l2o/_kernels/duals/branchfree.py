@@ -1,4 +1,4 @@
-"""exp, sin and cos without branches and calls, so that LLVM computes several points of a model at once.
+"""exp, log, powers, sin and cos without branches and calls, so that LLVM computes several points of a model at once.
 
 The range is reduced in floating point, and a power of two is made of its bits, as in _kernels/base/branchfree.h. The
 series are Taylor's, as long as their rest is below a rounding error.
@@ -14,7 +14,7 @@ from llvmlite import binding, ir
 
 from l2o._kernels.duals.dual import Real
 
-__all__ = ["FUSED", "exponential", "sine_and_cosine"]
+__all__ = ["FUSED", "exponential", "logarithm", "power", "sine_and_cosine"]
 
 ROUND = 1.5 * 2.0**52  # what is added to it is rounded to an integer, which its last bits then hold
 LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # times an integer of 20 bits it is exact
@@ -23,19 +23,77 @@ LARGEST, SMALLEST = 710.0, -746.0  # beyond them exp is inf and 0
 HALF_PI = [float.fromhex(part) for part in ("0x1.921fb54442d18p+0", "0x1.1a62633145c07p-54", "-0x1.f1976b7ed8fbcp-110")]
 FARTHEST = 2.0**50  # of angles: from one double to the next there is a quarter, and sin means nothing
 WORD = ir.IntType(64)
+# as words: 1, the root of 1/2, and 2^52, whose last bits count
+ONE, ROOT_HALF, BITS_OF_2_52 = 0x3FF0000000000000, 0x3FE6A09E667F3BCD, 0x4330000000000000
+SMALLEST_NORMAL = 2.0**-1022
 
 # Whether a product is added with one rounding in hardware; an angle is not reduced well without.
 FUSED = platform.machine() in ("aarch64", "arm64") or binding.get_host_cpu_features().get("fma", False)
 
 
-def exponential(x: Real) -> Real:
-    """Return exp(x), within 1 unit in the last place; inf, 0 and NaN where it should."""
+def exponential(x: Real, rest: Real | float = 0.0) -> Real:
+    """Return exp(x + rest), rest small, within 1 unit in the last place; inf, 0 and NaN where it should."""
     x = _at_most(_at_least(x, SMALLEST), LARGEST)
     n = (x * (1.0 / math.log(2.0)) + ROUND) - ROUND
-    r = n.multiply_add(-LN2_LOW, n.multiply_add(-LN2_HIGH, x))
+    r = n.multiply_add(-LN2_LOW, n.multiply_add(-LN2_HIGH, x)) + rest
     power = (r * r).multiply_add(_series(r, [1.0 / math.factorial(j) for j in range(2, 14)]), r) + 1.0
     half = (n * 0.5 + ROUND) - ROUND  # 2^n may be out of range where exp(x) is not
     return power * _power_of_two(half) * _power_of_two(n - half)
+
+
+def logarithm(x: Real) -> Real:
+    """Return log(x), within 1 unit in the last place; -inf, inf and NaN where it should."""
+    high, low = _logarithm_parts(x)
+    return x.number(math.nan).where(x.compare("<", 0.0), high + low)
+
+
+def power(x: Real, y: Real) -> tuple[Real, Real]:
+    """Return x^y and log |x|: the power within 2 units in the last place near 1, 16 at the ends of the range.
+
+    A negative x has powers for integers y. The logarithm times y is known with more digits than a double has.
+    """
+    high, low = _logarithm_parts(x.call(math.fabs))
+    product = y * high
+    rest = y.fused(high, -product) + y * low
+    within = product.call(math.fabs).compare("<", 2.0 * LARGEST)
+    z = exponential(product, rest.where(within, 0.0))
+    half = y * 0.5
+    odd = half.compare("!=", _rounded(half))
+    of_negative = x.number(math.nan).where(y.compare("!=", _rounded(y)), (-z).where(odd, z))
+    z = of_negative.where(x.compare("<", 0.0), z)
+    return x.number(1.0).where(y.compare("==", 0.0), z), high + low
+
+
+def _rounded(x: Real) -> Real:
+    """Return the nearest integer."""
+    return x.intrinsic("llvm.rint")
+
+
+def _logarithm_parts(x: Real) -> tuple[Real, Real]:
+    """Return log(x) of an x >= 0 as a sum, of 60 bits.
+
+    With x = 2^k m, m round 1, it is k log 2 + 2 artanh s, where s = (m - 1)/(m + 1) has a rest, too.
+    """
+    tiny = x.compare("<", SMALLEST_NORMAL)
+    builder, scaled = x.builder, (x * 2.0**54).where(tiny, x)
+    bits = builder.add(builder.bitcast(scaled.value, WORD), WORD(ONE - ROOT_HALF))
+    exponent = builder.or_(builder.lshr(bits, WORD(52)), WORD(BITS_OF_2_52))
+    k = x.number(builder.bitcast(exponent, scaled.value.type)) - (2.0**52 + 1023.0)
+    k = (k - 54.0).where(tiny, k)
+    mantissa = builder.add(builder.and_(bits, WORD((1 << 52) - 1)), WORD(ROOT_HALF))
+    f = x.number(builder.bitcast(mantissa, scaled.value.type)) - 1.0
+    below = f + 2.0
+    s = f / below
+    rest = ((-s).fused(below, f) - s * (f - (below - 2.0))) / below
+    square = s * s
+    series = _series(square, [2.0 / (2 * j + 1) for j in range(1, 12)])
+    first, second = k * LN2_HIGH, 2.0 * s
+    high = first + second
+    low = (second - (high - first)) + (2.0 * rest + (s * square * series + k * LN2_LOW))
+    regular = builder.and_(x.compare(">", 0.0), x.compare("<", math.inf))
+    ends = x.number(-math.inf).where(x.compare("==", 0.0), x)  # inf and NaN are theirs
+    total = high + low
+    return total.where(regular, ends), (low - (total - high)).where(regular, 0.0)
 
 
 def sine_and_cosine(x: Real) -> tuple[Real, Real]:

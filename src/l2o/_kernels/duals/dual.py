@@ -109,17 +109,18 @@ class Real:
 
     def multiply_add(self, factor: Real | float, summand: Real | float) -> Real:
         """Return self factor + summand, rounded once where the processor does that as quickly."""
-        return self._product_and_sum("llvm.fmuladd", factor, summand)
+        return self.intrinsic("llvm.fmuladd", factor, summand)
 
     def fused(self, factor: Real | float, summand: Real | float) -> Real:
         """Return self factor + summand, rounded once."""
-        return self._product_and_sum("llvm.fma", factor, summand)
+        return self.intrinsic("llvm.fma", factor, summand)
 
-    def _product_and_sum(self, name: str, factor: Real | float, summand: Real | float) -> Real:
-        kind = ir.FunctionType(DOUBLE, [DOUBLE] * 3)
+    def intrinsic(self, name: str, *others: Real | float) -> Real:
+        """Return one of LLVM's own functions of this number and others."""
+        kind = ir.FunctionType(DOUBLE, [DOUBLE] * (1 + len(others)))
         function = self.builder.module.declare_intrinsic(name, [DOUBLE], kind)
-        values = [self.value, self.number(factor).value, self.number(summand).value]
-        return self._new(self.builder.call(function, values))
+        return self._new(self.builder.call(function, [self.value, *(self.number(each).value for each in others)]))
+
 
     def compare(self, relation: str, other: Real | float) -> ir.Value:
         """Return the bit of a comparison, false with a NaN; != is true with one."""

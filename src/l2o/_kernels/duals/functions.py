@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 
-from l2o._kernels.duals.branchfree import FUSED, exponential, sine_and_cosine
+from l2o._kernels.duals.branchfree import FUSED, exponential, logarithm, sine_and_cosine
 from l2o._kernels.duals.dual import Real, differentiated, predicate
 
 __all__: list[str] = []
@@ -51,7 +51,7 @@ def _exponential(x: Real) -> tuple[Real, Real]:
 
 differentiated([math.exp, np.exp], 1, _exponential)
 differentiated([math.expm1, np.expm1], 1, _by_value(math.expm1, lambda z: z + 1.0))
-differentiated([math.log, np.log], 1, _by_argument(math.log, lambda x: 1.0 / x))
+differentiated([math.log, np.log], 1, lambda x: (logarithm(x) if FUSED else x.call(math.log), 1.0 / x))
 differentiated([math.log2, np.log2], 1, _by_argument(math.log2, lambda x: (1.0 / LN2) / x))
 differentiated([math.log10, np.log10], 1, _by_argument(math.log10, lambda x: (1.0 / LN10) / x))
 differentiated([math.log1p, np.log1p], 1, _by_argument(math.log1p, lambda x: 1.0 / (1.0 + x)))

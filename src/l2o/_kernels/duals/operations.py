@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.imputils import lower_builtin
 
+from l2o._kernels.duals.branchfree import FUSED, power
 from l2o._kernels.duals.dual import (
     Choice,
     Dual,
@@ -92,11 +93,13 @@ differentiated([np.clip], 3, _clip)
 
 def _power(x: Real, y: Real) -> tuple[Real, ...]:
     """The slope by x is y z / x, without a second power; at x = 0 its limit."""
-    z = x.call(operator.pow, y)
+    z, logarithm = power(x, y) if FUSED else (x.call(operator.pow, y), x.call(math.fabs).call(math.log))
     at_zero = x.compare("==", 0.0)
-    limit = y.call(operator.mul, x.number(0.0).call(operator.pow, y - 1.0))
+    limit = y.where(y.compare("==", 1.0), x.number(0.0).where(y.compare(">", 1.0), y * math.inf))
+    limit = x.number(0.0).where(y.compare("==", 0.0), limit)
     by_x = limit.where(at_zero, y * (z / x))
-    return z, by_x, x.number(0.0).where(at_zero, z * x.call(math.log))
+    by_y = x.number(0.0).where(at_zero, x.number(math.nan).where(x.compare("<", 0.0), z * logarithm))
+    return z, by_x, by_y
 
 
 def _integer_power(x: Real, n: int) -> tuple[Real, Real]:
