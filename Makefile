@@ -12,8 +12,9 @@ SANITIZERS = $(shell cc -print-file-name=libasan.so) $(shell cc -print-file-name
 
 .PHONY: demo test test-levels test-oldest debug instructions bench bench-peers bench-docs pretrained docs wheel lint clean
 
-demo: .venv/installed-plot,examples  ## train, evaluate, apply to real data; ARGS=--quick for a short one
-	$(BIN)/l2o reproduce logistic --out out $(ARGS)
+demo: .venv/installed-plot,examples  ## three jobs of many fits, then the paper in short; ARGS=--quick for the jobs alone
+	$(BIN)/python examples/many_fits.py --out out $(ARGS)
+	$(if $(findstring --quick,$(ARGS)),,$(BIN)/l2o reproduce logistic --quick --out out/paper)
 
 test: .venv/installed-dev,examples  ## suite, doctests of the package, examples of README and docs; coverage
 	$(BIN)/python -m pytest --doctest-modules --cov=l2o tests src/l2o $(ARGS)

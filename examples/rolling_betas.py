@@ -45,7 +45,7 @@ def rolling_betas(returns, factors, months):
     problems = l2o.families.RobustRegression().from_data(
         (X / scale[..., None, None]).reshape(-1, months, 3), (y / scale[..., None]).reshape(-1, months),
         x0=start.reshape(-1, 4))
-    fits = l2o.minimize_many(problems, method="lbfgs")
+    fits = l2o.minimize_many(problems, ordered=True)  # each window is like the one before
     robust = fits.x.reshape(start.shape).copy()
     robust[..., 3] *= scale
     return least_squares, robust, fits

@@ -1,6 +1,8 @@
 """The adaptive method: what a batch learns from some of its problems, what that costs, and that it hurts nobody."""
 
-from concurrent.futures import ThreadPoolExecutor
+import signal
+import threading
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -144,6 +146,43 @@ def test_problems_that_are_all_equal_are_solved(problems):
     same = l2o.minimize_many(problems[np.zeros(1000, int)])
     assert same.success.all()
     assert np.ptp(same.fun) < 1e-8
+
+
+@pytest.mark.parametrize("m", [200, 210, 230])
+def test_batch_just_large_enough_is_solved(m, problems):
+    few = l2o.minimize_many(problems[:m])
+    assert few.success.all()
+    assert few.learned.taken == few.nfev.sum()
+    np.testing.assert_allclose(few.fun, l2o.minimize_many(problems[:m], method="lbfgs").fun, rtol=1e-6)
+
+
+def test_problems_that_do_not_arrive_teach_nothing():
+    batch = l2o.minimize_many(walk(1000), options={"maxiter": 1})
+    assert batch.learned.chosen == "L-BFGS"
+    assert "have a minimum to learn from" in batch.learned.why
+    assert repr(batch.learned) == f"Learned(L-BFGS for 1,000 problems: {batch.learned.why})"
+
+
+def test_executor_that_dies_is_an_error(problems):
+    class Dying(Executor):
+        def map(self, function, items):
+            yield function(items[0])
+            raise BrokenExecutor("it is gone")
+
+    with pytest.raises(BrokenExecutor, match="which broke down: it is gone"):
+        l2o.minimize_many(problems, workers=Dying())
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
+def test_interrupt_is_heard_while_labels_are_made():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((1, 100_000, 3)), rng.integers(0, 2, (1, 100_000))
+    slow = Logistic().from_data(X, y)[np.zeros(1000, int)]
+    timer = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        l2o.minimize_many(slow)
+    timer.join()
 
 
 def test_problems_that_do_not_converge_leave_lbfgs(problems):

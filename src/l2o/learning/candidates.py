@@ -27,7 +27,7 @@ FOLDS = 5
 LESS = 0.9  # of the squared error of predictions, at which products of inputs are worth their time
 DECADE = np.log(10.0)  # by which an evaluation must shorten the gap to be worth it
 PROMISING = 2  # starts that are tried
-FAR = 10.0  # times its usual gap: a run that follows another looks at its own start, too
+FAR = 4.0  # times its usual gap: a run that follows another looks at its own start, too
 
 
 @dataclass(frozen=True, eq=False)

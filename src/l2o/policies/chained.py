@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -56,8 +57,12 @@ class Chained(StepMethod):
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need."""
-        step = LEAN.step({**LEAN.initial(dim), "matrix": self.matrix}, dim)
-        return Step(step.policy, step.blocks, step.length, step.state_size, handoff=LEAN.handoff)
+        return self._step
+
+    @cached_property
+    def _step(self) -> Step:
+        dim = len(self.matrix)
+        return replace(LEAN.step({**LEAN.initial(dim), "matrix": self.matrix}, dim), handoff=LEAN.handoff)
 
     def chain(self, dim: int) -> _kernels.chain.Chain:
         step, link = self.step(dim), self.link

@@ -20,11 +20,14 @@ ALWAYS = 1000  # problems from which on something is learned whatever the share 
 SHARE = 0.1  # of the batch's evaluations that labels may cost below
 PAIRS = 15  # of neighbours that are labelled
 FEWEST = 10  # labels to learn from
+USABLE = 2 / 3  # of the labelled problems that are finite; others have no minima that tell of the rest
 CLOSE = 1e-3  # of the fall: a label need not be exacter
+BASIN = 1e-3  # of the fall, by which ends in other basins differ
 FOR_CHOICE = 0.02  # of the batch's evaluations that candidates may spend
 FEW = 2  # candidates that are tried at least
 ROUNDS = 3  # after each the worse half of the candidates goes
 LESS = 0.95  # of the evaluations: what a candidate must bring against a simpler one
+WORSE = 2  # ends in a higher basin than L-BFGS's, over those in a lower one, that a candidate may have
 HOPELESS = 1.1  # of the evaluations, above which a candidate is not tried again
 EXPECTED = 0.6  # of L-BFGS's evaluations that a candidate's run takes, about
 
@@ -84,7 +87,7 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
     affordable = np.flatnonzero(first.nfev + _cost(runs, first, ordered) <= runs.stopping.maxfun)
     labels, start = _labelled(runs[affordable], Solution(*(column[affordable] for column in first[:6])))
     spent[affordable] = labels.nfev
-    if len(labels) < FEWEST:
+    if len(labels) < max(FEWEST, USABLE * (len(runs) - labels.left_out.get("not finite", 0))):
         left_out = ", ".join(f"{n} {reason}" for reason, n in labels.left_out.items())
         return Lesson(spent, why=f"too few of {len(runs)} labelled ones have a minimum to learn from ({left_out})")
     rows = affordable[labels.rows]
@@ -92,7 +95,7 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
     within = as_it_is if runs.box is None else runs.box[rows].nearest
     lessons = Lessons(labels, start, (rows // 2) % FOLDS, runs.free, within)
     ways = [*(successions(lessons, _mates(rows)) if ordered else ()), *beginnings(lessons)]
-    trial = _Trial(runs[rows], first.nfev[rows], runs.stopping.maxfun - int((spent + first.nfev)[rows].max()))
+    trial = _Trial(runs[rows], labels, first.nfev[rows], runs.stopping.maxfun - int((spent + first.nfev)[rows].max()))
     best, scores = _race(ways, trial, FOR_CHOICE * m * float(first.nfev.mean()))
     spent[rows] += trial.spent
     if best is None:
@@ -139,13 +142,13 @@ def _labelled(runs: Runs, first: Solution) -> tuple[Labels, Look]:
 
 
 class _Trial:
-    """Runs of candidates on labelled problems; counts what they spend."""
+    """Runs of candidates on labelled problems, beside L-BFGS's; counts what they spend."""
 
-    def __init__(self, runs: Runs, rival: np.ndarray, left: int) -> None:
-        self.runs, self.rival = runs, rival
+    def __init__(self, runs: Runs, labels: Labels, rival: np.ndarray, left: int) -> None:
+        self.runs, self.rival, self.left = runs, rival, left
         self.spent = np.zeros(len(runs), np.intp)
-        self.left = left
         self.stopping = replace(runs.stopping, safeguard=True)
+        self._fun, self._near = labels.fun, BASIN * labels.fall
 
     def afford(self, n: int) -> int:
         """Return how many of n candidates may be tried, and limit their runs so that no problem exceeds maxfun."""
@@ -154,15 +157,19 @@ class _Trial:
         self.stopping = replace(self.stopping, maxfun=max(1, min(longest, self.left // n)))
         return n
 
-    def evaluations(self, ways: list[Candidate], rows: np.ndarray) -> np.ndarray:
-        """Return the evaluations of each candidate on some of the problems, first looks included, (ways, rows)."""
-        some = self.runs[np.tile(rows, len(ways))]
+    def run(self, ways: list[Candidate], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return evaluations of each candidate on some of the problems, first looks included, and higher ends, (ways,).
+
+        Ends in a lower basin than L-BFGS's make up for higher ones.
+        """
+        some, shape = self.runs[np.tile(rows, len(ways))], (len(ways), len(rows))
         problems = some.problems.with_starts(np.concatenate([each.starts[rows] for each in ways]))
         method = Expecting(np.concatenate([each.matrices[rows] for each in ways]))
         found = solved(problems, method, self.stopping, some.box, watch=some.watch)
-        nfev = found.nfev.reshape(len(ways), len(rows))
+        nfev, above = found.nfev.reshape(shape), found.fun.reshape(shape) - self._fun[rows]
         self.spent[rows] += nfev.sum(axis=0)
-        return nfev + np.array([[each.looks - 1] for each in ways])
+        higher = (above > self._near[rows]).sum(axis=1) - (above < -self._near[rows]).sum(axis=1)
+        return nfev.sum(axis=1) + len(rows) * np.array([each.looks - 1 for each in ways]), higher
 
 
 def _race(ways: list[Candidate], trial: _Trial, budget: float) -> tuple[Candidate | None, dict[str, float]]:
@@ -173,18 +180,20 @@ def _race(ways: list[Candidate], trial: _Trial, budget: float) -> tuple[Candidat
     n, mean = len(trial.rival), float(trial.rival.mean())
     most = trial.afford(min(len(ways), int(budget / (1.75 * n / ROUNDS * EXPECTED * mean))))
     alive = [each for each in ways if each in sorted(ways, key=lambda way: way.merit)[:most]]
-    own, rival, scores = dict.fromkeys((each.name for each in alive), 0), 0, {}
+    own, higher = (dict.fromkeys((each.name for each in alive), 0) for _ in range(2))
+    scores: dict[str, float] = {}
     for part in range(ROUNDS):
-        rows = np.arange(part, n, ROUNDS)
-        rival += int(trial.rival[rows].sum())
-        for each, taken in zip(alive, trial.evaluations(alive, rows).sum(axis=1).tolist()):
-            own[each.name] += taken
-            scores[each.name] = own[each.name] / rival
+        rival = trial.rival[np.arange(n) % ROUNDS <= part].sum()
+        for each, taken, more in zip(alive, *trial.run(alive, np.arange(part, n, ROUNDS))):
+            own[each.name] += int(taken)
+            higher[each.name] += int(more)
+            scores[each.name] = own[each.name] / int(rival)
         limit = np.median([scores[each.name] for each in alive])
-        alive = [each for each in alive if scores[each.name] <= min(limit, HOPELESS)]
+        alive = [each for each in alive
+                 if scores[each.name] <= min(limit, HOPELESS) and higher[each.name] <= WORSE]
         if not alive:
-            break
-    best = min((scores[each.name] for each in alive), default=np.inf)
+            return None, scores
+    best = min(scores[each.name] for each in alive)
     if best > LESS:
         return None, scores
     return next(each for each in alive if scores[each.name] <= best / LESS), scores
