@@ -1,5 +1,6 @@
 """The adaptive method: what a batch learns from some of its problems, what that costs, and that it hurts nobody."""
 
+import pickle
 import signal
 import threading
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
@@ -11,7 +12,7 @@ from numba import types
 from scipy.optimize import Bounds
 
 import l2o
-from l2o.families import Custom, Logistic
+from l2o.families import Custom, Logistic, RobustRegression
 from l2o.methods import Stopping
 from l2o.policies.chained import PIECE, Chained, Link
 from l2o.policies.expecting import Expecting
@@ -29,6 +30,13 @@ def outcomes(m, seed=0):
     slopes = np.array([1.0, -0.5, 0.3, 0.0, 0.6]) + 0.3 * rng.standard_normal((m, 5))
     y = rng.random((m, 80)) < 1.0 / (1.0 + np.exp(-slopes @ X.T))
     return Logistic(n_features=5).from_data(np.repeat(X[None], m, axis=0), y.astype(float), x0=np.zeros((m, 6)))
+
+
+class Elsewhere(Executor):
+    """Workers that get all by pickle."""
+
+    def map(self, function, items):
+        return [function(pickle.loads(pickle.dumps(item))) for item in items]
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +113,7 @@ def test_every_evaluation_is_counted(m, ordered):
     np.testing.assert_array_equal(problems.blocks[:, 2], batch.nfev)
 
 
-@pytest.mark.parametrize("workers", [2, ThreadPoolExecutor(2)])
+@pytest.mark.parametrize("workers", [2, ThreadPoolExecutor(2), Elsewhere()])
 def test_bits_do_not_depend_on_workers(problems, batch, workers):
     other = l2o.minimize_many(problems, workers=workers)
     for name in ("x", "fun", "jac", "nit", "nfev", "status"):
@@ -216,10 +224,14 @@ def test_order_saves_evaluations():
     assert own.nfev.sum() < 0.7 * alone.nfev.sum()
 
 
-@pytest.mark.parametrize("workers", [2, ThreadPoolExecutor(2)])
+@pytest.mark.parametrize("workers", [2, ThreadPoolExecutor(2), Elsewhere()])
 def test_bits_of_an_ordered_batch_do_not_depend_on_workers(workers):
-    problems = walk(1500)
+    rng = np.random.default_rng(0)
+    X, noise = rng.standard_normal((1559, 3)), rng.standard_normal(1559)
+    windows = np.arange(1500)[:, None] + np.arange(60)
+    problems = RobustRegression(3).from_data(X[windows], (X.sum(axis=1) + noise)[windows], x0=np.ones((1500, 4)))
     one, other = (l2o.minimize_many(problems, ordered=True, workers=each) for each in (1, workers))
+    assert one.learned.chosen.startswith("neighbour's"), one.learned
     for name in ("x", "fun", "nfev", "status"):
         np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
 

@@ -168,9 +168,10 @@ def beginnings(lessons: Lessons) -> Iterator[Candidate]:
     predicted = {name: _Predicted.of(labels, metric, base, looked[name], lessons.fold) for name, base in bases.items()}
     starts = [_Start(name, base, looked[name], 1) for name, base in bases.items()]
     starts += [each.stepped(lessons.look(each.look.x + predicted[each.name].z @ metric.T)) for each in starts]
+    spreads = {name: lessons.spread(matrix[None]) for name, matrix in means.items()}
     best = sorted(starts, key=lambda each: lessons.merit(each.look, each.looks))[:PROMISING]
     for each in (each for each in starts if each in best):  # simple ones first
-        yield from _with_matrices(each, means, predicted[each.name], lessons)
+        yield from _with_matrices(each, means, spreads, predicted[each.name], lessons)
 
 
 def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
@@ -211,7 +212,7 @@ def _constant(labels: Labels) -> Base:
     return Base(points[least], False) if least < len(points) else Base(moves[least - len(points)], True)
 
 
-def _with_matrices(start: _Start, means: dict[str, np.ndarray], predicted: _Predicted,
+def _with_matrices(start: _Start, means: dict[str, np.ndarray], spreads: dict[str, float], predicted: _Predicted,
                    lessons: Lessons) -> Iterator[Candidate]:
     """Yield a start with the mean matrices, and with the best of the predicted ones."""
     step, shape = start.looks == 2, lessons.labels.hessian.shape
@@ -219,9 +220,9 @@ def _with_matrices(start: _Start, means: dict[str, np.ndarray], predicted: _Pred
     plain = Prior(start.base, means["log"], predicted.seen, predicted.ridge, step=step)
     made = {curvature: predicted.matrices(curvature) for curvature in CURVATURES[1:]
             if curvature != "full" or shape[1] <= MOST_FULL}
-    spreads = {curvature: lessons.spread(matrices) for curvature, matrices in made.items()}
-    best = min(spreads, key=spreads.__getitem__)
+    spreads = spreads | {curvature: lessons.spread(matrices) for curvature, matrices in made.items()}
+    best = min(made, key=spreads.__getitem__)
     ways = [(mean, replace(plain, matrix=matrix), np.broadcast_to(matrix, shape)) for mean, matrix in means.items()]
     for each, prior, matrices in [*ways, (best, replace(plain, curvature=best), made[best])]:
         yield Candidate(name + each, prior.policy, start.look.x, matrices, start.looks,
-                        merit + DECADE * lessons.spread(matrices))
+                        merit + DECADE * spreads[each])

@@ -55,6 +55,9 @@ class Chained(StepMethod):
     safeguarded = True
     piece = PIECE
 
+    def __reduce__(self) -> tuple[type[Chained], tuple[np.ndarray, Link]]:
+        return Chained, (self.matrix, self.link)  # what the kernels need is made again elsewhere
+
     def step(self, dim: int) -> Step:
         """Return what the kernels need."""
         return self._step

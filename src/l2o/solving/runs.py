@@ -56,7 +56,7 @@ class Runs:
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         found = solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, free=self.free)
-        return found[:-1] if found.outside is None else found
+        return cast(tuple[np.ndarray, ...], found[:-1] if found.outside is None else found)
 
     def by(self, method: Method) -> Runs:
         """Return runs of the same problems by another method, with its safeguard if it has one."""
@@ -64,9 +64,9 @@ class Runs:
 
     def spread(self, workers: Workers, progress: bool = False) -> Solution:
         """Return the solution, made by workers; what the method solves together stays together."""
-        task, size = _Pieces(self, self.method.piece), self.method.piece
-        return Solution(*map_rows(task if size > 1 else self, -(-len(self) // size), workers, progress, pieces=True,
-                                  stop=self.watch))
+        size = self.method.piece
+        task = self if size == 1 else _Pieces(self, size)
+        return Solution(*map_rows(task, -(-len(self) // size), workers, progress, pieces=True, stop=self.watch))
 
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
