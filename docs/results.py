@@ -1,6 +1,6 @@
 """Write what was computed into the documents: tables, figures and the output of the examples.
 
-    make demo && .venv/bin/python docs/results.py out
+    .venv/bin/l2o reproduce logistic --out out && .venv/bin/python docs/results.py out
 
 Tables and figures come from what `l2o reproduce` wrote to out; what stands between their markers is never edited by
 hand. The output of an example (a text block after a python block) comes from running it.
