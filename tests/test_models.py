@@ -12,7 +12,7 @@ import mpmath
 import numba
 import numpy as np
 import pytest
-import scipy
+import scipy.special
 from numba import types
 from test_interface import EXAMPLES, STRICT, needs_compiler
 
@@ -146,6 +146,15 @@ def test_functions_are_differentiated(terms):
     t, p = np.array([0.2, 0.5]), np.array([0.37, 0.71, 0.53])
     np.testing.assert_allclose(model(t, p), one(t, p, model), rtol=1e-13)
     np.testing.assert_allclose(model.jacobian(t, p), by_differences(model, t, p), rtol=1e-7, atol=1e-6)
+
+
+def test_functions_of_scipy_are_differentiated():
+    names = ["erf", "erfc", "gamma", "gammaln", "expit"]
+    terms = [f"{j + 1} * scipy.special.{name}({x})" for j, name in enumerate(names) for x in (f"p[{j}] * t", "t")]
+    model = l2o.model(eval(f"lambda t, p: {' + '.join(terms)}"))
+    t, p = np.array([0.2, 0.5]), np.array([0.37, 0.71, 0.53, 0.9, -1.2])
+    np.testing.assert_allclose(model(t, p), one(t, p, model), rtol=1e-14)
+    np.testing.assert_allclose(model.jacobian(t, p), by_differences(model, t, p), rtol=1e-7)
 
 
 EXACT = ["exp", "expm1", "log", "log10", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",

@@ -173,10 +173,14 @@ def _gamma(x: Real) -> tuple[Real, Real]:
     return z, z * x.compiled(digamma)
 
 
-differentiated([math.erf], 1, _by_argument(math.erf, _bell))
-differentiated([math.erfc], 1, _by_argument(math.erfc, lambda x: -_bell(x)))
-differentiated([math.gamma], 1, _gamma)
-differentiated([math.lgamma], 1, lambda x: (x.call(math.lgamma), x.compiled(digamma)))
+RULES = {  # scipy.special has them, too
+    "erf": _by_argument(math.erf, _bell),
+    "erfc": _by_argument(math.erfc, lambda x: -_bell(x)),
+    "gamma": _gamma,
+    "lgamma": _by_argument(math.lgamma, lambda x: x.compiled(digamma)),
+}
+for _name, _rule in RULES.items():
+    differentiated([getattr(math, _name)], 1, _rule)
 
 # -- questions ---------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,6 +111,8 @@ def compiled(function: Callable[..., Any], k: int, call: ByDuals | ByHand) -> Co
     numba.core.errors.NumbaError
         If Numba cannot compile it.
     """
+    if "scipy.special" in sys.modules:  # else the model has nothing of it
+        importlib.import_module("l2o._kernels.duals.special")
     kinds = (types.float64 if k == 1 else types.UniTuple(types.float64, k), *call.kinds)
     dispatcher = numba.njit(**OPTIONS)(function)
     dispatcher.compile(kinds)
