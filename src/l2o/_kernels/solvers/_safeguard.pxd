@@ -35,6 +35,7 @@ cdef struct Minimization:                                      # one run
     double value
     double gap                                                 # to the minimum, as the last step has it
     double steepness                                           # of the start: the maximum norm of its gradient
+    double slope                                               # of the best point, the same
     intptr_t rejected                                          # trials without a gain, in a row
     int status
     bint told                                                  # whether the policy has been told of the newest trial
@@ -76,6 +77,7 @@ cdef inline void begin(Minimization* run, l2o_run* h) noexcept nogil:
     memcpy(best.g, run.gradient, best.n * sizeof(double))
     best.f[0], best.first, best.lowest, best.nit, best.nfev = run.value, run.value, run.value, 0, 1
     run.steepness, run.learned, run.helped = slope_of(best, run.point, run.gradient), True, False
+    run.slope = run.steepness
     run.outside, run.told, run.rejected, run.gap = False, False, 0, INFINITY
     run.far = run.rules.gate != NULL and not admits(run.rules.gate, run.point, run.value, run.gradient, best.n)
     h.best_x, h.best_g, h.best_f = best.x, show(run, best.x, best.g, 1), best.f[0]
@@ -95,7 +97,7 @@ cdef inline void tell(Minimization* run, l2o_run* h) noexcept nogil:
 cdef inline bint still_helps(const Minimization* run) noexcept nogil:
     """The rule of the safeguard after a trial; its numbers for the network: benchmarks/handoff.py."""
     return (run.rejected < run.rules.rejections and not run.outside and run.best.nfev <= run.rules.most_trials
-            and slope_of(&run.best, run.best.x, run.best.g) > run.rules.flat * run.steepness)
+            and run.slope > run.rules.flat * run.steepness)
 
 
 cdef inline bint beyond(const Minimization* run, double before, const double* step,
@@ -130,7 +132,7 @@ cdef inline void hand_over(Minimization* run, l2o_run* h, const void* weights) n
 cdef inline bint ends(Minimization* run, l2o_run* h, const void* weights) noexcept nogil:
     """Whether the policy is not to be asked again; where it no longer helps, the heir finishes the run."""
     cdef descent* best = &run.best
-    if run.status == GO_ON and slope_of(best, best.x, best.g) <= best.stop.gtol:
+    if run.status == GO_ON and run.slope <= best.stop.gtol:
         run.status = CONVERGED
     if run.status == GO_ON and (best.nit >= best.maxiter or best.nfev >= best.maxfun or (run.far and run.gated)):
         run.status = LIMIT
@@ -213,7 +215,7 @@ cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights
                         step + 7 * n)
         best.memory = heirs
         h.best_f = best.f[0]                                   # a gradient of the stop may have been at a better one
-        run.status = status
+        run.slope, run.status = slope_of(best, best.x, best.g), status
 
 
 cdef inline void take(Minimization* run, l2o_run* h, const void* weights, const double* step,
@@ -227,6 +229,7 @@ cdef inline void take(Minimization* run, l2o_run* h, const void* weights, const 
         memcpy(best.x, run.point, best.n * sizeof(double))
         memcpy(best.g, run.gradient, best.n * sizeof(double))
         best.f[0], run.helped, h.outcome, h.best_f = run.value, True, LOWER, run.value
+        run.slope = slope_of(best, best.x, best.g)
         show(run, best.x, best.g, 1)
         best.nit += run.rules.rejects
         look_at_curvature(run, h)
@@ -261,8 +264,9 @@ cdef inline void advance(Minimization* run, l2o_run* h, const void* weights, dou
     run.status, run.told = evaluate_point(run), False
     best.nfev += 1
     best.nit += run.status == GO_ON and not rejects
-    for j in range(best.n):
-        change[j] = run.gradient[j] - slope[j]
+    if not inherits(run) or best.memory == NULL or run.rules.limits != NULL:   # else nobody looks at it
+        for j in range(best.n):
+            change[j] = run.gradient[j] - slope[j]
     if run.rules.limits != NULL and not run.outside:
         run.outside = beyond(run, h.f[0], step, change)
     if run.status == GO_ON:
