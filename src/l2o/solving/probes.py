@@ -119,10 +119,12 @@ def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[S
 
 def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
     """Return the solution of all m rows; where L-BFGS was alone, no run was outside what a method has met."""
-    first = parts[0][1]
-    columns = [None if column is None else np.zeros((m, *column.shape[1:]), column.dtype) for column in first]
-    for rows, part in parts:
-        for column, values in zip(columns, part):
-            if column is not None and values is not None:
-                column[rows] = values
-    return Solution(*columns)  # type: ignore[arg-type]  # only the last may be None
+    place = np.empty(m, np.intp)
+    place[np.concatenate([rows for rows, _ in parts])] = np.arange(m)
+    x, fun, jac, nit, nfev, status = (
+        np.concatenate(column)[place] for column in zip(*(part[:6] for _, part in parts)))
+    outside = None
+    if any(part.outside is not None for _, part in parts):
+        outside = np.concatenate([np.zeros(len(rows), np.bool_) if part.outside is None else part.outside
+                                  for rows, part in parts])[place]
+    return Solution(x, fun, jac, nit, nfev, status, outside)
