@@ -60,7 +60,8 @@ def schedule(m: int) -> list[tuple[int, np.ndarray]]:
 def is_worse(own: np.ndarray, classical: np.ndarray) -> bool:
     """Return whether a method took more evaluations (p,) than L-BFGS, in the mean by more than one standard error."""
     more = own - classical
-    return bool(more.mean() > more.std(ddof=1) / np.sqrt(len(more)))
+    total = more.sum()  # above one standard error of itself where its square is above the sum of squares
+    return bool(total > 0 and total * total > (more * more).sum())
 
 
 def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
