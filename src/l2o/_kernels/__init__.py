@@ -16,6 +16,7 @@ import l2o._kernels.base._python as python
 import l2o._kernels.base._status as status
 import l2o._kernels.base._watch as watch
 import l2o._kernels.policies._learned_newton as learned_newton
+import l2o._kernels.objectives._least_squares as least_squares
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
 import l2o._kernels.solvers._chain as chain
@@ -31,9 +32,9 @@ import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "descent_method",
-           "evaluate", "judge", "lbfgs", "learned_newton", "levenberg", "linear", "logistic", "minimize", "mlp",
-           "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "rollout", "runs", "status",
-           "step", "watch"]
+           "evaluate", "judge", "lbfgs", "learned_newton", "least_squares", "levenberg", "linear", "logistic",
+           "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "rollout",
+           "runs", "status", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

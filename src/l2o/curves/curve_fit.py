@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -180,7 +180,7 @@ class _Settings:
 def _settings(tol: float, options: Mapping[str, object] | None) -> _Settings:
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
-    given = dict(options or ())
+    given: dict[str, Any] = dict(options or ())
     damping = arguments.choice("damping", given.pop("damping", "more"), DAMPING)
     factor = arguments.number("factor", given.pop("factor", DAMPING[damping][1]), exclusive=True)
     maxfev = arguments.count("maxfev", given.pop("maxfev", MAXFEV))
@@ -238,5 +238,6 @@ def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, abs
     def shaped(column: np.ndarray) -> np.ndarray:
         return column.reshape((*curves.leading, *column.shape[1:]))[()]
 
-    return CurveFit(*map(shaped, (x, cov, chi2, dof, status, nfev, nit, on_bound.view(np.bool_))), absolute_sigma,
-                    model, curves, shaped(free))
+    return CurveFit(x=shaped(x), cov=shaped(cov), chi2=shaped(chi2), dof=shaped(dof), status=shaped(status),
+                    nfev=shaped(nfev), nit=shaped(nit), on_bound=shaped(on_bound.view(np.bool_)),
+                    absolute_sigma=absolute_sigma, _model=model, _curves=curves, _free=shaped(free))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -95,18 +96,18 @@ def read_curves(t: ArrayLike | Sequence[ArrayLike], Y: ArrayLike | Sequence[Arra
     return Curves(_points(t, y.shape), y.reshape(-1), _errors(sigma, y.shape, y), offsets, y.shape)
 
 
-def _is_ragged(Y: ArrayLike | Sequence[ArrayLike]) -> bool:
+def _is_ragged(Y: Any) -> bool:
     return not hasattr(Y, "shape") and len({np.shape(row) for row in Y} if np.iterable(Y) else ()) > 1
 
 
-def _values(name: str, values: ArrayLike) -> np.ndarray:
+def _values(name: str, values: Any) -> np.ndarray:
     """Return values as float64, NaN where masked."""
     if np.ma.isMaskedArray(values):
         values = np.ma.filled(np.ma.asarray(values).astype(float), np.nan)
     return arguments.array(name, values, None, finite=False)
 
 
-def _points(t: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+def _points(t: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return t as (n, k), or as (N, k) where each curve has its own."""
     points, n = arguments.array("t", t, None, finite=False), shape[-1]
     own = points.shape == shape or points.shape[:-1] == shape
@@ -123,7 +124,7 @@ def _points(t: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     return points
 
 
-def _errors(sigma: ArrayLike | None, shape: tuple[int, ...], y: np.ndarray) -> np.ndarray | None:
+def _errors(sigma: Any, shape: tuple[int, ...], y: np.ndarray) -> np.ndarray | None:
     """Return sigma as (n,), or as (N,) where each curve has its own."""
     if sigma is None:
         return None
@@ -138,8 +139,7 @@ def _errors(sigma: ArrayLike | None, shape: tuple[int, ...], y: np.ndarray) -> n
     return np.full(shape[-1], errors) if errors.ndim == 0 else errors.reshape(-1)
 
 
-def _ragged(t: ArrayLike | Sequence[ArrayLike], Y: Sequence[ArrayLike],
-            sigma: ArrayLike | Sequence[ArrayLike] | None) -> Curves:
+def _ragged(t: Any, Y: Any, sigma: Any) -> Curves:
     """Return curves of different lengths; t has as many, sigma too, unless it is None or a number."""
     rows = [_values(f"Y[{i}]", row) for i, row in enumerate(Y)]
     for i, row in enumerate(rows):
@@ -157,10 +157,10 @@ def _ragged(t: ArrayLike | Sequence[ArrayLike], Y: Sequence[ArrayLike],
         raise ValueError("t has points of different numbers; expected the same k for all curves")
     errors = None
     if sigma is not None:
-        given = [sigma] * len(rows) if not np.iterable(sigma) else list(sigma)
-        if len(given) != len(rows):
-            raise ValueError(f"sigma has {len(given)} entries; expected a number, or {len(rows)}, one for each curve")
-        errors = np.concatenate([np.broadcast_to(_errors(each, row.shape, row), row.shape)
-                                 for each, row in zip(given, rows)])
+        each_sigma = [sigma] * len(rows) if not np.iterable(sigma) else list(sigma)
+        if len(each_sigma) != len(rows):
+            raise ValueError(f"sigma has {len(each_sigma)} entries; expected a number, or {len(rows)}, one for each curve")
+        errors = np.concatenate([np.broadcast_to(cast(np.ndarray, _errors(each, row.shape, row)), row.shape)
+                                 for each, row in zip(each_sigma, rows)])
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.intp)
     return Curves(np.ascontiguousarray(np.concatenate(points)), np.concatenate(rows), errors, offsets, None)

@@ -81,9 +81,9 @@ def read_limits(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None, fixed: Arra
     shape = (*leading, p0.shape[1])
     if bounds is not None:
         if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-            sides = bounds.lb, bounds.ub
-        elif np.iterable(bounds) and len(bounds) == 2:  # as in SciPy's curve_fit, never pairs
-            sides = bounds
+            sides: tuple[ArrayLike, ...] = (bounds.lb, bounds.ub)
+        elif np.iterable(bounds) and len(tuple(bounds)) == 2:  # as in SciPy's curve_fit, never pairs
+            sides = tuple(bounds)
         else:
             raise ValueError(f"bounds is {bounds!r}; expected (low, high), each a number, ({p0.shape[1]},) or {shape}, "
                              "or a scipy.optimize.Bounds")

@@ -2,6 +2,7 @@
 
 from l2o.families.custom import Custom
 from l2o.families.family import Family
+from l2o.families.least_squares import LeastSquares
 from l2o.families.logistic import Logistic
 from l2o.families.neural_net import NeuralNet
 from l2o.families.robust_regression import RobustRegression
@@ -11,7 +12,7 @@ PAPER: dict[str, type[Family]] = {"logistic": Logistic, "robust": RobustRegressi
 # all that the command line knows and the contract suite runs over
 FAMILIES: dict[str, type[Family]] = {**PAPER}
 
-__all__ = ["FAMILIES", "PAPER", "Custom", "Family", "Logistic", "NeuralNet", "RobustRegression", "named"]
+__all__ = ["FAMILIES", "PAPER", "Custom", "Family", "LeastSquares", "Logistic", "NeuralNet", "RobustRegression", "named"]
 
 
 def named(name: str) -> Family:

@@ -35,12 +35,15 @@ class Kernel:
         Addresses of an l2o_objective_fn and an l2o_hessian_fn; there may be no Hessian.
     source : object, optional
         What a user's function was made of, kept alive here; its attribute ``kernel`` is this kernel.
+    over : callable, optional
+        What the function is called with, where that is not the data: addresses (m,) of data -> addresses (m,).
     """
 
     name: str
     function: int
     hessian: int | None = None
     source: Any = None
+    over: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
@@ -136,6 +139,8 @@ class Problems:
     @cached_property
     def _addresses(self) -> np.ndarray:
         result = _kernels.addresses(self.blocks, self.index)
+        if self.kernel.over is not None:
+            result = self.kernel.over(result)
         result.flags.writeable = False
         return result
 

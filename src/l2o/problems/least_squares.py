@@ -1,0 +1,64 @@
+"""A model's least-squares problems as objectives: half the sum of squares of residuals, in units of sigma."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from l2o import _kernels
+from l2o.problems.models import Model
+from l2o.problems.objectives import blocks
+from l2o.problems.problems import Kernel, Problems, from_blocks
+
+__all__ = ["SquaresOf", "least_squares"]
+
+
+@dataclass(frozen=True, eq=False)
+class SquaresOf:
+    """What the objective of a model is made of.
+
+    Attributes
+    ----------
+    model : Model
+        The model.
+    d, k : int
+        Number of its parameters, and of the numbers that make a point.
+    """
+
+    model: Model
+    d: int
+    k: int
+
+    @property
+    def source_hash(self) -> str | None:
+        """That of the model."""
+        return self.model.card()["source"]
+
+    @property
+    def kernel(self) -> Kernel:
+        """The objective as the kernels see it; the model is compiled."""
+        self.model.address(self.d, self.k)
+        return Kernel(f"least squares of {self.model.name}", _kernels.least_squares.FUNCTION, source=self,
+                      over=self.over)
+
+    def over(self, data: np.ndarray) -> np.ndarray:
+        """Return the addresses (m,) of what the function is called with, of data at addresses (m,)."""
+        return _kernels.least_squares.over(self.model.address(self.d, self.k), self.model.user(self.d, self.k), data)
+
+
+def least_squares(model: Model, tables: Sequence[np.ndarray], x0: np.ndarray) -> Problems:
+    """Return problems whose objective is half the sum of squares.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    tables : sequence of m ndarray, each (n, k + 2)
+        A row for each point: t, y, and 1 / sigma.
+    x0 : ndarray, shape (m, d)
+        Starting parameters.
+    """
+    k = tables[0].shape[1] - 2
+    return from_blocks(SquaresOf(model, x0.shape[1], k).kernel, blocks(tables), x0)
