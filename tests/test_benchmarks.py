@@ -10,6 +10,7 @@ import pytest
 from benchmarks import (
     ablation,
     handoff,
+    least_squares,
     local_models,
     objectives,
     parts,
@@ -283,3 +284,15 @@ def test_shift_is_measured_alone_and_with_probes(monkeypatch):
     policy = l2o.train(shifts.decays()[:60], rng=0)
     alone, probed = shifts.ratios(policy, shifts.decays(), 400)
     assert alone < probed < alone + 0.1
+
+
+@pytest.mark.parametrize("name", least_squares.FAMILIES)
+def test_curve_fits_are_compared_by_their_answers(name):
+    model, draw = least_squares.FAMILIES[name]
+    curves = draw(30, np.random.default_rng(0))
+    calls = least_squares.engines(model, curves)
+    told = least_squares.answers(model, curves, {key: calls[key] for key in ("curve_fit_many", "our L-BFGS")})
+    for share, distance, _ in told.values():
+        assert share >= 0.9
+        assert distance < 2e-3
+    assert told["curve_fit_many"][2] < told["our L-BFGS"][2] / 2

@@ -15,8 +15,8 @@ import l2o._kernels.base._evaluate as evaluate
 import l2o._kernels.base._python as python
 import l2o._kernels.base._status as status
 import l2o._kernels.base._watch as watch
-import l2o._kernels.policies._learned_newton as learned_newton
 import l2o._kernels.objectives._least_squares as least_squares
+import l2o._kernels.policies._learned_newton as learned_newton
 import l2o._kernels.policies._linear as linear
 import l2o._kernels.solvers._bfgs as bfgs
 import l2o._kernels.solvers._chain as chain

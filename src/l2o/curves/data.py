@@ -159,7 +159,8 @@ def _ragged(t: Any, Y: Any, sigma: Any) -> Curves:
     if sigma is not None:
         each_sigma = [sigma] * len(rows) if not np.iterable(sigma) else list(sigma)
         if len(each_sigma) != len(rows):
-            raise ValueError(f"sigma has {len(each_sigma)} entries; expected a number, or {len(rows)}, one for each curve")
+            raise ValueError(f"sigma has {len(each_sigma)} entries; expected a number, or one for each curve: "
+                             f"{len(rows)}")
         errors = np.concatenate([np.broadcast_to(cast(np.ndarray, _errors(each, row.shape, row)), row.shape)
                                  for each, row in zip(each_sigma, rows)])
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.intp)

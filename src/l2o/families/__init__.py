@@ -12,7 +12,8 @@ PAPER: dict[str, type[Family]] = {"logistic": Logistic, "robust": RobustRegressi
 # all that the command line knows and the contract suite runs over
 FAMILIES: dict[str, type[Family]] = {**PAPER}
 
-__all__ = ["FAMILIES", "PAPER", "Custom", "Family", "LeastSquares", "Logistic", "NeuralNet", "RobustRegression", "named"]
+__all__ = ["FAMILIES", "PAPER", "Custom", "Family", "LeastSquares", "Logistic", "NeuralNet", "RobustRegression",
+           "named"]
 
 
 def named(name: str) -> Family:
