@@ -1,7 +1,8 @@
 # Half the sum of squares of a curve's residuals, by way of its model, and the gradient.
 #
 # The data of one problem is that of a user's objective: rows, columns, then a row for each point, the k numbers of t,
-# y, and 1 / sigma. `over` puts before it what a model is and what it is called with: addresses hold in one process only.
+# y, and 1 / sigma. `over` puts before it what a model is and what it is called with: addresses hold in one process
+# only.
 cimport numpy as cnp
 from libc.math cimport NAN
 from libc.stdint cimport intptr_t
