@@ -142,3 +142,22 @@ def test_handler_is_put_back_and_calls_may_be_nested(problems, handler):
 
 def test_watch_is_nothing_in_another_process():
     assert pickle.loads(pickle.dumps(Watch())) is None
+
+
+@l2o.model
+def laborious(t, p):
+    """A line, in about a tenth of a millisecond."""
+    total = 0.0
+    for i in range(10_000):
+        total += np.sin(p[1] * t + i)
+    return p[0] * t + 1e-30 * total
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_curve_fits_hear_ctrl_c(workers, press):
+    t, Y = np.linspace(0.0, 1.0, 5), np.tile(np.linspace(0.0, 1.0, 5) ** 2, (20_000, 1))
+    l2o.curve_fit_many(laborious, t, Y[:1], [1.0, 1.0])
+    pressed = press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        l2o.curve_fit_many(laborious, t, Y, [1.0, 1.0], workers=workers)
+    assert time.perf_counter() - pressed[0] < 0.5

@@ -68,7 +68,8 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         left is no longer than tol of them, a parameter. That step is taken, too.
     options : dict, optional
         maxfev : evaluations of a fit at most (2000). damping : "more", a trust region, or "nielsen". factor : radius of
-        the first step in units of the start (100), or first damping (0.01).
+        the first step in units of the start (100), or first damping (0.01). starts : (s, d) or (s, ..., d), starts
+        beside p0; of each curve's fits the one of least chi2 is kept, and `agreement` says how many have reached it.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs); the result does not depend on it.
     progress : bool

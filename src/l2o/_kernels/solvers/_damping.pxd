@@ -24,9 +24,10 @@ ctypedef struct damping:
 
 ctypedef struct damping_rule:
     void (*begin)(damping* state, double size) noexcept nogil  # size of the start
-    # step (d,) <- that of the rule; False if there is none. rows (d + 1, d + 1) and work (d,) are workspace.
+    # step (d,) <- that of the rule; False if there is none. rows (d + 1, d + 1) hold what was eliminated without
+    # damping, if that is `ready`; they and work (d,) are workspace.
     bint (*step)(damping* state, const double* normal, const double* scale, double* rows, double* step, double* work,
-                 intptr_t d) noexcept nogil
+                 intptr_t d, bint ready) noexcept nogil
     # what a trial showed: gained over expected, the size of the step, along it the slope and the true fall
     void (*learn)(damping* state, double ratio, double size, double slope, double fall, bint first) noexcept nogil
 
@@ -37,11 +38,11 @@ cdef inline void more_begin(damping* state, double size) noexcept nogil:
 
 
 cdef inline bint more_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
-                           double* work, intptr_t d) noexcept nogil:
+                           double* work, intptr_t d, bint ready) noexcept nogil:
     """The step of Gauss and Newton where it is within the radius, else one that is as long to a tenth."""
     cdef double size, low = 0.0, high = 0.0, value
     cdef intptr_t a, _
-    if eliminate(normal, scale, 0.0, rows, d) >= 0.0:
+    if ready or eliminate(normal, scale, 0.0, rows, d) >= 0.0:
         solve_back(rows, step, d)
         size = size_of(step, scale, d)
         if size <= 1.1 * state.radius:
@@ -97,7 +98,7 @@ cdef inline void nielsen_begin(damping* state, double size) noexcept nogil:
 
 
 cdef inline bint nielsen_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
-                              double* work, intptr_t d) noexcept nogil:
+                              double* work, intptr_t d, bint ready) noexcept nogil:
     while eliminate(normal, scale, state.value, rows, d) < 0.0:
         state.value = max(10.0 * state.value, 1e-10)
         if state.value > MOST_DAMPING:

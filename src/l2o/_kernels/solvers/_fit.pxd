@@ -51,6 +51,7 @@ ctypedef struct fit:
     intptr_t slow                                              # how often in a row it was slow
     double gain                                                # of r'r by the step that is left, if r is linear
     bint weak                                                  # whether directions were left out of it
+    bint ready                                                 # whether `rows` are of x, without damping
     intptr_t freedom                                           # points less parameters, at least 1
     intptr_t nfev
     intptr_t nit
@@ -152,12 +153,14 @@ cdef inline bint propose(fit* f, intptr_t n) noexcept nogil:
     cdef const double* normal
     cdef const double* scale
     cdef intptr_t a, i, left
-    cdef bint moved = False
+    cdef bint moved = False, ready = f.ready
     memset(f.step, 0, f.c.d * sizeof(double))
+    f.ready = False
     while n > 0:
         normal = equations(f, n, &scale)
-        if not f.rule.step(&f.state, normal, scale, f.rows, f.part_step, f.work, n):
+        if not f.rule.step(&f.state, normal, scale, f.rows, f.part_step, f.work, n, ready):
             return False
+        ready = False
         left = n if f.c.low == NULL else stop_at_bounds(f, n)
         if left == n:
             break
@@ -186,6 +189,7 @@ cdef inline double offset(fit* f, intptr_t n) noexcept nogil:
     normal = equations(f, n, &scale)
     f.gain = eliminate(normal, scale, 0.0, f.rows, n, &weakness)
     f.weak = f.gain < 0.0 or weakness > WEAK
+    f.ready = not f.weak
     if f.weak:
         f.gain = eliminate(normal, scale, FLAT, f.rows, n)
     if f.gain < 0.0:
