@@ -279,6 +279,29 @@ def test_data_without_noise_in_any_unit():
         assert fit.x / [unit, 1.0, unit] == pytest.approx([2.0, 1.5, 0.3], rel=1e-9)
 
 
+def test_best_of_several_starts_is_kept():
+    @l2o.model
+    def wave(t, p):
+        return p[0] * np.sin(p[1] * t)
+
+    rng = np.random.default_rng(0)
+    frequency = rng.uniform(2.0, 6.0, (4, 10))
+    Y = np.sin(frequency[..., None] * TIMES) + 0.1 * rng.standard_normal((4, 10, 30))
+    alone = l2o.curve_fit_many(wave, TIMES, Y, [1.0, 1.0])
+    starts = np.column_stack([np.ones(9), np.linspace(2.0, 6.0, 9)])
+    fit = l2o.curve_fit_many(wave, TIMES, Y, [1.0, 1.0], options={"starts": starts})
+    assert (np.abs(alone.x[..., 1] - frequency) < 0.1).mean() < 0.5
+    assert (np.abs(fit.x[..., 1] - frequency) < 0.1).all()
+    assert fit.agreement.shape == (4, 10)
+    assert (fit.agreement >= 1).all()
+    assert fit.agreement.max() > 1
+    assert (fit.nfev > alone.nfev).all()
+    assert alone.agreement is None
+    own = l2o.curve_fit_many(wave, TIMES, Y, [1.0, 1.0],
+                             options={"starts": np.broadcast_to(starts[:, None, None], (9, 4, 10, 2))})
+    same(fit, own)
+
+
 Y3 = drawn(3)
 WRONG = {
     "p0 is missing": (TypeError, {"p0": None}),
@@ -296,6 +319,7 @@ WRONG = {
     "method is 'trf'; expected one of 'lm'": (ValueError, {"method": "trf"}),
     "tol is -1": (ValueError, {"tol": -1.0}),
     "options has 'xtol'": (ValueError, {"options": {"xtol": 1.0}}),
+    r"starts has shape \(3,\)": (ValueError, {"options": {"starts": np.ones(3)}}),
     "maxfev is 0": (ValueError, {"options": {"maxfev": 0}}),
     "damping is 'none'": (ValueError, {"options": {"damping": "none"}}),
     "fixed is": (TypeError, {"fixed": [1, 0, 0]}),

@@ -15,7 +15,8 @@ from l2o.base.typing import ArrayLike, Workers
 from l2o.base.watch import Watch
 from l2o.curves.data import Curves, read_curves
 from l2o.curves.result import CurveFit
-from l2o.curves.starts import read_limits, read_starts
+from l2o.curves.several import Columns, best_of
+from l2o.curves.starts import read_limits, read_more_starts, read_starts
 from l2o.methods import Box
 from l2o.problems.models import Model
 from l2o.problems.models import model as model_of
@@ -115,11 +116,16 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     x = read_starts(p0, t, Y, curves)
     box = read_limits(bounds, fixed, x, curves.leading)
     settings = _settings(tol, options)
+    starts: Any = (options or {}).get("starts")
+    more = read_more_starts(starts, x.shape, curves)
     check_progress(progress)
+    found = []
     with Watch() as watch:
-        task = _FitTask(model, curves, x, box, settings, watch)
-        columns = map_rows(task, len(curves), workers, progress, pieces=True, stop=watch, empty=task.empty)
-    return _result(model, curves, box, columns, absolute_sigma)
+        for start in (x, *more):
+            task = _FitTask(model, curves, start, box, settings, watch)
+            found.append(map_rows(task, len(curves), workers, progress, pieces=True, stop=watch, empty=task.empty))
+    columns, agreement = best_of(found)
+    return _result(model, curves, box, columns, agreement if more else None, absolute_sigma)
 
 
 def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
@@ -185,12 +191,11 @@ def _settings(tol: float, options: Mapping[str, object] | None) -> _Settings:
     damping = arguments.choice("damping", given.pop("damping", "more"), DAMPING)
     factor = arguments.number("factor", given.pop("factor", DAMPING[damping][1]), exclusive=True)
     maxfev = arguments.count("maxfev", given.pop("maxfev", MAXFEV))
+    given.pop("starts", None)
     if given:
-        raise ValueError(f"options has {', '.join(map(repr, given))}; expected some of 'damping', 'factor', 'maxfev'")
+        raise ValueError(f"options has {', '.join(map(repr, given))}; expected some of 'damping', 'factor', 'maxfev', "
+                         "'starts'")
     return _Settings(damping, factor, arguments.number("tol", tol), maxfev)
-
-
-Columns = tuple[np.ndarray, ...]  # x, cov, chi2, used, nfev, nit, status, on_bound; one row a curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +234,8 @@ class _FitTask:
         return out
 
 
-def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, absolute_sigma: bool) -> CurveFit:
+def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agreement: np.ndarray | None,
+            absolute_sigma: bool) -> CurveFit:
     x, cov, chi2, used, nfev, nit, status, on_bound = columns
     free = np.full(len(x), x.shape[1]) if box is None else (box.low < box.high).sum(axis=1)
     dof = np.maximum(used - free, 0)
@@ -241,4 +247,5 @@ def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, abs
 
     return CurveFit(x=shaped(x), cov=shaped(cov), chi2=shaped(chi2), dof=shaped(dof), status=shaped(status),
                     nfev=shaped(nfev), nit=shaped(nit), on_bound=shaped(on_bound.view(np.bool_)),
-                    absolute_sigma=absolute_sigma, _model=model, _curves=curves, _free=shaped(free))
+                    absolute_sigma=absolute_sigma, _model=model, _curves=curves, _free=shaped(free),
+                    agreement=None if agreement is None else shaped(agreement))

@@ -41,6 +41,8 @@ class CurveFit:
         Which parameters ended on a bound.
     absolute_sigma : bool
         Whether errors are those of sigma, or scaled so that chi2 is dof.
+    agreement : ndarray of int, shape (...), or None
+        With ``options={"starts": ...}``, how many of the fits from all starts have reached the least chi2.
     """
 
     x: np.ndarray
@@ -55,6 +57,7 @@ class CurveFit:
     _model: Model
     _curves: Curves
     _free: np.ndarray  # (...), how many parameters
+    agreement: np.ndarray | None = None
 
     @property
     def success(self) -> np.ndarray:

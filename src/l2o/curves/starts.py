@@ -16,7 +16,7 @@ from l2o.solving.bounds import read_box
 if TYPE_CHECKING:
     from scipy.optimize import Bounds
 
-__all__ = ["read_limits", "read_starts"]
+__all__ = ["read_limits", "read_more_starts", "read_starts"]
 
 
 class _Limits(NamedTuple):
@@ -56,6 +56,32 @@ def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: o
     if values.ndim == 0 or values.shape[-1] == 0 or values.shape[:-1] not in ((), leading):
         raise ValueError(f"{name} has shape {values.shape}; expected (d,) or {(*leading, 'd')}".replace("'d'", "d"))
     return np.broadcast_to(values.reshape(-1, values.shape[-1]), (len(curves), values.shape[-1]))
+
+
+def read_more_starts(starts: ArrayLike | None, shape: tuple[int, ...], curves: Curves) -> list[np.ndarray]:
+    """Return further starts, each (m, d).
+
+    Parameters
+    ----------
+    starts : None or array_like, shape (s, d) or (s, ..., d)
+        The option of that name.
+    shape : tuple of int
+        (m, d).
+    curves : Curves
+        The data.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit.
+    """
+    if starts is None:
+        return []
+    values = arguments.array("starts", starts, None, finite=np.ndim(starts) == 2)
+    d, leading = shape[-1], curves.leading
+    if values.ndim < 2 or values.shape[-1] != d or values.shape[1:-1] not in ((), leading):
+        raise ValueError(f"starts has shape {values.shape}; expected (s, {d}) or {('s', *leading, d)}".replace("'", ""))
+    return [np.broadcast_to(each.reshape(-1, d), shape) for each in values]
 
 
 def read_limits(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None, fixed: ArrayLike | None, p0: np.ndarray,
