@@ -7,6 +7,8 @@ inverse matrix, for reading beside the kernels.
 import numpy as np
 import pytest
 import scipy.optimize
+from benchmarks import stopping
+from standard_functions import FUNCTIONS
 
 import l2o
 from l2o.families import Logistic
@@ -185,6 +187,30 @@ def test_exact_fit_ends_and_is_exact():
     assert result.success
     assert result.fun - again.fun <= 1e-8 * start
     assert result.nfev < 100
+
+
+@pytest.mark.parametrize("i", [1388, 2277, 2300, 2451, 4121, 6535, 7297, 7690, 8467, 9019, 10224])
+def test_long_run_to_a_saddle_or_into_a_valley_is_no_silent_success(i):
+    outcome, *_ = stopping.one(np.random.default_rng([0, i]), "lbfgs")
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize("i", [689, 1613, 1937, 5792, 11160])
+def test_line_without_curvature_is_no_minimum(i):
+    outcome, *_ = stopping.one(np.random.default_rng([0, i]), "lbfgs")
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize("name", ["beale", "himmelblau", "brown-almost-linear", "discrete-boundary",
+                                  "broyden-tridiagonal", "broyden-banded"])
+@pytest.mark.parametrize("method", [None, "lbfgs"])
+def test_exact_fits_take_few_evaluations_for_digits_that_do_not_matter(method, name):
+    function = FUNCTIONS[name]
+    ours = l2o.minimize(function.value_and_grad, function.start(4), method=method)
+    theirs = scipy.optimize.minimize(function.value_and_grad, function.start(4), jac=True, method="L-BFGS-B")
+    assert ours.success
+    assert ours.fun <= 1e-8 * function.value_and_grad(function.start(4))[0]
+    assert ours.nfev <= 1.3 * theirs.nfev
 
 
 @pytest.mark.parametrize("off", [0.0, 1e-12, 1e-9, 1e-6])

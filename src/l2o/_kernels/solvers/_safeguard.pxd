@@ -17,7 +17,7 @@ from l2o._kernels.solvers._descent_method cimport EXACT, NO_GAP, PREDICTED, prod
 from l2o._kernels.solvers._gate cimport admits
 from l2o._kernels.solvers._scrutiny cimport MOST_COUPLED, prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport Limits, step_rules
-from l2o._kernels.solvers._stopping cimport is_short, stopping_step, tolerance
+from l2o._kernels.solvers._stopping cimport is_short, stopping_step, tolerance_at_last_digits
 
 cdef struct Minimization:                                      # one run
     descent best                                               # the best point seen, as the heir takes it over
@@ -203,7 +203,8 @@ cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights
         stopping_step(&best.stop, before, run.value, slope_of(best, run.point, run.gradient))
         down = downhill(best, run.point, run.gradient, step + 8 * n + scrutiny_size(n) + direction_size(n))
         best.stop.decrease = fabs(best.stop.decrease)
-        if (heirs != NULL or h.curvature != NULL) and not best.stop.decrease <= tolerance(&best.stop, run.value):
+        if ((heirs != NULL or h.curvature != NULL)
+                and not best.stop.decrease <= tolerance_at_last_digits(&best.stop, run.value)):
             return                                             # a matrix is not worth a look
         trust = exact_gap(run, h, down, step)
         if trust == NO_GAP and heirs != NULL:                  # who would inherit a matrix

@@ -2,8 +2,10 @@
 #
 # A variable in a unit of its own may not have moved yet: its gradient is small because its unit is, and the matrix
 # knows nothing of it. Then, and where f is known no better than what is left to gain, one gradient a variable gives the
-# Hessian, and the gap is judged with that. If it is too wide, the run goes on in units of its diagonal. And where the
-# gradient has not become small, a kink may stop the steps: across one, it changes too little for the way.
+# Hessian, and the gap is judged with that. So it is after a run of many evaluations a variable: it is long because of
+# valleys and saddles, where the matrix is wrong, and a Hessian costs little beside it. If the gap is too wide, the run
+# goes on in units of the diagonal. And where the gradient has not become small, a kink may stop the steps: across one,
+# it changes too little for the way.
 from libc.math cimport INFINITY, copysign, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
@@ -12,10 +14,11 @@ from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
-from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance
+from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance, tolerance_at_last_digits
 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
+    LONG = 5                                                   # evaluations a variable; of them a Hessian costs a fifth
     MOST_RESCALINGS = 3
     MOST_PROBES = 3                                            # for a kink
     MOST_COUPLED = 64                                          # variables; of more, the diagonal alone is kept
@@ -24,11 +27,13 @@ cdef extern from *:
     """
     #define L2O_STILL 1e-2
     #define L2O_DIGITS 1e-7
+    #define L2O_DIGITS_OF_BOTH 1e-5
     #define L2O_LEAST_PIVOT 1e-10
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
-    const double DIGITS "L2O_DIGITS"                           # of x: f is then right to their square
-    const double LEAST_PIVOT "L2O_LEAST_PIVOT"                       # pivots below are none, of a diagonal of ones
+    const double DIGITS "L2O_DIGITS"                           # of x or its move: f is then right to their square
+    const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
+    const double LEAST_PIVOT "L2O_LEAST_PIVOT"                 # pivots below are none, of a diagonal of ones
 
 
 cdef inline void prepare_scrutiny(descent* run, const double* origin, double* room) noexcept nogil:
@@ -195,6 +200,7 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
     cdef double most = most_moved(run, x), gap
     cdef intptr_t n = run.n, j
     cdef int status
+    cdef bint lower
     if run.maxfun - run.nfev < 4 * n:
         return GO_ON
     if not most > 0.0:
@@ -210,7 +216,8 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
         else:
             matrix[j] = g_new[j]
     gap = judged_gap(matrix, g, inverse, x_new, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, inverse, n)
-    if gap <= 2.0 * least and (least > rounding(f) or is_bowl(run, x, f, inverse)):
+    lower = run.f[0] + least < f                               # along a line without curvature there is more to win
+    if gap <= 2.0 * least and not lower and (least > rounding(f) or is_bowl(run, x, f, inverse)):
         return CONVERGED
     return rescale(run, x, inverse)
 
@@ -246,14 +253,17 @@ cdef inline int probe_kink(descent* run, const double* x, const double* g, doubl
     return CONVERGED if change > 0.0 and length * (length / change) <= 2.0 * least else GO_ON
 
 
-cdef inline bint is_last_digits(const descent* run, const double* x, const double* p) noexcept nogil:
-    """Whether the step p to the minimum that is predicted changes nothing that matters of x."""
-    cdef double size = 0.0, step = 0.0
+cdef inline bint is_last_digits(const descent* run, const double* x, const double* p, int trust) noexcept nogil:
+    """Whether the step p to the minimum that is predicted changes nothing that matters of x, or of the way to it.
+
+    The prediction of a matrix may be the larger, if it is small beside both.
+    """
+    cdef double size = 0.0, moved = most_moved(run, x), step = 0.0, unit
     cdef intptr_t j
     for j in range(run.n):
-        size = max(size, max(fabs(x[j]), fabs(x[j] - run.anchor[j])) / sqrt(run.units[j]))
-        step = max(step, fabs(p[j]) / sqrt(run.units[j]))
-    return step <= DIGITS * size
+        unit = sqrt(run.units[j])
+        size, step = max(size, fabs(x[j]) / unit), max(step, fabs(p[j]) / unit)
+    return step <= DIGITS * max(size, moved) or (trust == PREDICTED and step <= DIGITS_OF_BOTH * min(size, moved))
 
 
 cdef inline int settle(descent* run, const double* x, double f, const double* g, const double* p, double gap,
@@ -264,8 +274,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     """
     cdef double least = tolerance(&run.stop, f)
     cdef int status
-    if gap < INFINITY and is_last_digits(run, x, p):
-        least = max(least, run.stop.ftol * (run.stop.first - f))
+    if gap < INFINITY and is_last_digits(run, x, p, trust):
+        least = tolerance_at_last_digits(&run.stop, f)
     if not (run.stop.decrease <= run.caution * least and gap <= run.caution * least and least < INFINITY
             and f <= run.f[0] + least):
         return GO_ON
@@ -275,6 +285,6 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         status = probe_kink(run, x, g, least, x_new, g_new)
         if status != CONVERGED:
             return status
-    if trust == PREDICTED and least > rounding(f) and not some_rest(run, x, g):
+    if trust == PREDICTED and least > rounding(f) and run.nfev < LONG * run.n and not some_rest(run, x, g):
         return CONVERGED
     return scrutinise(run, x, f, g, least, x_new, g_new, inverse, inverse + run.n)

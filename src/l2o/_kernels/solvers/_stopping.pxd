@@ -78,6 +78,11 @@ cdef inline double tolerance(const stopping* stop, double f) noexcept nogil:
     return max(stop.ftol * min(stop.first - f, fabs(f) + (before - f)), rounding(f))
 
 
+cdef inline double tolerance_at_last_digits(const stopping* stop, double f) noexcept nogil:
+    """The same where no digit of x that matters is left to find: ftol times the fall of the whole run."""
+    return max(tolerance(stop, f), stop.ftol * (stop.first - f))
+
+
 cdef inline bint is_flat(const stopping* stop, double slope) noexcept nogil:
     """Whether the gradient is small beside those of the last steps: at a kink it is not, however small the steps."""
     cdef double most = 0.0
