@@ -2,7 +2,7 @@
 
 import ctypes
 import math
-import operator  # noqa: F401, in the terms
+import operator
 import pickle
 import subprocess
 import sys
@@ -210,6 +210,14 @@ def test_powers_are_exact_to_rounding():
 def test_powers_know_their_ends(x, y):
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(raised([[x, y]], [1.0, 1.0]), np.power(x, y), rtol=1e-14)
+
+
+@pytest.mark.parametrize("power", [operator.pow, pow, np.power, math.pow])
+def test_powers_that_are_written_are_products(power):
+    x = np.random.default_rng(0).uniform(-2, 2, 200)
+    model = l2o.model(lambda t, p: power(p[0] * t, 3))
+    np.testing.assert_array_equal(model(x, [1.0]), (1.0 * x) * (x * x))
+    assert np.any(model(x, [1.0]) != x**3.0)  # of libm, which a tenth of them is not
 
 
 def test_slopes_of_powers_at_zero_are_their_limits():

@@ -207,7 +207,7 @@ def kinds(n: int) -> list[tuple[type, ...]]:
     return [each for each in itertools.product((Dual, *PLAIN), repeat=n) if Dual in each]
 
 
-def differentiated(functions: Sequence[Callable[..., Any]], n: int, rule: Rule) -> None:
+def differentiated(functions: Sequence[Callable[..., Any]], n: int, rule: Rule, literal: bool = False) -> None:
     """Define functions of n numbers for duals, by a rule.
 
     Parameters
@@ -218,6 +218,8 @@ def differentiated(functions: Sequence[Callable[..., Any]], n: int, rule: Rule) 
         Number of arguments.
     rule : callable
         ``rule(x, ...)`` of Reals returns the value and a slope for each argument, or a `Choice`.
+    literal : bool
+        Whether numbers that are written in a program keep them in their type, for an operation on those.
     """
 
     def write(context: Target, builder: ir.IRBuilder, kind: Kind, given: Sequence[ir.Value]) -> ir.Value:
@@ -235,7 +237,7 @@ def differentiated(functions: Sequence[Callable[..., Any]], n: int, rule: Rule) 
         return pack(context, builder, result, value.value, partials)
 
     for function in functions:
-        typed(function, n)
+        typed(function, n, literal=literal)
         for each in kinds(n):
             lower_builtin(function, *each)(write)
 

@@ -21,7 +21,6 @@ from l2o._kernels.duals.dual import (
     differentiated,
     pack,
     predicate,
-    typed,
     unpack,
 )
 
@@ -134,7 +133,6 @@ def _write_integer_power(context: Target, builder: ir.IRBuilder, kind: Kind, giv
 
 
 _POWERS = operator.pow, operator.ipow, pow, math.pow, np.power
-differentiated(_POWERS, 2, _power)
+differentiated(_POWERS, 2, _power, literal=True)
 for _each in _POWERS:
-    typed(_each, 2, literal=True)
     lower_builtin(_each, Dual, types.IntegerLiteral)(_write_integer_power)
