@@ -18,7 +18,8 @@ from l2o.training.examples import Examples
 
 CANARY, FENCE = 0xA5, 512  # bytes
 # the addresses of a copy would outlive it
-KERNELS = [(module, name) for module in (_kernels.evaluate, _kernels.minimize, _kernels.rollout, _kernels.runs)
+KERNELS = [(module, name) for module in (_kernels.evaluate, _kernels.levenberg, _kernels.minimize, _kernels.rollout,
+                                              _kernels.runs)
            for name, function in vars(module).items() if inspect.isroutine(function) and name != "addresses"]
 
 
@@ -83,6 +84,25 @@ def test_rollout_and_minimize_write_inside_their_arrays(m, history, width, preci
                 l2o.minimize_many(problems, method=method, options=options)
                 l2o.minimize(problems[0], method=method, options=options)
     assert fence.seen >= {"rollout", "minimize", "record"}
+
+
+@pytest.mark.parametrize("damping", ["more", "nielsen"])
+def test_curve_fits_write_inside_their_arrays(damping, fence):
+    @l2o.model
+    def polynomial(t, p):
+        return p[0] + t * (p[1] + t * (p[2] + t * p[3]))
+
+    rng = np.random.default_rng(0)
+    for n in (0, 1, 4, 7, 8, 9, 65):
+        t, Y = np.linspace(0.0, 1.0, n), np.where(rng.random((9, n)) < 0.1, np.nan, rng.standard_normal((9, n)))
+        for bounds in (None, (-1.0, 1.0)):
+            fit = l2o.curve_fit_many(polynomial, t, Y, np.zeros(4), sigma=np.full(Y.shape, 0.5), bounds=bounds,
+                                     options={"damping": damping})
+            fit.band()
+            fit.predict(t[:1])
+    ragged = [np.ones(i) for i in range(9)]
+    l2o.curve_fit_many(polynomial, ragged, ragged, np.zeros(4), options={"damping": damping}).residuals()
+    assert fence.seen == {"fit_many", "curves_of"}
 
 
 @pytest.mark.parametrize("family", PAPER)

@@ -204,6 +204,13 @@ def test_parameter_without_influence_is_named_by_its_error():
     assert fit.x[:2] == pytest.approx([2.0, 1.0], abs=0.02)
 
 
+def test_exact_fit_leaves_undetermined_what_it_was():
+    fit = l2o.curve_fit_many(plane, np.zeros((6, 2)), np.zeros((2, 6)), np.zeros(3))
+    assert (fit.status == 6).all()
+    np.testing.assert_array_equal(fit.chi2, 0.0)
+    np.testing.assert_array_equal(fit.stderr, [[0.0, np.inf, np.inf]] * 2)
+
+
 def test_duplicate_points_are_points():
     y = np.concatenate([drawn(1)[0], drawn(1, seed=1)[0]])
     fit = l2o.curve_fit(decay, np.tile(TIMES, 2), y, [1.0, 1.0, 0.0])

@@ -240,7 +240,10 @@ def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agr
     free = np.full(len(x), x.shape[1]) if box is None else (box.low < box.high).sum(axis=1)
     dof = np.maximum(used - free, 0)
     if not absolute_sigma:
-        cov *= (chi2 / np.where(dof > 0, dof, np.nan))[:, None, None]
+        undetermined = np.isinf(cov)
+        with np.errstate(invalid="ignore"):  # of these times a chi2 of zero
+            cov *= (chi2 / np.where(dof > 0, dof, np.nan))[:, None, None]
+        cov[undetermined] = np.inf
 
     def shaped(column: np.ndarray) -> np.ndarray:
         return column.reshape((*curves.leading, *column.shape[1:]))[()]
