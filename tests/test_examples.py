@@ -429,7 +429,9 @@ def test_controllers_and_policy_agree_on_what_is_seen(random_policy):
         policy = random_policy(dim=DIM, history=H, newest_gradient=layout.first == 0)
         teachers, samples = sampled(layout=layout)
         examples = labelled(samples, teachers, network=policy.network, deviation=policy.weights["deviation"])
-        acts = examples.scale[:, None] * policy.network.net(policy.weights, examples.features)
+        weights = policy.weights
+        hidden = oracles.activation(policy.network.activation, examples.features @ weights["W1"].T + weights["b1"])
+        acts = examples.scale[:, None] * (hidden @ weights["W2"].T + weights["b2"])
         seen = samples.observations(layout).reshape(-1, policy.network.n_observations(DIM))
         short = np.linalg.norm(acts, axis=1) < policy.network.max_step
         np.testing.assert_allclose(acts[short], policy.actions(seen)[short], rtol=1e-12, atol=1e-13)
