@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -47,10 +47,6 @@ class Stopping:
     ftol: float = 0.0
     xtol: float = 0.0
     gate: bool = False
-
-    def alone(self) -> Stopping:
-        """Return the same for a run that no probes watch over: a policy with its safeguard has a gate."""
-        return replace(self, gate=self.safeguard)
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,7 +109,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
-    stopping = _stopping(tol, options, chosen).alone()
+    stopping = _stopping(tol, options, chosen)
     report = None if callback is None else _Callback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
@@ -329,6 +329,7 @@ def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Meth
         safeguard,
         0.0 if ftol is None else arguments.number("ftol", ftol),
         0.0 if xtol is None else arguments.number("xtol", xtol),
+        gate=safeguard,
     )
 
 

@@ -56,7 +56,7 @@ class Runs:
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         found = solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, free=self.free)
-        return cast(tuple[np.ndarray, ...], found[:-1] if found.outside is None else found)
+        return cast("tuple[np.ndarray, ...]", found[:-1] if found.outside is None else found)
 
     def by(self, method: Method) -> Runs:
         """Return runs of the same problems by another method, with its safeguard if it has one."""
@@ -71,9 +71,10 @@ class Runs:
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
         if not self.stopping.safeguard or len(self) < LEAST:
-            return spread(replace(self, stopping=self.stopping.alone()))
-        classical = replace(self, method=LBFGS(), free=False)
-        return solved_with_probes(len(self), lambda rows: spread(self[rows]), lambda rows: spread(classical[rows]))[0]
+            return spread(self)
+        own = replace(self, stopping=replace(self.stopping, gate=False))  # probes tell more
+        classical = replace(own, method=LBFGS(), free=False)
+        return solved_with_probes(len(self), lambda rows: spread(own[rows]), lambda rows: spread(classical[rows]))[0]
 
 
 Spread = Callable[[Runs], Solution]  # over the workers of a call
@@ -106,6 +107,8 @@ def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopp
         watch.check()
     if run is not own or method.piece > 1:
         return gone_back(own, solution, stopping, box)
+    if not stopping.gate or solution.outside is None or not solution.outside.any():
+        return solution
     rows = declined(solution, stopping)
     if len(rows) == 0:
         return solution
