@@ -8,6 +8,30 @@ import l2o
 from l2o.policies import QuasiNewton
 
 
+@l2o.objective
+def bowl(x, data, grad):
+    """A quadratic around data[0]; data[1, 0] is 1: no value, 2: no gradient away from the minimum, 3: no minimum."""
+    f = 0.0
+    for i in range(len(x)):
+        away = x[i] - data[0, i]
+        grad[i] = (1.0 + i) * away
+        f += 0.5 * (1.0 + i) * away**2
+        if data[1, 0] == 2.0 and 0.0 < abs(away) < 1e-4:
+            grad[i] = np.nan
+        if data[1, 0] == 3.0:
+            grad[i] = 1.0
+    return np.nan if data[1, 0] == 1.0 else x.sum() if data[1, 0] == 3.0 else f
+
+
+def bowls(m, dim, seed=0, failing=None):
+    """Return quadratics around random points; some of them fail, each in its way."""
+    data = np.zeros((m, 2, dim))
+    data[:, 0] = 1 + np.random.default_rng(seed).random((m, dim))
+    for row, way in (failing or {}).items():
+        data[row, 1, 0] = way
+    return l2o.families.Custom(bowl, dim=dim).from_data(data, np.zeros((m, dim)))
+
+
 @pytest.fixture(scope="module")
 def policy():
     return l2o.train(outcomes(80, 0), rng=0, trainer=l2o.CurvatureRegression())
@@ -97,6 +121,41 @@ def test_constant_data_and_one_dimension_are_learned_from():
     same = l2o.families.Logistic(3, l2=0.1).from_data(np.repeat(X[None], 20, axis=0), np.repeat(y[None], 20, axis=0))
     learned = l2o.train(same, rng=0, trainer=l2o.CurvatureRegression())
     assert l2o.minimize_many(same, method=learned, tol=1e-6).nfev.max() <= 4
+
+
+def test_one_variable_is_learned_from():
+    problems = bowls(30, 1)
+    learned = l2o.train(problems, rng=0)
+    assert learned.dim == 1
+    assert l2o.minimize_many(problems, method=learned, tol=1e-6).nfev.max() <= 4
+
+
+def test_fifty_variables_are_learned_from():
+    learned = l2o.train(bowls(15, 50), rng=0, trainer=l2o.CurvatureRegression(n_starts=1))
+    assert learned.dim in (50, None)
+    assert l2o.minimize_many(bowls(5, 50, 1), method=learned, tol=1e-6).success.all()
+
+
+def test_functions_that_fail_are_left_out_counted_and_named():
+    """Values that are not finite, Hessians that are not, no minimum: of each kind some."""
+    problems = bowls(40, 2, failing={3: 1.0, 17: 2.0, 30: 3.0})
+    learned = l2o.train(problems, validation=bowls(5, 2, 1), rng=0)
+    facts = course(learned)
+    assert facts["left_out"] == {"not finite": 1, "Hessian not finite": 1, "not converged": 1}
+    assert facts["left_out_rows"] == [3, 17, 30]
+    assert facts["n_labels"] == 37
+    assert l2o.minimize_many(problems, method=learned).success.sum() >= 37
+
+
+def test_family_without_minima_gets_the_rule_and_the_card_says_so():
+    learned = l2o.train(bowls(20, 2, failing=dict.fromkeys(range(15), 3.0)), validation=bowls(5, 2, 1), rng=0)
+    facts = course(learned)
+    assert facts["choice"] == "the rule without a prior"
+    assert facts["data_features"] == "too few functions to learn from"
+    assert facts["left_out"] == {"not converged": 15}
+    assert learned.network == QuasiNewton()
+    with pytest.raises(ValueError, match=r"none of the 3 validation functions has a minimum: \{'not converged': 3\}"):
+        l2o.train(bowls(20, 2), validation=bowls(3, 2, failing=dict.fromkeys(range(3), 3.0)), rng=0)
 
 
 def test_trainer_asks_for_a_kind_that_can_begin_with_a_prior():

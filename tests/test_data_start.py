@@ -184,7 +184,7 @@ def test_features_that_no_file_can_name_are_a_clear_error(features, error, messa
 
 @pytest.mark.parametrize(("features", "message"), [
     (three, r"three' returned an array of shape \(3, 3\); expected \(k,\)"),
-    (nothing, "nothing' are not finite for training function 0; expected 2 finite numbers"),
+    (nothing, "nothing' are not finite for 16 of 16 training functions; expected 2 finite numbers"),
 ])
 def test_features_of_the_wrong_shape_or_not_finite_are_a_clear_error(features, message):
     with pytest.raises(ValueError, match=message):

@@ -12,6 +12,8 @@ from exponentials import called
 import l2o
 from l2o.base.watch import Watch
 from l2o.families import Custom, Logistic
+from l2o.learning.choice import lowest
+from l2o.learning.labels import _lowest
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
 
@@ -161,3 +163,12 @@ def test_curve_fits_hear_ctrl_c(workers, press):
     with pytest.raises(KeyboardInterrupt):
         l2o.curve_fit_many(laborious, t, Y, [1.0, 1.0], workers=workers)
     assert time.perf_counter() - pressed[0] < 0.5
+
+
+@pytest.mark.parametrize("learn", [lambda problems: _lowest(problems, 9, np.random.default_rng(0)),
+                                   lambda problems: lowest(problems, l2o.load("universal"))], ids=["labels", "choice"])
+def test_learning_ends_within_200_ms(learn, slow, press):
+    pressed = press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        learn(slow[np.zeros(2000, int)])
+    assert time.perf_counter() - pressed[0] < 0.2

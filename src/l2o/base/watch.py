@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from l2o import _kernels
 from l2o.base.runnable import Runnable, Wrapped
 
-__all__ = ["Watch", "Watched"]
+__all__ = ["Watch", "Watched", "heard"]
+
+T = TypeVar("T")
 
 Watch = _kernels.watch.Watch
 
@@ -27,3 +32,11 @@ class Watched(Wrapped):
     def addresses(self) -> np.ndarray:
         problems = self._problems
         return self._watch.over(problems.function, problems.hessian_function or 0, problems.addresses())
+
+
+def heard(call: Callable[[Runnable], T], problems: Runnable) -> T:
+    """Return ``call(problems)``, which Ctrl-C ends between two evaluations."""
+    with Watch() as watch:
+        result = call(Watched(problems, watch))
+        watch.check()
+    return result

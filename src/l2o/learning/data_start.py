@@ -50,7 +50,7 @@ class Source:
 
     @classmethod
     def of(cls, problems: Problems, function: Features | None) -> tuple[Source | None, str]:
-        """Return the source, or None and why there is none.
+        """Return the source for problems that have labels, or None and why there is none.
 
         Raises
         ------
@@ -59,13 +59,13 @@ class Source:
         """
         if function is not None:
             return cls._of_function(problems, function), ""
-        blocks = problems.blocks[problems.index]
+        blocks = problems.blocks[np.unique(problems.index)]
         if (blocks[:, :2] != blocks[:1, :2]).any():
             return None, "data blocks of different shapes"
-        with np.errstate(over="ignore", invalid="ignore"):
-            varies = blocks.std(axis=0) > REST * (1.0 + np.abs(blocks.mean(axis=0)))
-        varies[:2] = False
-        entries = np.flatnonzero(varies & np.isfinite(blocks).all(axis=0))
+        entries = 2 + np.flatnonzero(np.isfinite(blocks[:, 2:]).all(axis=0))
+        with np.errstate(over="ignore"):
+            varies = blocks[:, entries].std(axis=0) > REST * (1.0 + np.abs(blocks[:, entries].mean(axis=0)))
+        entries = entries[varies]
         entries = entries[_apart(blocks[:, entries])]
         if not 0 < len(entries) <= MOST:
             return None, f"{len(entries)} entries of the data vary; from 1 to {MOST} are used"
@@ -80,10 +80,10 @@ class Source:
             raise ValueError(f"features={name!r} returned an array of shape {first.shape}; expected (k,), k from 1 to "
                              f"{MOST}")
         source = cls(DataShape(first.size, function=name), None)
-        bad = np.flatnonzero(~np.isfinite(source.values(problems)).all(axis=1))
-        if len(bad):
-            raise ValueError(f"features={name!r} are not finite for training function {bad[0]}; expected {first.size} "
-                             "finite numbers")
+        bad = int((~np.isfinite(source.values(problems)).all(axis=1)).sum())
+        if bad:
+            raise ValueError(f"features={name!r} are not finite for {bad} of {len(problems)} training functions; "
+                             f"expected {first.size} finite numbers")
         return source
 
     def values(self, problems: Problems) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from l2o.base.watch import heard
 from l2o.baselines import LBFGS
-from l2o.methods import Stopping
+from l2o.methods import Solution, Stopping
 from l2o.problems import Problems
 
 __all__ = ["Ends", "Labels", "Within", "as_it_is", "hessians", "positive"]
@@ -146,17 +147,21 @@ class Ends(NamedTuple):
 
 def _lowest(problems: Problems, n_starts: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the lowest end points (m, d) of runs from several starts, their values, and evaluations in all."""
-    found = LBFGS().solve(problems, STOPPING)
+    found = _solved(problems)
     x, fun, nfev = found.x, np.where(np.isfinite(found.fun), found.fun, np.inf), found.nfev
     moved = (x - problems.x0)[np.isfinite(fun)]
     spread = np.sqrt((moved**2).mean(axis=0)) if len(moved) else np.ones(problems.dim)
     for _ in range(n_starts - 1):
         starts = problems.x0 + spread * rng.standard_normal(x.shape)
-        found = LBFGS().solve(problems.with_starts(starts), STOPPING)
+        found = _solved(problems.with_starts(starts))
         lower = np.isfinite(found.fun) & (found.fun < fun)
         x[lower], fun[lower] = found.x[lower], found.fun[lower]
         nfev = nfev + found.nfev
     return x, fun, nfev
+
+
+def _solved(problems: Problems) -> Solution:
+    return heard(lambda listening: LBFGS().solve(listening, STOPPING), problems)
 
 
 def hessians(problems: Problems, x: np.ndarray, within: Within = as_it_is) -> tuple[np.ndarray, int]:

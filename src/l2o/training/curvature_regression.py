@@ -84,16 +84,13 @@ class CurvatureRegression(Trainer):
             if len(functions) < LEAST:
                 raise ValueError(f"family has {len(functions)} training functions, without those held out; expected at "
                                  f"least {LEAST}")
-            source, why_not = Source.of(functions, self.features)
             labels = Labels.of(functions, self.n_starts, rng)
-        left_out = {"left_out": labels.left_out} if labels.left_out else {}
         with progress.clock("choice"):
             kind = cast(Expectant, task.network)
             rule = self._rule(kind)
-            choice = self._choice(labels, source, kind, rule)
-        facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores,
-                 "n_labels": len(labels), "data_features": why_not if source is None else source.shape.n_features,
-                 **left_out}
+            choice, features = self._choice(labels, kind, rule)
+        facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores, "n_labels": len(labels),
+                 "data_features": features, **_left_out(labels, len(functions))}
         prior = None if choice.prior is None else choice.prior.gated(labels)
         network = kind.with_prior(None if prior is None else prior.shape)
         if prior is None:
@@ -109,12 +106,23 @@ class CurvatureRegression(Trainer):
         network = kind.with_prior(None)
         return Policy(network, network.initial(None, np.random.default_rng(0)))
 
-    def _choice(self, labels: Labels, source: Source | None, kind: Expectant, rule: Policy) -> Choice:
-        """Return the choice; with too few minima to learn from it is the rule without a prior."""
+    def _choice(self, labels: Labels, kind: Expectant, rule: Policy) -> tuple[Choice, int | str]:
+        """Return the choice, and the number of data features or why there are none.
+
+        With too few minima to learn from it is the rule without a prior.
+        """
         if len(labels) < LEAST:
-            return Choice(RULE, None, False, {})
-        return choose(labels, partial(lowest_values, kind=kind), {RULE: rule}, source,
-                      candidates_of(kind))
+            return Choice(RULE, None, False, {}), "too few functions to learn from"
+        source, why_not = Source.of(labels.problems, self.features)
+        choice = choose(labels, partial(lowest_values, kind=kind), {RULE: rule}, source, candidates_of(kind))
+        return choice, why_not if source is None else source.shape.n_features
+
+
+def _left_out(labels: Labels, given: int) -> dict[str, Any]:
+    """Return what a card says of functions without a label: how many by reason, and which."""
+    if not labels.left_out:
+        return {}
+    return {"left_out": labels.left_out, "left_out_rows": np.delete(np.arange(given), labels.rows).tolist()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,7 +123,7 @@ def crossed(problems: Problems, kind: Expectant, candidate: str, score: str, hor
         return None
     shape = cast(PriorShape, kind.prior)
     source = None if shape.data is None else Source.of(
-        problems, None if shape.data.function is None else found(shape.data.function))[0]
+        labels.problems, None if shape.data.function is None else found(shape.data.function))[0]
     learned, starts, rows = [], [], []
     for _ in range(PARTINGS):
         fold = rng.permutation(len(labels)) % FOLDS
