@@ -1,6 +1,10 @@
 """Learning a family: evaluations and time beside L-BFGS and Newton, training and test problems of different sources.
 
-    python -m benchmarks.families [FAMILY ...] [--problems 100] [--seeds 0 1 2]
+    python -m benchmarks.families [FAMILY ...] [--problems 100] [--seeds 0 1 2] [--evolution SECONDS]
+    python -m benchmarks.families [FAMILY ...] --problems 10 30 100 300 --counts
+
+Several numbers of problems are a curve; with --counts nothing is timed but the training. With --evolution the constants
+of the rule are trained after the prior, the eight of the lean one and all.
 
 Evaluations are counted, the first included, until f - f* is 1e-6 of f(x0) - f*, over problems that all methods bring
 there; f* is the lowest value of thirty starts and of all runs. Times are those of whole batches to |g| <= 1e-6, in
@@ -14,6 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy
 import argparse
 import time
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -58,13 +63,23 @@ def race(problems, methods):
     return best_of(calls, ROUNDS), {name: call().nfev.mean() for name, call in calls.items()}
 
 
-def measured(name, n_problems, seed):
+def trained(training, seed, evolution):
+    """Return policies by name, and the seconds that the prior took."""
+    prior = l2o.CurvatureRegression()
+    begun = time.perf_counter()
+    policies = {"learned": l2o.train(training, rng=seed, trainer=prior)}
+    took = time.perf_counter() - begun
+    for weights in ("lean", "all") if evolution else ():
+        then = l2o.EvolutionStrategy(seconds=evolution, weights=weights)
+        policies[weights] = l2o.train(training, rng=seed, trainer=[prior, then])
+    return policies, took
+
+
+def measured(name, n_problems, seed, options):
     """Return for each method evaluations to 1e-6, share that gets there, evaluations to |g|, speed; and the choice."""
     training, test = FAMILIES[name](n_problems, seed)
-    begun = time.perf_counter()
-    learned = l2o.train(training, rng=seed, trainer=l2o.CurvatureRegression())
-    took = time.perf_counter() - begun
-    methods = {"L-BFGS": LBFGS(), "rule": l2o.load("universal"), "learned": learned}
+    policies, took = trained(training, seed, options.evolution)
+    methods = {"L-BFGS": LBFGS(), "rule": l2o.load("universal"), **policies}
     values = {key: trace(test, method) for key, method in methods.items()}
     if test.hessian_function is not None:
         methods["Newton"] = l2o.baselines.Newton()
@@ -75,24 +90,27 @@ def measured(name, n_problems, seed):
     f_star = np.min([best_of_starts(test, spread, np.random.default_rng(0)), *ends], axis=0)
     made = {key: evaluations(each, f_star, f0) for key, each in values.items()}
     both = np.isfinite(list(made.values())).all(axis=0)
-    seconds, nfev = race(test, methods)
+    unknown = dict.fromkeys(methods, np.nan)
+    seconds, nfev = (unknown, unknown) if options.counts else race(test, methods)
     rows = {key: (made[key][both].mean(), np.isfinite(made[key]).mean(), nfev[key], seconds["L-BFGS"] / seconds[key])
             for key in methods}
-    return rows, learned.card["training"]["course"][0]["choice"], took
+    return rows, policies["learned"].card["training"]["course"][0]["choice"], took
 
 
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"of {', '.join(FAMILIES)}")
-    parser.add_argument("--problems", type=int, default=100)
+    parser.add_argument("--problems", type=int, nargs="+", default=[100])
+    parser.add_argument("--counts", action="store_true", help="time nothing but the training")
+    parser.add_argument("--evolution", type=float, help="seconds of it after the prior")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
     one_core()
-    for name in options.families or FAMILIES:
-        results = [measured(name, options.problems, seed) for seed in options.seeds]
+    for name, n_problems in product(options.families or FAMILIES, options.problems):
+        results = [measured(name, n_problems, seed, options) for seed in options.seeds]
         choices, took = "; ".join(choice for _, choice, _ in results), np.mean([each[2] for each in results])
-        print(f"{name}: {choices}; {took:.2f} s")
+        print(f"{name}, {n_problems} problems: {choices}; {took:.2f} s", flush=True)
         for key in results[0][0]:
             count, share, nfev, speed = np.mean([rows[key] for rows, _, _ in results], axis=0)
             ratio = count / np.mean([rows["L-BFGS"][0] for rows, _, _ in results])

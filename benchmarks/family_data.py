@@ -64,11 +64,10 @@ def cancer():
     return (table.data - table.data.mean(axis=0)) / table.data.std(axis=0), table.target
 
 
-def _one_design(m, seed, n_features, n_test):
+def _one_design(m, seed, n_test, chosen, others):
     """Some features explain others, above random quantiles: half of the others to train on, half to test on."""
     Z, _ = cancer()
-    order = np.random.default_rng(11).permutation(30)
-    X, others = Z[:, order[:n_features]], order[n_features:]
+    X = Z[:, chosen]
 
     return (logistic_outcomes(X, Z[:, others[::2]], m, np.random.default_rng(seed)),
             logistic_outcomes(X, Z[:, others[1::2]], n_test, np.random.default_rng(77)))
@@ -140,12 +139,15 @@ def _drawn(family, m, seed):
     return tuple(each.with_starts(np.zeros(each.x0.shape)) for each in (training, test))
 
 
+ORDER = np.random.default_rng(11).permutation(30)  # of the features of the cancer table
+TEXTURE = [1, 4, 8]  # with smoothness and symmetry
 FAMILIES = {
     "decays": lambda m, seed: _decays(m, seed, lambda rng: np.linspace(0.0, 4.0, 30)),
     "decays, ragged": lambda m, seed: _decays(m, seed, _ragged),
-    "one design, d = 4": lambda m, seed: _one_design(m, seed, 3, 1000),
-    "one design, d = 10": lambda m, seed: _one_design(m, seed, 9, 400),
-    "one design, d = 20": lambda m, seed: _one_design(m, seed, 19, 400),
+    "one design, d = 4": lambda m, seed: _one_design(m, seed, 1000, ORDER[:3], ORDER[3:]),
+    "another design, d = 4": lambda m, seed: _one_design(m, seed, 1000, TEXTURE, np.setdiff1d(ORDER, TEXTURE)),
+    "one design, d = 10": lambda m, seed: _one_design(m, seed, 400, ORDER[:9], ORDER[9:]),
+    "one design, d = 20": lambda m, seed: _one_design(m, seed, 400, ORDER[:19], ORDER[19:]),
     "bootstrap": _bootstrap,
     "tensors, simulated": _tensors_simulated,
     "tensors, own voxels": _tensors_own,

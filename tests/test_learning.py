@@ -239,8 +239,8 @@ def test_choice_is_l_bfgs_where_nothing_that_was_learned_pays(labels):
 
 
 def test_choice_from_few_labels_is_a_clear_error(labels):
-    with pytest.raises(ValueError, match="labels are of 9 problems; expected at least 10"):
-        choose(labels[np.arange(9)], lowest_values)
+    with pytest.raises(ValueError, match="labels are of 7 problems; expected at least 8"):
+        choose(labels[np.arange(7)], lowest_values)
 
 
 def test_prior_without_regression_looks_at_nothing():

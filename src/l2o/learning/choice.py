@@ -17,7 +17,7 @@ from l2o.problems import Problems
 
 __all__ = ["CLASSICAL", "LEAST", "MOST", "Choice", "Engine", "choose", "lowest", "score"]
 
-LEAST = 10  # labels without which nothing is learned
+LEAST = 8  # labels without which nothing is learned: of ten problems two are held out
 TARGETS = (1e-2, 1e-4, 1e-6)  # of the fall, to which evaluations are counted
 MOST = 60  # evaluations that are looked at; what is not reached counts as twice that
 BASIN = 1e-3  # of the fall: who ends so far above the lowest value known has ended in another minimum
@@ -63,7 +63,7 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
     Parameters
     ----------
     labels : Labels
-        At least 10.
+        At least 8.
     engine : callable
         ``engine(problems, prior, most)`` runs problems from a prior.
     rivals : mapping of str to Method

@@ -124,9 +124,12 @@ def predicted(weights: Weights, features: np.ndarray) -> np.ndarray:
     """Return x (m, d) for features (m, k); each product is one row's alone, so that a row does not depend on others."""
     z = standardised(features, weights["data_scale"])[:, None]
     linear, (low, high) = weights["data_linear"], weights["data_range"]
-    p = np.matmul(z, weights["data_axes"])
-    near = np.exp(-((p - weights["data_centres"]) ** 2).sum(axis=2))[:, None]
-    return np.clip((np.matmul(z, linear[:-1]) + np.matmul(near, weights["data_weights"]))[:, 0] + linear[-1], low, high)
+    p, centres = np.matmul(z, weights["data_axes"]), weights["data_centres"]
+    square = 2.0 * np.matmul(p, centres.T)  # less |p|^2 and |p_i|^2: a sum over differences takes three times as long
+    square -= (p * p).sum(axis=2)[:, :, None]
+    square -= (centres * centres).sum(axis=1)
+    made = np.matmul(z, linear[:-1]) + np.matmul(np.exp(square, out=square), weights["data_weights"])
+    return np.clip(made[:, 0] + linear[-1], low, high)
 
 
 def name_of(function: Features) -> str:

@@ -41,7 +41,7 @@ class CurvatureRegression(Trainer):
     Each training problem is solved, and its minimiser and Hessian are what is predicted: from a common base point, from
     the value and the gradient there. Some thirty priors of different kinds compete on problems that they were not
     learned from, with L-BFGS and the rule without a prior; the simplest within 5 % of the best is learned from all.
-    Problems without a minimum are left out, and the card counts them; with fewer than ten left, nothing is learned.
+    Problems without a minimum are left out, and the card counts them; with fewer than eight left, nothing is learned.
     It pays where the variables mean the same from problem to problem. Take `EvolutionStrategy` for families where they
     do not, and after this one to adapt the constants of the rule.
 
