@@ -18,7 +18,7 @@ import numpy as np
 from l2o.learning.labels import Labels
 from l2o.learning.means import log_euclidean
 from l2o.learning.ridge import BEYOND
-from l2o.policies.data_start import DataShape, Features, name_of, predicted, standardised
+from l2o.policies.data_start import FAR, DataShape, Features, maps, name_of, predicted
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
@@ -126,7 +126,7 @@ class DataStart:
         mean, deviation = features.mean(axis=0), features.std(axis=0)
         tiny = REST * (1.0 + np.abs(mean))
         scale = np.stack([mean, np.where(deviation > tiny, 1.0 / np.maximum(deviation, tiny), 0.0)])
-        z, k = standardised(features, scale), features.shape[1]
+        z, k = np.clip((features - scale[0]) * scale[1], -FAR, FAR), features.shape[1]
         group = _neighbours(z)
         metric = np.linalg.cholesky(log_euclidean(labels.hessian))
         middle, (low, high) = labels.x.mean(axis=0), (labels.x.min(axis=0), labels.x.max(axis=0))
@@ -139,7 +139,7 @@ class DataStart:
         weights = {**entries, "data_scale": scale, "data_linear": np.vstack([z.T @ solution / k, middle]),
                    "data_axes": axes, "data_centres": (z @ axes)[:rows], "data_weights": best.weight * solution[:rows],
                    "data_range": np.array([[-np.inf], [np.inf]])}
-        weights["data_linear"][-1] += middle - predicted(weights, features).mean(axis=0)  # no penalty on the mean
+        weights["data_linear"][-1] += middle - predicted(weights, z, maps(weights)).mean(axis=0)  # free
         weights["data_range"] = np.stack([low - margin, high + margin])
         shape = replace(source.shape, n_components=axes.shape[1], n_centres=rows)
         crossed = np.clip(middle + best.crossed @ metric.T, low - margin, high + margin)

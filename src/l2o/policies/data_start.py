@@ -23,12 +23,12 @@ from l2o.base import arguments
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["DataShape", "Features", "name_of", "standardised"]
+__all__ = ["DataShape", "Features", "maps", "name_of", "predicted"]
 
 Features = Callable[[np.ndarray], Any]  # data of one problem -> k numbers
 FAR = 4.0  # deviations within which features are taken
 STRANGE = 3.0  # deviations, in the root mean square of all features, beyond which the data are none of the family's
-ROWS = 1024  # problems at a time
+AT_ONCE = 2**15  # features at a time, which stay in the cache
 
 
 @dataclass(frozen=True)
@@ -87,21 +87,32 @@ class DataShape:
         if self.function is not None:
             of = found(self.function)
             return np.array([_numbers(self.function, of(data), self.n_features) for data in problems.data()])
-        blocks, last = problems.blocks, 0 if entries is None else int(entries.max(initial=0))
-        result = np.full((len(problems), self.n_features), np.nan)
-        alike = (blocks[problems.index, :2] == self.layout).all(axis=1) if blocks.shape[1] > last else np.zeros(
-            len(problems), bool)
-        result[alike] = blocks[np.ix_(problems.index[alike], np.asarray(entries, np.intp))]
+        columns = np.asarray(entries, np.intp)
+        if columns.max() >= problems.blocks.shape[1]:
+            return np.full((len(problems), self.n_features), np.nan)
+        first, last = problems.index[0], problems.index[-1] + 1
+        one_after_another = last - first == len(problems) and (np.diff(problems.index) == 1).all()
+        blocks = problems.blocks[first:last] if one_after_another else problems.blocks[problems.index]
+        result = blocks.take(columns, axis=1)
+        result[(blocks[:, :2] != self.layout).any(axis=1)] = np.nan
         return result
 
     def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
         """Return where runs begin, (m, d): problems with features unlike those learned from at their own starts."""
-        features, (mean, inverse) = self.features(problems, weights.get("data_entries")), weights["data_scale"]
-        with np.errstate(invalid="ignore", over="ignore"):
-            known = (((features - mean) * inverse) ** 2).mean(axis=1) <= STRANGE**2  # NaN is none
-        features[~known] = 0.0
-        made = [predicted(weights, features[i : i + ROWS]) for i in range(0, len(features), ROWS)]
-        return np.where(known[:, None], np.concatenate(made), problems.x0)
+        result = problems.x0.copy()
+        at_once, both = max(1, AT_ONCE // self.n_features), maps(weights)
+        for i in range(0, len(problems), at_once):
+            part, here = problems[i : i + at_once], slice(i, i + at_once)
+            z = self.features(part, weights.get("data_entries"))
+            with np.errstate(invalid="ignore", over="ignore"):
+                z -= weights["data_scale"][0]
+                z *= weights["data_scale"][1]
+                known = np.einsum("mk,mk->m", z, z) <= STRANGE**2 * self.n_features  # NaN is none
+            if known.all():
+                result[here] = predicted(weights, z, both)
+            else:
+                result[here][known] = predicted(weights, z[known], both)
+        return result
 
     def check(self, weights: Weights) -> None:
         """Raise ValueError if an entry is none of a block's."""
@@ -115,20 +126,25 @@ def _restored(*given: Any) -> DataShape:
     return DataShape(*given[:-1])
 
 
-def standardised(features: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return z (m, k)."""
-    return np.clip((features - scale[0]) * scale[1], -FAR, FAR)
+def maps(weights: Weights) -> np.ndarray:
+    """Return B' and A' of the linear maps, one below the other, (d + r, k)."""
+    return np.ascontiguousarray(np.hstack([weights["data_linear"][:-1], weights["data_axes"]]).T)
 
 
-def predicted(weights: Weights, features: np.ndarray) -> np.ndarray:
-    """Return x (m, d) for features (m, k); each product is one row's alone, so that a row does not depend on others."""
-    z = standardised(features, weights["data_scale"])[:, None]
-    linear, (low, high) = weights["data_linear"], weights["data_range"]
-    p, centres = np.matmul(z, weights["data_axes"]), weights["data_centres"]
+def predicted(weights: Weights, z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return x (m, d) for standardised features (m, k), which are clipped in place, with the `maps` of the weights.
+
+    Each product is one row's alone, so that a row does not depend on others.
+    """
+    linear, centres, (low, high) = weights["data_linear"], weights["data_centres"], weights["data_range"]
+    dim = linear.shape[1]
+    np.clip(z, -FAR, FAR, out=z)
+    both = np.matmul(rows, z[:, :, None])[:, None, :, 0]  # one pass over the features
+    p = both[:, :, dim:]
     square = 2.0 * np.matmul(p, centres.T)  # less |p|^2 and |p_i|^2: a sum over differences takes three times as long
     square -= (p * p).sum(axis=2)[:, :, None]
     square -= (centres * centres).sum(axis=1)
-    made = np.matmul(z, linear[:-1]) + np.matmul(np.exp(square, out=square), weights["data_weights"])
+    made = both[:, :, :dim] + np.matmul(np.exp(square, out=square), weights["data_weights"])
     return np.clip(made[:, 0] + linear[-1], low, high)
 
 
