@@ -64,11 +64,11 @@ def race(problems, methods):
 
 
 def trained(training, seed, evolution):
-    """Return policies by name, and the seconds that the prior took."""
+    """Return policies by name, and the seconds of the processor that the prior took."""
     prior = l2o.CurvatureRegression()
-    begun = time.perf_counter()
+    begun = time.process_time()
     policies = {"learned": l2o.train(training, rng=seed, trainer=prior)}
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     for weights in ("lean", "all") if evolution else ():
         then = l2o.EvolutionStrategy(seconds=evolution, weights=weights)
         policies[weights] = l2o.train(training, rng=seed, trainer=[prior, then])
