@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from standard_functions import FUNCTIONS
 
 import l2o
+from l2o.families import Logistic
 
 SOLVERS = ("lbfgs", "newton", "cg", "scipy-lbfgs")
 QUICK = ("lbfgs", "cg", "scipy-lbfgs")  # without a Hessian
@@ -417,3 +418,12 @@ def test_batch_of_a_policy_in_groups_is_its_rows():
         one = l2o.minimize(problems[i], method=policy, bounds=scipy.optimize.Bounds(low[i], low[i] + 0.5))
         assert (one.x.tolist(), one.nfev, one.status) == (batch.x[i].tolist(), batch.nfev[i], batch.status[i])
     assert ((low <= batch.x) & (batch.x <= low + 0.5)).all()
+
+
+def test_conjugate_gradients_in_far_bounds_cost_no_more_than_free_ones():
+    problems = Logistic().sample(40, rng=1)
+    far = np.full(4, 1e9)
+    free, within = (sum(l2o.minimize(problems[i].value_and_grad, problems.x0[i], method="cg", bounds=bounds,
+                                     options={"gtol": 1e-5}).nfev for i in range(40))
+                    for bounds in (None, scipy.optimize.Bounds(-far, far)))
+    assert within <= free  # of SciPy's

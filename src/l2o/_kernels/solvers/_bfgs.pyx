@@ -96,6 +96,7 @@ cdef descent_method bfgs
 bfgs.size, bfgs.reset, bfgs.propose, bfgs.learn, bfgs.inherit = (
     bfgs_size, bfgs_reset, bfgs_propose, bfgs_learn, bfgs_inherit)
 bfgs.trust, bfgs.rescale = bfgs_trust, bfgs_rescale
+bfgs.curvature = 0.9
 
 
 def method():

@@ -68,6 +68,7 @@ cdef descent_method conjugate
 conjugate.size, conjugate.reset = conjugate_size, conjugate_reset
 conjugate.propose, conjugate.learn = conjugate_propose, conjugate_learn
 conjugate.trust, conjugate.rescale = conjugate_trust, NULL
+conjugate.curvature = 0.4                                      # directions lean on steps to near a minimum
 
 
 def method():

@@ -34,7 +34,7 @@ cdef int search(descent* run, const double* x, double f, const double* p, double
     cdef int status = NON_FINITE, verdict = SEARCHING, outcome = NON_FINITE
     cdef intptr_t j
     cdef bint moved
-    search_start(&line, f, slope, rounding(f), longest_step(run, x, p))
+    search_start(&line, f, slope, run.method.curvature, rounding(f), longest_step(run, x, p))
     run.gain = False
     while verdict == SEARCHING:
         if run.nfev >= run.maxfun:

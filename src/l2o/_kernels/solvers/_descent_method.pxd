@@ -28,6 +28,7 @@ ctypedef struct descent_method:
     int (*trust)(const double* memory) noexcept nogil         # of the newest direction, for the predicted gap
     # Forget the matrix: units (n,) is about the inverse diagonal of the Hessian. NULL: the method has no units.
     void (*rescale)(double* memory, const double* units) noexcept nogil
+    double curvature                                           # of the Wolfe conditions: what of the slope may be left
 
 cdef class DescentMethod:                                      # one with its settings, as loops take it from Python
     cdef const descent_method* method

@@ -166,6 +166,7 @@ cdef void lbfgs_rescale(double* memory, const double* units) noexcept nogil:
 cdef descent_method lbfgs
 lbfgs.size, lbfgs.reset, lbfgs.propose, lbfgs.learn = lbfgs_size, lbfgs_reset, lbfgs_propose, lbfgs_push
 lbfgs.trust, lbfgs.rescale = lbfgs_trust, lbfgs_rescale
+lbfgs.curvature = 0.9                                          # as in L-BFGS-B
 
 
 def method(intptr_t length):

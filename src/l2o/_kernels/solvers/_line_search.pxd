@@ -12,14 +12,12 @@ from libc.math cimport INFINITY, fabs, isfinite, sqrt
 cdef extern from *:
     """
     #define L2O_DECREASE 1e-3
-    #define L2O_CURVATURE 0.9
     #define L2O_NARROW 1e-10
     #define L2O_NEAR_KINK 0.1
     #define L2O_JUMP 0.5
     #define L2O_SHRINK 0.66
     """
-    const double DECREASE "L2O_DECREASE"                       # both as in L-BFGS-B
-    const double CURVATURE "L2O_CURVATURE"
+    const double DECREASE "L2O_DECREASE"                       # as in L-BFGS-B
     const double NARROW "L2O_NARROW"                           # relative width of an interval without hope
     const double NEAR_KINK "L2O_NEAR_KINK"                     # the same of an interval with a kink in it
     const double JUMP "L2O_JUMP"                               # of the slopes' first difference: more is a kink's
@@ -33,6 +31,7 @@ cdef enum:
 
 ctypedef struct line_search:
     double f, slope                                            # phi(0) and phi'(0) < 0
+    double curvature                                           # of the slope, what a step may leave
     double slack                                               # what rounding may change phi by
     double low, f_low, slope_low
     double high, f_high, slope_high
@@ -51,10 +50,11 @@ cdef inline void search_restart(line_search* s, double width) noexcept nogil:
     s.width, s.width_before, s.jump = width, 2.0 * width, INFINITY
 
 
-cdef inline void search_start(line_search* s, double f, double slope, double slack, double most) noexcept nogil:
+cdef inline void search_start(line_search* s, double f, double slope, double curvature, double slack,
+                              double most) noexcept nogil:
     """Begin with a trial at step 1."""
     s.most = most
-    s.f, s.slope, s.slack = f, slope, slack
+    s.f, s.slope, s.curvature, s.slack = f, slope, curvature, slack
     s.low, s.f_low, s.slope_low = 0.0, f, slope
     s.high, s.f_high, s.slope_high = 0.0, f, slope
     s.wall, s.step, s.trials = INFINITY, 1.0, 0
@@ -145,7 +145,7 @@ cdef inline int search_advance(line_search* s, bint finite, double f, double slo
     s.trials += 1
     if not finite:
         return before_wall(s)
-    if f <= asked + s.slack and fabs(slope) <= CURVATURE * fabs(s.slope):
+    if f <= asked + s.slack and fabs(slope) <= s.curvature * fabs(s.slope):
         return ACCEPTED
     if s.step >= s.most and f <= asked + s.slack and slope < 0.0:           # it falls as far as it may go
         return ACCEPTED

@@ -95,6 +95,7 @@ cdef int newton_trust(const double* memory) noexcept nogil:
 cdef descent_method newton
 newton.size, newton.reset, newton.propose, newton.learn = newton_size, newton_reset, newton_propose, newton_learn
 newton.trust, newton.rescale = newton_trust, NULL
+newton.curvature = 0.9
 
 
 def method(size_t hessian):
