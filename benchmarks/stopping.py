@@ -4,7 +4,9 @@ Random functions with known natural units are minimised in units of 1e-12 to 1e1
 success is *silently wrong* if SciPy's L-BFGS-B, started again from the end point and in the natural units, goes lower
 by more than 1e-5 of the fall and 100 times the rounding of f.
 
-    python benchmarks/stopping.py [runs] [method, or "scipy:" and SciPy's name] [seed]
+    python benchmarks/stopping.py [runs] [method, or "scipy:" and SciPy's name] [seed] [boxed]
+
+Boxed runs have a bound on either side of half the variables, within the way of a free run or beyond it.
 """
 
 import sys
@@ -140,22 +142,38 @@ def draw(rng):
     return kind.__name__, case, f, z0, fit, unit, offset
 
 
-def one(rng, method, **arguments):
+def box(rng, f, z0):
+    """Return bounds in natural units, with z0 within them."""
+    with np.errstate(all="ignore"):
+        way = scipy.optimize.minimize(f, z0, jac=True, method="L-BFGS-B").x - z0
+    length = np.maximum(abs(way), 0.1)
+    low, high = z0 - rng.uniform(0, 2, len(z0)) * length, z0 + rng.uniform(0, 2, len(z0)) * length
+    return scipy.optimize.Bounds(np.where(rng.random(len(z0)) < 0.5, low, -np.inf),
+                                 np.where(rng.random(len(z0)) < 0.5, high, np.inf))
+
+
+def one(rng, method, boxed=False, **arguments):
     """Return what a run came to, its kind, and its evaluations."""
     kind, case, f, z0, fit, unit, offset = draw(rng)
+    bounds = box(rng, f, z0) if boxed else None
 
     def scaled(x):
         value, slope = f(x / unit)
         return fit * (value + offset), fit * slope / unit
 
+    if boxed:
+        arguments["bounds"] = scipy.optimize.Bounds(bounds.lb * unit, bounds.ub * unit)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if method.startswith("scipy:"):
-            result = scipy.optimize.minimize(scaled, z0 * unit, jac=True, method=method[6:])
+            result = scipy.optimize.minimize(scaled, z0 * unit, jac=True, method=method[6:], **arguments)
         else:
             result = l2o.minimize(scaled, z0 * unit, method=method, **arguments)
         z = result.x / unit
-        again = scipy.optimize.minimize(f, z, jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 0})
+        if boxed:
+            z = np.clip(z, bounds.lb, bounds.ub)
+        again = scipy.optimize.minimize(f, z, jac=True, method="L-BFGS-B", bounds=bounds,
+                                        options={"ftol": 1e-14, "gtol": 0})
         start, end = f(z0)[0], f(z)[0]
     noise = EPS * (abs(end) + abs(offset))
     lower = end - again.fun
@@ -184,4 +202,4 @@ def main(runs=2000, method="lbfgs", seed=0, **arguments):
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    print(main(*[int(given[0])] * bool(given), *given[1:2], *map(int, given[2:3]))[:20])
+    print(main(*[int(given[0])] * bool(given), *given[1:2], *map(int, given[2:3]), boxed="boxed" in given[3:])[:20])
