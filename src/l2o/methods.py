@@ -30,8 +30,7 @@ __all__ = ["Box", "Handoff", "Method", "Record", "Runnable", "Simulation", "Solu
            "empty_simulation"]
 
 
-@dataclass(frozen=True)
-class Stopping:
+class Stopping(NamedTuple):
     """When a minimisation ends: converged by a test in force, or at a limit of iterations or evaluations.
 
     Converged: gradient within gtol (maximum norm); the last decrease and the predicted gap within ftol of the fall, and
@@ -146,6 +145,7 @@ class Method(ABC):
 
     scipy_options: ClassVar[Mapping[str, str]] = {}  # names of settings in SciPy's options, and here
     minimize: ClassVar[Callable[..., Any]]  # l2o.minimize, for calls by SciPy; it stands above and puts itself here
+    gated = False  # whether it declines problems far from those that it was trained on
     safeguarded = False  # whether another method takes over where this one no longer helps, in minimize
     piece = 1  # neighbours that it solves one after the other, each from what the one before it left
 

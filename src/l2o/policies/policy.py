@@ -64,6 +64,7 @@ class Policy(StepMethod):
         self._limits = None if limits is None else limits.widened()
         self._handoff = Handoff(**self._card.get("handoff", asdict(network.handoff)))
         self._card["handoff"] = asdict(self._handoff)
+        self.gated = self._network.gate(self._weights) is not None
         self._steps: dict[int, Step] = {}
         self._elsewhere = self._card.get("elsewhere")
         if self._elsewhere is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -147,14 +147,14 @@ class _Trial:
     def __init__(self, runs: Runs, labels: Labels, rival: np.ndarray, left: int) -> None:
         self.runs, self.rival, self.left = runs, rival, left
         self.spent = np.zeros(len(runs), np.intp)
-        self.stopping = replace(runs.stopping, safeguard=True)
+        self.stopping = runs.stopping._replace(safeguard=True)
         self._fun, self._near = labels.fun, BASIN * labels.fall
 
     def afford(self, n: int) -> int:
         """Return how many of n candidates may be tried, and limit their runs so that no problem exceeds maxfun."""
         longest = 2 * int(self.rival.max())
         n = max(FEW, min(n, self.left // longest))
-        self.stopping = replace(self.stopping, maxfun=max(1, min(longest, self.left // n)))
+        self.stopping = self.stopping._replace(maxfun=max(1, min(longest, self.left // n)))
         return n
 
     def run(self, ways: list[Candidate], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,8 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     >>> result.success, result.x.round(4).tolist()
     (True, [1.0, 1.0])
     """
-    arguments.unmasked("x0", x0)
+    if x0 is not None:
+        arguments.unmasked("x0", x0)
     options, differences = for_differences(options, 1 if x0 is None else np.size(x0))
     problem = runnable(fun, x0, args, jac, differences)
     chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
@@ -113,7 +114,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     report = None if callback is None else _Callback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
-        stopping = replace(stopping, maxfun=max(1, stopping.maxfun // problem.calls_per_point))
+        stopping = stopping._replace(maxfun=max(1, stopping.maxfun // problem.calls_per_point))
         solution = solved(problem, chosen, stopping, box, report)
     else:
         with Watch() as watch:
@@ -329,7 +330,7 @@ def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Meth
         safeguard,
         0.0 if ftol is None else arguments.number("ftol", ftol),
         0.0 if xtol is None else arguments.number("xtol", xtol),
-        gate=safeguard,
+        gate=safeguard and method.gated,
     )
 
 

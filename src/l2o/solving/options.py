@@ -31,7 +31,7 @@ def for_differences(options: Options, dim: int) -> tuple[Options, dict[str, np.n
     ValueError, TypeError
         If a step does not fit.
     """
-    if not isinstance(options, Mapping):  # None, or what is refused later
+    if options is None or not isinstance(options, Mapping):  # which is refused later
         return options, {}
     rest, settings = dict(options), {}
     for name, setting in (("eps", "step"), ("finite_diff_rel_step", "relative_step")):
@@ -53,7 +53,7 @@ def for_method(method: Method, options: Options) -> tuple[Method, Options]:
 
     An option that means nothing here, but something to SciPy, is a warning that says what to write.
     """
-    if not isinstance(options, Mapping):
+    if options is None or not isinstance(options, Mapping):
         return method, options
     rest, settings = {}, {}
     for given, value in options.items():

@@ -60,7 +60,7 @@ class Runs:
 
     def by(self, method: Method) -> Runs:
         """Return runs of the same problems by another method, with its safeguard if it has one."""
-        return replace(self, method=method, stopping=replace(self.stopping, safeguard=method.safeguarded))
+        return replace(self, method=method, stopping=self.stopping._replace(safeguard=method.safeguarded))
 
     def spread(self, workers: Workers, progress: bool = False) -> Solution:
         """Return the solution, made by workers; what the method solves together stays together."""
@@ -72,7 +72,7 @@ class Runs:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
         if not self.stopping.safeguard or len(self) < LEAST:
             return spread(self)
-        own = replace(self, stopping=replace(self.stopping, gate=False))  # probes tell more
+        own = replace(self, stopping=self.stopping._replace(gate=False))  # probes tell more
         classical = replace(own, method=LBFGS(), free=False)
         return solved_with_probes(len(self), lambda rows: spread(own[rows]), lambda rows: spread(classical[rows]))[0]
 
@@ -100,19 +100,17 @@ def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopp
 
     Where the method is a policy that declines a problem, L-BFGS solves it.
     """
-    own = cast(Problems, problems)  # a function that is not one is never free
+    own: Problems = problems  # type: ignore[assignment]  # a function that is not one is never free
     run = begun(own, method) if free else own
     solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
     if run is not own or method.piece > 1:
         return gone_back(own, solution, stopping, box)
-    if not stopping.gate or solution.outside is None or not solution.outside.any():
-        return solution
-    rows = declined(solution, stopping)
+    rows = declined(solution, stopping) if stopping.gate else ()
     if len(rows) == 0:
         return solution
     left = own if len(rows) == len(own) else own[rows]
-    rest = solved(left, LBFGS(), replace(stopping, maxfun=stopping.maxfun - 1), None if box is None else box[rows],
+    rest = solved(left, LBFGS(), stopping._replace(maxfun=stopping.maxfun - 1), None if box is None else box[rows],
                   callback, watch)
     return taken_over(solution, rows, rest)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from l2o.base.status import CONVERGED, LIMIT, OBJECTIVE_FAILED
@@ -47,7 +45,7 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
         if value[0] < fun[i] or not np.isfinite(fun[i]):
             x[i], fun[i], jac[i] = own.x0[0], value[0], slope[0]
         if nfev[i] < stopping.maxfun and nit[i] < stopping.maxiter:
-            left = replace(stopping, maxfun=stopping.maxfun - int(nfev[i]), maxiter=stopping.maxiter - int(nit[i]))
+            left = stopping._replace(maxfun=stopping.maxfun - int(nfev[i]), maxiter=stopping.maxiter - int(nit[i]))
             last = LBFGS().solve(own.with_starts(x[[i]]), left, None, bounds)
             nit[i], nfev[i] = nit[i] + last.nit[0], nfev[i] + last.nfev[0]
             x[i], fun[i], jac[i], status[i] = last.x[0], last.fun[0], last.jac[0], last.status[0]
