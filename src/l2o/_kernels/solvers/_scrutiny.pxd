@@ -91,15 +91,16 @@ cdef inline int measure(descent* run, const double* x, const double* g, intptr_t
     """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. GO_ON, or why not.
 
     The way is as long as the slope would have to hold on to win `least`. The variable's own move is tried first, then
-    the largest, for the sake of f.
+    the largest, for the sake of f. A move of less than half the digits of x, as of a run that began at the minimum,
+    shows rounding.
     """
-    cdef double way, f, last = 0.0, enough = max(2.0 * least / fabs(g[j]), 1e-8 * fabs(x[j]))
+    cdef double way, f, last = 0.0, digits = 1e-8 * fabs(x[j]), enough = max(2.0 * least / fabs(g[j]), digits)
     cdef int stage, status = GO_ON
     cdef intptr_t k
     enough = min(enough, way_to_bound(run, x, g, j, least))
     for stage in range(4 if g[j] != 0.0 else 0):
-        way = fabs(x[j] - run.anchor[j]) if stage == 0 else most if stage == 1 else 1e4 * most if stage == 2 \
-            else 1e8 * most
+        way = max(fabs(x[j] - run.anchor[j]), digits) if stage == 0 else most if stage == 1 else 1e4 * most \
+            if stage == 2 else 1e8 * most
         way = min(enough, way)
         memcpy(x_new, x, run.n * sizeof(double))
         x_new[j] -= copysign(way, g[j])
