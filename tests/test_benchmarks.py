@@ -231,6 +231,7 @@ def test_structured_model_is_closer_with_few_samples():
     assert (structured < generic).all()
 
 
+@pytest.mark.slow
 def test_shipped_policy_is_the_seed_that_validates_best(tmp_path, monkeypatch):
     """Three short trainings, one that is there already: the files, the card, the page."""
     tiny = {"trainer": l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=10, epochs=1)}

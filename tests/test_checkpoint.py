@@ -212,6 +212,7 @@ def test_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path, monkeypatch)
     assert_same(learn(path), learn())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_training_killed_twenty_times_is_the_same(tmp_path):
     """SIGKILL at any moment, the writing of the file included; nothing half written stays.

@@ -150,6 +150,7 @@ def test_train_into_an_unwritable_folder_is_one_line(capsys, tmp_path):
         tmp_path.chmod(0o700)
 
 
+@pytest.mark.slow
 def test_train_that_is_interrupted_goes_on_from_its_checkpoint(capsys, tmp_path, monkeypatch):
     def interrupted(*args, **settings):
         raise KeyboardInterrupt

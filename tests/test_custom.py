@@ -387,6 +387,7 @@ def test_sample_follows_its_seed_and_begins_with_the_smaller_one(family):
     assert not np.array_equal(family.sample(3, rng=4).x0, few.x0)
 
 
+@pytest.mark.slow
 def test_batch_equals_single_calls_in_threads_and_processes(family):
     problems = family.sample(9, rng=0)
     batch = l2o.minimize_many(problems, method="lbfgs")

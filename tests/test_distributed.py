@@ -66,6 +66,7 @@ def test_everything_that_takes_workers_gives_the_bits_of_one_thread(client, rand
     assert all(same(one.runs[name], two.runs[name]) for name in one.runs)
 
 
+@pytest.mark.slow
 def test_training_gives_the_bits_of_one_thread(client):
     one, two = (l2o.train(FAMILY, n_functions=3, n_validation=2, rng=0, trainer=SHORT, workers=workers)
                 for workers in (1, client.get_executor()))
@@ -79,6 +80,7 @@ def test_client_itself_is_a_map_of_futures(client, problems):
                 l2o.minimize_many(problems, method="momentum", workers=client))
 
 
+@pytest.mark.slow
 def test_objective_of_ones_own_is_compiled_where_it_arrives(client):
     """One of a module goes by name, one of the program itself, which the workers do not have, by value."""
     first = client.get_executor(workers=[min(client.scheduler_info()["workers"])])

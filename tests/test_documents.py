@@ -74,6 +74,7 @@ def test_examples_run_and_print_what_they_say(path, tmp_path, monkeypatch):
             assert agree(printed, text), f"{by_name(path)}:{line} says\n{text}\nbut the example prints\n{printed}"
 
 
+@pytest.mark.slow
 def test_family_of_the_contributing_page_takes_its_place_in_the_table(tmp_path):
     """It passes the contract of families, and the commands train and evaluate it."""
     text = next(text for language, text, _ in blocks(ROOT / "CONTRIBUTING.md") if language == "python")

@@ -57,6 +57,7 @@ def test_structure_is_that_of_the_riccati_pass(layout):
     np.testing.assert_allclose(found.means(states[:, :-1], nominal.actions), states[:, 1:], rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_many_runs_give_the_dynamics():
     """B, its mask of entries that do not exist yet, and A in the directions that the states have."""
     fitted, truth, samples = from_mixture(runs(4000), LAYOUT, rng=0), exact(), runs(400, seed=3)

@@ -345,6 +345,7 @@ def test_without_matplotlib_there_are_no_figures(tmp_path, monkeypatch):
     assert ".png" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_all_is_each_family_in_a_folder_of_its_own(tmp_path, monkeypatch):
     without(monkeypatch, "sklearn", "matplotlib")
