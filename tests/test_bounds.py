@@ -36,7 +36,7 @@ class Fence:
             copies = []  # given, copy, its memory
 
             def copied(value):
-                if isinstance(value, tuple):  # of what is to be filled
+                if isinstance(value, tuple) and not hasattr(value, "_fields"):  # of what is to be filled
                     return tuple(map(copied, value))
                 if not isinstance(value, np.ndarray):
                     return value

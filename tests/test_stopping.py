@@ -298,3 +298,13 @@ def test_batch_is_its_single_runs():
     for i in range(6):
         one = l2o.minimize(problems[i], method="lbfgs")
         assert (one.x.tobytes(), one.nfev) == (batch.x[i].tobytes(), batch.nfev[i])
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "universal", "newton"])
+def test_smooth_regression_ends_with_success(method):
+    """Long runs and those whose search met what looked like a kink ended at the minimum with a loss of precision."""
+    for family, m in ((l2o.families.Logistic(), 5000), (l2o.families.RobustRegression(), 3000)):
+        problems = family.sample(m, rng=1)
+        batch = l2o.minimize_many(problems, method=l2o.load(method) if method == "universal" else method)
+        assert batch.success.all()
+        assert np.abs(batch.jac).max() < 1e-3

@@ -84,6 +84,16 @@ cdef int begin_run(descent* run, double* work) noexcept nogil:
     return status
 
 
+cdef inline bint go_back(const descent* run, double* x, double* f, double* g, double* returned) noexcept nogil:
+    """Go on from the best point, once from each, where a search that ended beyond a kink left it behind."""
+    if not (run.f[0] + rounding(f[0]) < f[0] and run.f[0] < returned[0]):
+        return False
+    memcpy(x, run.x, run.n * sizeof(double))
+    memcpy(g, run.g, run.n * sizeof(double))
+    f[0], returned[0] = run.f[0], run.f[0]
+    return True
+
+
 cdef int descend(descent* run, double* work) noexcept nogil:
     """Minimise from run.x; x, f, g, nit, nfev of run tell the best point and what it took."""
     cdef intptr_t n = run.n, j
@@ -96,6 +106,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     cdef double* confined = inverse + n + scrutiny_size(n)     # workspace of the direction, then room for `down`
     cdef const double* down                                    # the gradient without what a bound holds
     cdef double f, f_new = 0.0, slope, gap, inverse_curvature = INFINITY     # along the last step
+    cdef double returned = INFINITY                            # value of the best point that it went back to
     cdef int status = begin_run(run, work), outcome, idle = 0, trust
     cdef bint plain = False, by_decrease = run.stop.ftol > 0.0
     if status != GO_ON:
@@ -105,7 +116,9 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         if run.nit >= run.maxiter or run.nfev >= run.maxfun:
             return LIMIT
         if idle == PATIENCE:
-            return PRECISION_LOSS
+            if not go_back(run, x, &f, g, &returned):
+                return PRECISION_LOSS
+            idle = 0
         down = downhill(run, x, g, confined + direction_size(n))
         outcome = direction(run, x, down, p, confined, PLAIN if plain else LEARNED)
         if outcome != GO_ON:
@@ -132,6 +145,8 @@ cdef int descend(descent* run, double* work) noexcept nogil:
                     continue
                 if outcome != GO_ON:
                     return outcome
+            if go_back(run, x, &f, g, &returned):
+                continue
             plain = True
             continue
         if status == LIMIT and slope_of(run, run.x, run.g) <= run.stop.gtol:

@@ -4,8 +4,7 @@
 # knows nothing of it. Then, and where f is known no better than what is left to gain, one gradient a variable gives the
 # Hessian, and the gap is judged with that. So it is after a run of many evaluations a variable: it is long because of
 # valleys and saddles, where the matrix is wrong, and a Hessian costs little beside it. If the gap is too wide, the run
-# goes on in units of the diagonal. And where the gradient has not become small, a kink may stop the steps: across one,
-# it changes too little for the way.
+# goes on in units of the diagonal. And where the gradient has not become small, a kink may stop the steps (_kink.pxd).
 from libc.math cimport INFINITY, copysign, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
@@ -14,13 +13,13 @@ from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
+from l2o._kernels.solvers._kink cimport most_moved, probe_kink
 from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance, tolerance_at_last_digits
 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
     LONG = 5                                                   # evaluations a variable; of them a Hessian costs a fifth
     MOST_RESCALINGS = 3
-    MOST_PROBES = 3                                            # for a kink
     MOST_COUPLED = 64                                          # variables; of more, the diagonal alone is kept
 
 cdef extern from *:
@@ -29,11 +28,15 @@ cdef extern from *:
     #define L2O_DIGITS 1e-7
     #define L2O_DIGITS_OF_BOTH 1e-5
     #define L2O_LEAST_PIVOT 1e-10
+    #define L2O_FAR 100.0
+    #define L2O_NEAR 1e-4
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
     const double DIGITS "L2O_DIGITS"                           # of x or its move: f is then right to their square
     const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
     const double LEAST_PIVOT "L2O_LEAST_PIVOT"                 # pivots below are none, of a diagonal of ones
+    const double FAR "L2O_FAR"                                 # times the gradient: another part of the function
+    const double NEAR "L2O_NEAR"                               # of a variable's move: the part with the minimum
 
 
 cdef inline void prepare_scrutiny(descent* run, const double* origin, double* room) noexcept nogil:
@@ -53,15 +56,6 @@ cdef inline double seen_gap(const double* g, double* step, const double* change,
     for j in range(n):
         step[j] = inverse * g[j]
     return 0.5 * product(g, g, n) * inverse if 0.0 < inverse < INFINITY else INFINITY
-
-
-cdef inline double most_moved(const descent* run, const double* x) noexcept nogil:
-    """The largest move of a variable, in units."""
-    cdef double most = 0.0
-    cdef intptr_t j
-    for j in range(run.n):
-        most = max(most, fabs(x[j] - run.anchor[j]) / sqrt(run.units[j]))
-    return most
 
 
 cdef inline bint some_rest(const descent* run, const double* x, const double* g) noexcept nogil:
@@ -86,6 +80,23 @@ cdef inline double way_to_bound(const descent* run, const double* x, const doubl
     return way if way * fabs(g[j]) > least else 0.0
 
 
+cdef inline int change_over(descent* run, const double* x, const double* g, intptr_t j, double way, double* x_new,
+                            double* g_new) noexcept nogil:
+    """g_new <- how fast g changes over a way of variable j downhill, zeros where there is none; GO_ON, or why not."""
+    cdef double f
+    cdef int status = GO_ON
+    cdef intptr_t k
+    memcpy(x_new, x, run.n * sizeof(double))
+    x_new[j] -= copysign(way, g[j])
+    if x_new[j] == x[j] or g[j] == 0.0:
+        memset(g_new, 0, run.n * sizeof(double))
+        return GO_ON
+    status = attempt(run, x_new, &f, g_new)
+    for k in range(run.n):
+        g_new[k] = (g_new[k] - g[k]) / (x_new[j] - x[j])
+    return status
+
+
 cdef inline int measure(descent* run, const double* x, const double* g, intptr_t j, double least, double most,
                         double* x_new, double* g_new) noexcept nogil:
     """g_new <- column j of the Hessian, from a gradient a way off; zeros if that shows nothing. GO_ON, or why not.
@@ -94,28 +105,31 @@ cdef inline int measure(descent* run, const double* x, const double* g, intptr_t
     the largest, for the sake of f. A move of less than half the digits of x, as of a run that began at the minimum,
     shows rounding.
     """
-    cdef double way, f, last = 0.0, digits = 1e-8 * fabs(x[j]), enough = max(2.0 * least / fabs(g[j]), digits)
+    cdef double way, last = 0.0, digits = 1e-8 * fabs(x[j]), enough = max(2.0 * least / fabs(g[j]), digits)
     cdef int stage, status = GO_ON
-    cdef intptr_t k
     enough = min(enough, way_to_bound(run, x, g, j, least))
     for stage in range(4 if g[j] != 0.0 else 0):
         way = max(fabs(x[j] - run.anchor[j]), digits) if stage == 0 else most if stage == 1 else 1e4 * most \
             if stage == 2 else 1e8 * most
         way = min(enough, way)
-        memcpy(x_new, x, run.n * sizeof(double))
-        x_new[j] -= copysign(way, g[j])
-        if not way > last or x_new[j] == x[j]:
+        if not way > last or x[j] - way == x[j]:
             continue
-        status = attempt(run, x_new, &f, g_new)
+        status = change_over(run, x, g, j, way, x_new, g_new)
         if status != GO_ON:
             break
-        if way == enough or fabs(g_new[j] - g[j]) > 1e-6 * fabs(g[j]):
-            for k in range(run.n):
-                g_new[k] = (g_new[k] - g[k]) / (x_new[j] - x[j])
+        if way == enough or fabs(g_new[j]) * fabs(x_new[j] - x[j]) > 1e-6 * fabs(g[j]):
             return GO_ON
         last = way
     memset(g_new, 0, run.n * sizeof(double))
     return status
+
+
+cdef inline void keep(double* matrix, const double* column, intptr_t j, intptr_t n) noexcept nogil:
+    """Column j of a Hessian, of which the diagonal alone is kept where there are many variables."""
+    if n <= MOST_COUPLED:
+        memcpy(matrix + j * n, column, n * sizeof(double))
+    else:
+        matrix[j] = column[j]
 
 
 cdef inline double judged_gap(double* matrix, const double* g, double* inverse, double* rest,
@@ -171,6 +185,13 @@ cdef inline bint is_bowl(const descent* run, const double* x, double f, const do
     return False
 
 
+cdef inline bint is_minimum(const descent* run, const double* x, double f, double gap, double least,
+                            const double* inverse) noexcept nogil:
+    """Whether a Hessian leaves no more to win than `least`, and no point that was met is lower by that."""
+    return (gap <= 2.0 * least and run.f[0] + least >= f       # along a line without curvature there is more to win
+            and (least > rounding(f) or is_bowl(run, x, f, inverse)))
+
+
 cdef inline int distrust(descent* run) noexcept nogil:
     """Go on, and ask more of ftol the next time; at last it is no longer in force."""
     run.rescalings += 1
@@ -201,57 +222,35 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
     cdef double most = most_moved(run, x), gap
     cdef intptr_t n = run.n, j
     cdef int status
-    cdef bint lower
+    cdef bint far = True
     if run.maxfun - run.nfev < 4 * n:
         return GO_ON
     if not most > 0.0:
         most = largest(x, n) if largest(x, n) > 0.0 else 1.0
     for j in range(n):
         status = measure(run, x, g, j, least, most * sqrt(run.units[j]), x_new, g_new)
-        if status == NON_FINITE:                               # beside a wall nothing is known
-            return distrust(run)
-        if status != GO_ON:
-            return status
-        if n <= MOST_COUPLED:
-            memcpy(matrix + j * n, g_new, n * sizeof(double))
-        else:
-            matrix[j] = g_new[j]
+        if status != GO_ON:                                    # beside a wall nothing is known
+            return distrust(run) if status == NON_FINITE else status
+        far = far and (g[j] == 0.0 or largest(g_new, n) * fabs(x_new[j] - x[j]) > FAR * largest(g, n))
+        keep(matrix, g_new, j, n)
     gap = judged_gap(matrix, g, inverse, x_new, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, inverse, n)
-    lower = run.f[0] + least < f                               # along a line without curvature there is more to win
-    if gap <= 2.0 * least and not lower and (least > rounding(f) or is_bowl(run, x, f, inverse)):
+    if is_minimum(run, x, f, gap, least, inverse):
         return CONVERGED
+    if far and run.maxfun - run.nfev >= n:
+        for j in range(n):                                     # the points were too far off to tell of the minimum
+            status = change_over(run, x, g, j, max(NEAR * fabs(x[j] - run.anchor[j]), 1e-8 * fabs(x[j])), x_new, g_new)
+            if status != GO_ON:
+                return distrust(run) if status == NON_FINITE else status
+            keep(matrix, g_new, j, n)
+        gap = judged_gap(matrix, g, g_new, x_new, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, g_new, n)
+        if is_minimum(run, x, f, gap, least, g_new):
+            return CONVERGED
     return rescale(run, x, inverse)
 
 
 cdef inline intptr_t scrutiny_size(intptr_t n) noexcept nogil:
     """Doubles of the matrix."""
     return n * n if n <= MOST_COUPLED else n
-
-
-cdef inline int probe_kink(descent* run, const double* x, const double* g, double least, double* x_new,
-                           double* g_new) noexcept nogil:
-    """Whether the gradient changes along itself as that of a smooth function so close to its minimum."""
-    cdef double way = 1e-3 * most_moved(run, x), size = largest(g, run.n), length, change, f
-    cdef int status
-    cdef intptr_t j
-    if run.probes == MOST_PROBES or run.nfev >= run.maxfun or not way > 0.0:
-        return GO_ON
-    run.probes += 1
-    for j in range(run.n):
-        x_new[j] = g[j] / size * sqrt(run.units[j])
-    length = sqrt(product(x_new, x_new, run.n))
-    for j in range(run.n):
-        x_new[j] = x[j] - way * sqrt(run.units[j]) * (x_new[j] / length)
-        if run.low != NULL:
-            x_new[j] = min(max(x_new[j], run.low[j]), run.high[j])
-    status = attempt(run, x_new, &f, g_new)
-    if status != GO_ON:
-        return GO_ON if status == NON_FINITE else status
-    change, length = 0.0, 0.0
-    for j in range(run.n):
-        length += (x[j] - x_new[j]) * g[j]                     # the slope along the way, times it
-        change += (x[j] - x_new[j]) * (g[j] - g_new[j])
-    return CONVERGED if change > 0.0 and length * (length / change) <= 2.0 * least else GO_ON
 
 
 cdef inline bint is_last_digits(const descent* run, const double* x, const double* p, int trust) noexcept nogil:
