@@ -107,7 +107,9 @@ def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopp
         watch.check()
     if run is not own or method.piece > 1:
         return gone_back(own, solution, stopping, box)
-    rows = declined(solution, stopping) if stopping.gate else ()
+    if not stopping.gate:
+        return solution
+    rows = declined(solution, stopping)
     if len(rows) == 0:
         return solution
     left = own if len(rows) == len(own) else own[rows]

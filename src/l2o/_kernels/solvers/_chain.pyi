@@ -9,5 +9,4 @@ class Chain:
         longest: int,
     ) -> None: ...
 
-__pyx_capi__: dict[str, object]
 __test__: dict[str, str]
