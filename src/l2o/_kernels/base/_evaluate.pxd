@@ -1,6 +1,7 @@
 # One evaluation behind the ABI of objectives, and which of two evaluated points is the better one.
 from libc.math cimport INFINITY, NAN, fabs, isfinite
 from libc.stdint cimport intptr_t
+from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED
@@ -13,10 +14,10 @@ cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f,
     Both are NaN beforehand: what the objective leaves unwritten, or a part of it, is seen.
     """
     cdef int code
+    cdef double rest = 0.0
     cdef intptr_t j
     f[0] = NAN
-    for j in range(n):
-        g[j] = NAN
+    memset(g, 0xFF, n * sizeof(double))                        # the bytes of a NaN
     code = objective(x, f, g, n, data)
     if code < 0:
         f[0] = NAN
@@ -25,12 +26,9 @@ cdef inline int evaluate(l2o_objective_fn objective, const double* x, double* f,
         return OBJECTIVE_FAILED
     if code > 0:
         f[0] = INFINITY
-    if not isfinite(f[0]):
-        return NON_FINITE
     for j in range(n):
-        if not isfinite(g[j]) or not isfinite(x[j]):
-            return NON_FINITE
-    return GO_ON
+        rest += 0.0 * g[j] + 0.0 * x[j]                        # NaN, if one is not finite
+    return GO_ON if isfinite(f[0]) and rest == 0.0 else NON_FINITE
 
 
 cdef inline int evaluate_within(l2o_objective_fn objective, const double* x, double* f, double* g, const double* low,
