@@ -308,3 +308,13 @@ def test_smooth_regression_ends_with_success(method):
         batch = l2o.minimize_many(problems, method=l2o.load(method) if method == "universal" else method)
         assert batch.success.all()
         assert np.abs(batch.jac).max() < 1e-3
+
+
+def test_run_without_evaluations_to_make_sure_is_at_its_limit():
+    """Nothing lower is found at the minimum; whether it is one is not known, and a loss of precision it is not."""
+    problems, seen = l2o.families.RobustRegression(n_points=8).sample(190, rng=0), set()
+    for maxfun in range(20, 40, 3):
+        batch = l2o.minimize_many(problems, method=l2o.load("robust"), options={"maxfun": maxfun})
+        seen |= set(batch.status.tolist())
+        assert (batch.nfev <= maxfun).all()
+    assert seen == {0, 1}

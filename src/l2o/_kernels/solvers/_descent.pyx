@@ -13,7 +13,7 @@ from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, l
 from l2o._kernels.solvers._descent_method cimport LEARNED, PLAIN, product
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, SEARCHING, line_search, search_advance, search_start)
-from l2o._kernels.solvers._scrutiny cimport RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle
+from l2o._kernels.solvers._scrutiny cimport LOOK, RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._stopping cimport is_short, stopping_step
 
 cdef enum:
@@ -94,6 +94,11 @@ cdef inline bint go_back(const descent* run, double* x, double* f, double* g, do
     return True
 
 
+cdef inline int lost(const descent* run) noexcept nogil:
+    """Why a run ends that finds nothing lower: it may be at the minimum, and have no evaluations left to make sure."""
+    return LIMIT if run.stop.ftol > 0.0 and run.maxfun - run.nfev < LOOK * run.n else PRECISION_LOSS
+
+
 cdef int descend(descent* run, double* work) noexcept nogil:
     """Minimise from run.x; x, f, g, nit, nfev of run tell the best point and what it took."""
     cdef intptr_t n = run.n, j
@@ -117,7 +122,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
             return LIMIT
         if idle == PATIENCE:
             if not go_back(run, x, &f, g, &returned):
-                return PRECISION_LOSS
+                return lost(run)
             idle = 0
         down = downhill(run, x, g, confined + direction_size(n))
         outcome = direction(run, x, down, p, confined, PLAIN if plain else LEARNED)
@@ -152,7 +157,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         if status == LIMIT and slope_of(run, run.x, run.g) <= run.stop.gtol:
             return CONVERGED
         if status != GO_ON:
-            return status
+            return lost(run) if status == PRECISION_LOSS else status
         plain = False
         idle = 0 if run.gain or f_new + rounding(f_new) < f else idle + 1
         for j in range(n):

@@ -19,6 +19,7 @@ from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance, 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
     LONG = 5                                                   # evaluations a variable; of them a Hessian costs a fifth
+    LOOK = 4                                                   # evaluations a variable that it may take
     MOST_RESCALINGS = 3
     MOST_COUPLED = 64                                          # variables; of more, the diagonal alone is kept
 
@@ -223,7 +224,7 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
     cdef intptr_t n = run.n, j
     cdef int status
     cdef bint far = True
-    if run.maxfun - run.nfev < 4 * n:
+    if run.maxfun - run.nfev < LOOK * n:
         return GO_ON
     if not most > 0.0:
         most = largest(x, n) if largest(x, n) > 0.0 else 1.0
