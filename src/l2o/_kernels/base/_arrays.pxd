@@ -37,3 +37,15 @@ cdef inline cnp.ndarray empty(int kind, int ndim, intptr_t m, intptr_t rows=0, i
     cdef cnp.npy_intp[3] shape
     shape[0], shape[1], shape[2] = m, rows, columns
     return cnp.PyArray_EMPTY(ndim, shape, kind, 0)
+
+
+cdef inline cnp.ndarray records(cnp.npy_intp m, intptr_t words):
+    """The addresses (m,) of m records of so many words, which stand behind them; they keep the records alive."""
+    cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + words)
+    cdef size_t* address = <size_t*> cnp.PyArray_DATA(memory)
+    cdef cnp.ndarray result = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
+    cdef intptr_t i
+    cnp.set_array_base(result, memory)
+    for i in range(m):
+        address[i] = <size_t> (address + m + i * words)
+    return result

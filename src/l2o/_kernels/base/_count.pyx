@@ -6,7 +6,7 @@ cimport numpy as cnp
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
-from l2o._kernels.base._arrays cimport addresses_in, counts, doubles, empty
+from l2o._kernels.base._arrays cimport addresses_in, counts, doubles, records
 
 cnp.import_array()
 
@@ -54,20 +54,16 @@ def over(size_t objective, size_t hessian, cnp.ndarray data not None, cnp.ndarra
     each, -1 where that is not so within `limit` evaluations after the first.
     """
     cdef cnp.npy_intp m = data.shape[0], k = targets.shape[1], i
-    cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + SIZE)
     cdef const size_t* data_of = addresses_in(data, m)
     cdef const double* target = doubles(targets, m * k)
     cdef intptr_t* count = counts(met, m * k)
-    cdef size_t* address = addresses_in(memory, m * (1 + SIZE))
-    cdef Counted* one = <Counted*> (address + m)
-    cdef cnp.ndarray result = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
-    cnp.set_array_base(result, memory)
+    cdef cnp.ndarray result = records(m, SIZE)
+    cdef Counted* one = <Counted*> (addresses_in(result, m) + m)
     for i in range(m * k):
         count[i] = -1
     for i in range(m):
         one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
         one.data, one.targets, one.met = <void*> data_of[i], target + i * k, count + i * k
         one.n_targets, one.n_met, one.n_evaluations, one.limit = k, 0, 0, limit
-        address[i] = <size_t> one
         one += 1
     return result

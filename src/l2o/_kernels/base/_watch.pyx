@@ -9,7 +9,7 @@ from libc.signal cimport SIG_DFL, SIG_ERR, SIG_IGN, SIGINT
 from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_model, l2o_objective_fn
-from l2o._kernels.base._arrays cimport addresses_in, empty
+from l2o._kernels.base._arrays cimport addresses_in, empty, records
 
 import threading
 
@@ -128,16 +128,12 @@ cdef class Watch:
     def over(self, size_t objective, size_t hessian, cnp.ndarray data not None):
         """Return the addresses (m,) of what `watched` needs, of data at addresses (m,); they keep it alive."""
         cdef cnp.npy_intp m = data.shape[0], i
-        cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + HEAD)
         cdef const size_t* data_of = addresses_in(data, m)
-        cdef size_t* address = addresses_in(memory, m * (1 + HEAD))
-        cdef Watched* one = <Watched*> (address + m)
-        cdef cnp.ndarray addresses = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
-        cnp.set_array_base(addresses, memory)
+        cdef cnp.ndarray addresses = records(m, HEAD)
+        cdef Watched* one = <Watched*> (addresses_in(addresses, m) + m)
         for i in range(m):
             one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
             one.data, one.flag = <void*> data_of[i], &self.flag
-            address[i] = <size_t> one
             one += 1
         return addresses
 

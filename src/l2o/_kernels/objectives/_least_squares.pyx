@@ -9,7 +9,7 @@ from libc.stdint cimport intptr_t
 from libc.stdlib cimport free, malloc
 
 from l2o._kernels.base._abi cimport l2o_model, l2o_objective_fn
-from l2o._kernels.base._arrays cimport addresses_in, empty
+from l2o._kernels.base._arrays cimport addresses_in, records
 
 cnp.import_array()
 
@@ -74,14 +74,10 @@ FUNCTION = <size_t> <l2o_objective_fn> least_squares
 def over(size_t model, size_t user, cnp.ndarray data not None):
     """Return the addresses (m,) of what `least_squares` needs, of data at addresses (m,); they keep it alive."""
     cdef cnp.npy_intp m = data.shape[0], i
-    cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + SIZE)
     cdef const size_t* data_of = addresses_in(data, m)
-    cdef size_t* address = addresses_in(memory, m * (1 + SIZE))
-    cdef Squares* one = <Squares*> (address + m)
-    cdef cnp.ndarray result = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
-    cnp.set_array_base(result, memory)
+    cdef cnp.ndarray result = records(m, SIZE)
+    cdef Squares* one = <Squares*> (addresses_in(result, m) + m)
     for i in range(m):
         one.model, one.user, one.data = <l2o_model> model, <const void*> user, <const double*> data_of[i]
-        address[i] = <size_t> one
         one += 1
     return result
