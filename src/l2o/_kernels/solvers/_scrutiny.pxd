@@ -173,6 +173,12 @@ cdef inline double diagonal_gap(const double* diagonal, const double* g, double*
     return gap
 
 
+cdef inline double hessian_gap(double* matrix, const double* g, double* inverse, double* rest,
+                               intptr_t n) noexcept nogil:
+    """Half g'H^-1 g with what `keep` has kept of the Hessian."""
+    return judged_gap(matrix, g, inverse, rest, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, inverse, n)
+
+
 cdef inline bint is_bowl(const descent* run, const double* x, double f, const double* inverse) noexcept nogil:
     """Whether going back over the way would show in f; on a plateau it does not."""
     cdef double way
@@ -234,7 +240,7 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
             return distrust(run) if status == NON_FINITE else status
         far = far and (g[j] == 0.0 or largest(g_new, n) * fabs(x_new[j] - x[j]) > FAR * largest(g, n))
         keep(matrix, g_new, j, n)
-    gap = judged_gap(matrix, g, inverse, x_new, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, inverse, n)
+    gap = hessian_gap(matrix, g, inverse, x_new, n)
     if is_minimum(run, x, f, gap, least, inverse):
         return CONVERGED
     if far and run.maxfun - run.nfev >= n:
@@ -243,7 +249,7 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
             if status != GO_ON:
                 return distrust(run) if status == NON_FINITE else status
             keep(matrix, g_new, j, n)
-        gap = judged_gap(matrix, g, g_new, x_new, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, g_new, n)
+        gap = hessian_gap(matrix, g, g_new, x_new, n)
         if is_minimum(run, x, f, gap, least, g_new):
             return CONVERGED
     return rescale(run, x, inverse)
