@@ -102,6 +102,13 @@ def unmasked(name: str, value: object) -> None:
                          "give them the weight zero")
 
 
+def pair(name: str, returned: object, what: str) -> tuple[ArrayLike, ArrayLike]:
+    """Return the two that a user's function returned as a tuple or list; `what` they are."""
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
+        raise ValueError(f"{name} returned {type(returned).__name__}; expected a pair of {what}")
+    return returned[0], returned[1]
+
+
 def _holds_numbers(given: np.ndarray) -> bool:
     """Say whether an array of objects holds what is meant as numbers; NumPy reads None as NaN, and text, too."""
     return given.dtype.kind == "O" and not any(isinstance(each, (str, bytes, type(None))) for each in given.flat)

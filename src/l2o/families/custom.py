@@ -104,10 +104,7 @@ class Custom(Family):
         if self.draw is None:
             raise ValueError("sample is None; expected a callable: Custom(objective, dim=..., sample=draw), "
                              "draw(rng) -> (data, x0), or problems by from_data(data, x0)")
-        drawn = [self.draw(rng) for _ in range(m)]
-        for each in drawn:
-            if not isinstance(each, (tuple, list)) or len(each) != 2:
-                raise ValueError(f"sample returned {type(each).__name__}; expected a pair of data and x0")
+        drawn = [arguments.pair("sample", self.draw(rng), "data and x0") for _ in range(m)]
         starts = [arguments.array("x0 of sample", x0, (self.dim,)) for _, x0 in drawn]
         return self.from_data([data for data, _ in drawn], starts)
 

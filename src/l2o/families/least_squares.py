@@ -137,8 +137,5 @@ class LeastSquares(Family):
 
     def _drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the values (n,) and the start (d,) of one curve."""
-        drawn = self.draw(rng)
-        if not isinstance(drawn, (tuple, list)) or len(drawn) != 2:
-            raise ValueError(f"draw returned {type(drawn).__name__}; expected a pair of y and x0")
-        y = arguments.array("y of draw", drawn[0], (len(self.t),))
-        return y, arguments.array("x0 of draw", drawn[1], (None,))
+        y, x0 = arguments.pair("draw", self.draw(rng), "y and x0")
+        return arguments.array("y of draw", y, (len(self.t),)), arguments.array("x0 of draw", x0, (None,))
