@@ -54,7 +54,7 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
 
 def declined(found: Solution, stopping: Stopping) -> np.ndarray:
     """Return which rows a policy has declined at first sight, as far from its training, and another method may take."""
-    if found.outside is None or not stopping.gate or stopping.maxfun == 1 or stopping.maxiter == 0:
+    if found.outside is None or stopping.maxfun == 1 or stopping.maxiter == 0:
         return np.empty(0, np.intp)
     return np.flatnonzero(found.outside & (found.status == LIMIT) & (found.nfev == 1))
 
