@@ -18,7 +18,7 @@ from l2o.base import arguments
 from l2o.base.typing import File
 from l2o.evaluation import report
 from l2o.evaluation.bootstrap import CONFIDENCE
-from l2o.evaluation.curves import VALUES, Curve, Values, difference, summarise
+from l2o.evaluation.curves import VALUES, Curve, Values, difference, finite_everywhere, summarise
 from l2o.evaluation.margins import margins
 from l2o.evaluation.plotting import plot_curves
 from l2o.evaluation.timing import elapsed, seconds_per_problem
@@ -155,6 +155,16 @@ class Comparison:
             arguments.choice(argument, name, tuple(self.methods))
         return difference(values, a, b, np.arange(self.n_steps + 1), self.resamples)
 
+    def left_out(self, by: str = "iteration") -> np.ndarray:
+        """Return the rows of problems that means are not over: there some method is not finite at some k.
+
+        Parameters
+        ----------
+        by : {"iteration", "evaluation"}
+            As in `curves`.
+        """
+        return np.flatnonzero(~finite_everywhere(self._values(by, STEPWISE)))
+
     def _values(self, by: str, expected: tuple[str, ...]) -> Values:
         """Return f - f_star of each method, (m, T+1)."""
         arguments.choice("by", by, expected)
@@ -199,7 +209,7 @@ class Comparison:
         """
         arguments.choice("by", by, STEPWISE)
         arguments.choice("statistic", statistic, STATISTICS)
-        return report.as_table(self.curves(by), at, by, statistic)
+        return report.as_table(self.curves(by), at, by, statistic, self.left_out(by))
 
     def to_dict(self, timing: bool = False) -> dict[str, Any]:
         """Return settings, curves, margins and paired differences (first method against each other).
@@ -219,6 +229,7 @@ class Comparison:
             "n_problems": len(self.problems), "dim": self.problems.dim, "n_steps": self.n_steps,
             "n_bootstrap": len(self.resamples), "confidence": CONFIDENCE, "f_star": self.f_star,
             "methods": {name: {"settings": repr(method)} for name, method in self.methods.items()},
+            "left_out": {by: self.left_out(by) for by in STEPWISE},
             "curves": {by: report.records(self.curves(by)) for by in STEPWISE},
             "margin_of_victory": {}, "paired": {"reference": first},
         }

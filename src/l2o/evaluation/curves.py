@@ -15,7 +15,7 @@ import numpy as np
 from l2o.evaluation.bootstrap import interval
 from l2o.solving.rollout import Rollouts
 
-__all__ = ["VALUES", "Curve", "difference", "summarise"]
+__all__ = ["VALUES", "Curve", "difference", "finite_everywhere", "summarise"]
 
 Values = dict[str, np.ndarray]  # name -> f - f_star, (m, T+1)
 
@@ -94,13 +94,13 @@ def summarise(values: Values, k: dict[str, np.ndarray], counts: np.ndarray) -> d
     -------
     dict of Curve
     """
-    shared = _finite_everywhere(values)
+    shared = finite_everywhere(values)
     return {name: curve(k[name], each, shared, counts) for name, each in values.items()}
 
 
 def difference(values: Values, a: str, b: str, k: np.ndarray, counts: np.ndarray) -> Curve:
     """Return the curve of f_b - f_a; its median, too, is over the problems on which all methods are finite."""
-    shared = _finite_everywhere(values)
+    shared = finite_everywhere(values)
     with np.errstate(invalid="ignore"):
         paired = values[b] - values[a]
     part = paired[shared]
@@ -116,7 +116,7 @@ def curve(k: np.ndarray, values: np.ndarray, averaged: np.ndarray, counts: np.nd
                  int((~finite).any(axis=1).sum()), len(part), len(values))
 
 
-def _finite_everywhere(values: Values) -> np.ndarray:
+def finite_everywhere(values: Values) -> np.ndarray:
     """Return the mask (m,) of problems on which every method is finite at every k."""
     return np.logical_and.reduce([np.isfinite(each).all(axis=1) for each in values.values()])
 

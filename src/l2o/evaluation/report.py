@@ -11,6 +11,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.evaluation.curves import Curve
+from l2o.solving.usable import listed
 
 __all__ = ["as_json", "as_table", "records"]
 
@@ -31,13 +32,15 @@ def as_json(value: object) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def as_table(curves: Mapping[str, Curve], at: Iterable[int], by: str, statistic: str) -> str:
-    """Return the curves at some k as text, one row a k, one column a method."""
+def as_table(curves: Mapping[str, Curve], at: Iterable[int], by: str, statistic: str,
+             left_out: np.ndarray) -> str:
+    """Return the curves at some k as text, one row a k, one column a method; a mean names the problems left out."""
     some = next(iter(curves.values()))
     at = [k for k in (arguments.count("at", k, 0) for k in at) if k < len(some.k)]
     widths = {name: max(len(name), 8) for name in curves}
     over = some.n_averaged if statistic == "mean" else some.n_problems
-    lines = [f"{statistic} of f - f_star by {by}, over {over} of {some.n_problems} problems",
+    without = f", without {listed(left_out)}" if statistic == "mean" and len(left_out) else ""
+    lines = [f"{statistic} of f - f_star by {by}, over {over} of {some.n_problems} problems{without}",
              _row("k", {name: name for name in curves}, widths)]
     lines += [_row(str(k), {n: f"{getattr(c, statistic)[k]:.2e}" for n, c in curves.items()}, widths) for k in at]
     lines.append(_row("non-finite", {n: f"{100 * c.share_nonfinite:.3g} %" for n, c in curves.items()}, widths))

@@ -22,6 +22,7 @@ from l2o.baselines import GradientDescent, Momentum
 from l2o.methods import Method
 from l2o.problems import Problems, problems_with_starts
 from l2o.solving.rollout import rollout
+from l2o.solving.usable import usable_or_warn
 
 __all__ = ["best_of_grid", "grid", "tune"]
 
@@ -88,8 +89,8 @@ def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, 
 
     The grid has 16 step sizes, and 8 decays for momentum. It grows where its best point lies on a border
     (at most 8 times), and is refined once, by steps of an eighth. A setting with which any value is not
-    finite counts as +inf. The constant f_star of a problem does not change which settings are best, so
-    it is not needed.
+    finite counts as +inf; problems that are not finite at their starts are left out. The constant f_star of a problem
+    does not change which settings are best, so it is not needed.
 
     Parameters
     ----------
@@ -114,12 +115,13 @@ def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, 
     Raises
     ------
     ValueError, TypeError
-        If the baseline has no settings to tune, or an argument does not fit.
+        If the baseline has no settings to tune, an argument does not fit, or no problem is finite at its start.
 
     Warns
     -----
     RuntimeWarning
-        If the best settings still lie on the border of the grid after it has grown 8 times.
+        If the best settings still lie on the border of the grid after it has grown 8 times, and if problems are left
+        out: how many, and which.
 
     Examples
     --------
@@ -130,7 +132,7 @@ def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, 
     True
     """
     axes = _axes(baseline_class)
-    problems = _checked(problems, x0)
+    problems, _ = usable_or_warn(_checked(problems, x0), 2)
     n_steps = arguments.count("n_steps", n_steps)
     search = _Search(baseline_class, axes, problems, n_steps, workers, {})
     best = search.widened()
@@ -184,12 +186,13 @@ def best_of_grid(methods: Sequence[Method], problems: Problems, n_steps: int = 4
     -------
     ndarray, shape (T+1,)
         Minimum over the methods of the mean of f (or f - f_star) over the problems, at k = 0..T; a mean
-        over values that are not all finite counts as +inf.
+        over values that are not all finite counts as +inf. Problems that are not finite at their starts are left out,
+        with a RuntimeWarning.
 
     Raises
     ------
     ValueError, TypeError
-        If methods is empty, or an argument does not fit.
+        If methods is empty, an argument does not fit, or no problem is finite at its start.
     """
     problems, methods = _checked(problems, x0), list(methods)
     n_steps = arguments.count("n_steps", n_steps)
@@ -197,7 +200,9 @@ def best_of_grid(methods: Sequence[Method], problems: Problems, n_steps: int = 4
         raise ValueError("methods is empty; expected at least one method")
     f_star = np.zeros(len(problems)) if f_star is None else f_star
     f_star = arguments.array("f_star", f_star, (len(problems),), "one value for each problem")
-    return np.min([_mean_curve(problems, method, n_steps, workers) for method in methods], axis=0) - f_star.mean()
+    kept, rest = usable_or_warn(problems, 2)
+    curves = [_mean_curve(kept, method, n_steps, workers) for method in methods]
+    return np.min(curves, axis=0) - np.delete(f_star, rest).mean()
 
 
 def _axes(baseline_class: Any) -> dict[str, Axis]:

@@ -61,7 +61,7 @@ class Merit:
 
     def __init__(self, task: Task, cost: Cost, n_steps: int, n_starts: int = N_STARTS) -> None:
         functions = task.only
-        self._yardstick = Yardstick(from_several_starts(functions.problems, n_starts),
+        self._yardstick = Yardstick(from_several_starts(functions.problems, n_starts), functions.left_out,
                                     np.tile(functions.f_star, n_starts), functions.momentum)
         self._weights, self._workers = cost.weights(n_steps), task.workers
         self._reference = max(float(self._weights @ cost.momentum_gap[: n_steps + 1]), TINY)

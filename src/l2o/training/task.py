@@ -15,6 +15,7 @@ from l2o.policies import Architecture
 from l2o.problems import Problems
 from l2o.solving.optimum import best_known
 from l2o.solving.tuning import tune
+from l2o.solving.usable import usable
 from l2o.training.trajectories import simulate
 
 __all__ = ["Task", "Yardstick"]
@@ -30,6 +31,8 @@ class Yardstick:
     ----------
     problems : Problems
         m functions.
+    left_out : ndarray of int
+        Rows of the given functions that are not among these: not finite where they start.
     f_star : ndarray, shape (m,)
         Lowest known values.
     momentum : Momentum
@@ -37,14 +40,16 @@ class Yardstick:
     """
 
     problems: Problems
+    left_out: np.ndarray
     f_star: np.ndarray
     momentum: Momentum
 
     @classmethod
-    def of(cls, problems: Problems, momentum: Momentum, n_steps: int = SETTLED) -> Yardstick:
+    def of(cls, given: Problems, momentum: Momentum, n_steps: int = SETTLED) -> Yardstick:
         """Find the lowest values from the end points of tuned momentum."""
+        problems, left_out = usable(given)
         runs = momentum.simulate(problems, n_steps)
-        return cls(problems, best_known(problems, runs.x[:, [0, -1]]), momentum)
+        return cls(problems, left_out, best_known(problems, runs.x[:, [0, -1]]), momentum)
 
     def gaps(self, method: StepMethod, n_steps: int, workers: Workers) -> np.ndarray:
         """Return f - f_star along runs of the method, (m, n_steps + 1), +inf where not finite."""
@@ -84,7 +89,7 @@ class Task:
     @cached_property
     def _tuned(self) -> list[Momentum]:
         # hundreds of short batches: threads would only wait
-        return [tune(Momentum, problems, n_steps=self.horizon) for problems in self.functions]
+        return [tune(Momentum, usable(problems)[0], n_steps=self.horizon) for problems in self.functions]
 
     @cached_property
     def training(self) -> tuple[Yardstick, ...]:
@@ -122,8 +127,14 @@ class Task:
                               for functions in self.validation]))
 
     def beside(self) -> dict[str, Any]:
-        """Return the score of momentum, tuned for each objective and dimension, with its settings."""
+        """Return the score of momentum, tuned for each objective and dimension, with its settings.
+
+        With them, where there are any, the rows of the functions that are left out, for each objective and dimension.
+        """
         score = float(np.mean([functions.gaps(functions.momentum, self.horizon, self.workers)[:, 1:].mean()
                                for functions in self.validation]))
         settings = [asdict(each.momentum) for each in self.training]
-        return {"momentum": score, "momentum_settings": settings[0] if len(settings) == 1 else settings}
+        left_out = {name: [each.left_out.tolist() for each in parts]
+                    for name, parts in (("left_out", self.validation), ("left_out_training", self.training))}
+        return {"momentum": score, "momentum_settings": settings[0] if len(settings) == 1 else settings,
+                **{name: rows for name, rows in left_out.items() if any(rows)}}
