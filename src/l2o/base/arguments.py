@@ -69,6 +69,20 @@ def flag(name: str, value: object) -> bool:
 def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, what: str = "", *,
           finite: bool = True) -> np.ndarray:
     """Return `value` as a C-contiguous float64 array of that shape; None stands for any length, or any shape."""
+    ready = type(value) is np.ndarray and value.dtype == np.float64 and value.flags.c_contiguous
+    result = value if ready else _converted(name, value)
+    if shape is not None and result.shape != shape and (
+            result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape))):
+        expected = str(shape).replace("None", "any")
+        raise ValueError(f"{name} has shape {result.shape}; expected {expected}{what and ': ' + what}")
+    if finite and not np.isfinite(result).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        raise ValueError(f"{name} holds {result[where]} at {where}; expected finite numbers")
+    return result
+
+
+def _converted(name: str, value: ArrayLike) -> np.ndarray:
+    """Return `value` as a C-contiguous float64 array."""
     unmasked(name, value)
     try:
         given = np.asarray(value)
@@ -78,17 +92,7 @@ def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, wha
     except (TypeError, ValueError, OverflowError) as error:
         ragged = ", of parts of different shapes" if "inhomogeneous" in str(error) else ""
         raise TypeError(f"{name} cannot be read as an array of real numbers: {type(value).__name__}{ragged}") from None
-    if given.ndim == 0:  # ascontiguousarray turns a scalar into one dimension
-        result = result.reshape(())
-    if shape is None:
-        shape = result.shape
-    if result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape)):
-        expected = str(shape).replace("None", "any")
-        raise ValueError(f"{name} has shape {result.shape}; expected {expected}{what and ': ' + what}")
-    if finite and not np.isfinite(result).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
-        raise ValueError(f"{name} holds {result[where]} at {where}; expected finite numbers")
-    return result
+    return result.reshape(given.shape)  # ascontiguousarray turns a scalar into one dimension
 
 
 def unmasked(name: str, value: object) -> None:

@@ -303,7 +303,8 @@ class PythonObjective:
     Parameters
     ----------
     function : callable
-        x (d,), bounds -> (value, gradient (d,)); differences must not leave bounds, (low, high) of (d,) or None.
+        x (d,), bounds -> (value, gradient (d,)); x is its own, to keep or to change; differences must not leave bounds,
+        (low, high) of (d,) or None.
     calls : callable
         () -> number of calls of the user's function so far.
     x0 : ndarray, shape (d,)
@@ -364,17 +365,17 @@ class PythonObjective:
         """Return the address of this object, (1,)."""
         return np.array([id(self)], np.uintp)
 
-    def value_and_grad(self, x: ArrayLike) -> tuple[float, np.ndarray]:
-        """Return value and gradient at x (d,), checked."""
-        fun, jac = self._function(np.array(x, np.float64), self._limits)
-        value = number_of(fun)
-        jac = np.atleast_1d(jac) if self.dim == 1 else jac  # SciPy takes a number there, too
-        gradient = arguments.array("the gradient", jac, (self.dim,), finite=False)
-        return value, gradient.copy()  # the user may write the next one to the same array
+    def value_and_grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return value and gradient at x (d,), checked; the user may keep x, and write to the gradient again."""
+        fun, jac = self._function(x, self._limits)
+        shape = x.shape
+        jac = np.atleast_1d(jac) if shape == (1,) else jac  # SciPy takes a number there, too
+        return number_of(fun), arguments.array("the gradient", jac, shape, finite=False)
 
-    def evaluate(self, x: ArrayLike) -> tuple[float, np.ndarray, None]:
+    def evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray, None]:
         """Return value and gradient at x (d,), and no status: an error is an exception."""
-        return *self.value_and_grad(x), None
+        fun, jac = self.value_and_grad(x.copy())
+        return fun, jac.copy(), None
 
 
 def number_of(value: ArrayLike) -> float:

@@ -114,7 +114,8 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     report = None if callback is None else _Callback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
-        stopping = stopping._replace(maxfun=max(1, stopping.maxfun // problem.calls_per_point))
+        if problem.calls_per_point > 1:
+            stopping = stopping._replace(maxfun=max(1, stopping.maxfun // problem.calls_per_point))
         solution = solved(problem, chosen, stopping, box, report)
     else:
         with Watch() as watch:

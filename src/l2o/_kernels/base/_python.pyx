@@ -3,20 +3,24 @@
 # others.
 from cpython.exc cimport PyErr_SetInterrupt
 from cpython.ref cimport PyObject
+cimport numpy as cnp
 from libc.stdint cimport intptr_t
+from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_model, l2o_objective_fn
+from l2o._kernels.base._arrays cimport doubles, empty
+
+cnp.import_array()
 
 
 cdef int call(const double* x, double* f, double* g, intptr_t n, void* user) noexcept with gil:
     cdef object target = <object> <PyObject*> user
-    cdef intptr_t j
-    cdef const double[::1] gradient
+    cdef cnp.ndarray point, gradient
     try:
-        value, gradient = target.value_and_grad([x[j] for j in range(n)])
-        f[0] = value
-        for j in range(n):
-            g[j] = gradient[j]
+        point = empty(cnp.NPY_DOUBLE, 1, n)                    # a new one, as the callable may keep it
+        memcpy(cnp.PyArray_DATA(point), x, n * sizeof(double))
+        f[0], gradient = target.value_and_grad(point)
+        memcpy(g, doubles(gradient, n), n * sizeof(double))
         return 0
     except BaseException as error:                             # raised again, intact, by the caller of the run
         target.error = error
