@@ -167,6 +167,34 @@ def test_file_that_is_no_checkpoint_is_left_alone(content, tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("part", ["arrays", "record"])
+def test_checkpoint_that_was_changed_is_an_error_that_names_it(part, tmp_path):
+    """Without a word, a changed weight would train on to another policy, with a right checksum of its own."""
+    path = tmp_path / "a.npz"
+    learn(path)
+    arrays, record = archive.read(path, "checkpoint", "checkpoint")
+    if part == "arrays":
+        name = next(name for name, array in arrays.items() if array.size)
+        arrays[name] = arrays[name] + 1e-9
+    else:
+        record["state"]["rng"].pop("uinteger")
+    archive.write(path, arrays, checkpoint=record)
+    with pytest.raises(ValueError, match=r"checkpoint .*a\.npz is damaged: it is not as it was written"):
+        learn(path)
+
+
+def test_state_that_is_none_is_an_error_that_names_the_file(tmp_path):
+    """A hash is no signature: what somebody has sealed is still read with care."""
+    path = tmp_path / "a.npz"
+    learn(path)
+    arrays, record = archive.read(path, "checkpoint", "checkpoint")
+    record["state"]["rng"].pop("uinteger")
+    del record["sha256"]
+    archive.write(path, arrays, checkpoint={**record, "sha256": module._seal(record, arrays)})
+    with pytest.raises(ValueError, match=r"checkpoint .*a\.npz is damaged: KeyError"):
+        learn(path)
+
+
 def test_checkpoint_that_cannot_be_one(tmp_path, monkeypatch):
     monkeypatch.setattr("l2o.training.task.tune", None)  # known before any work
     with pytest.raises(TypeError, match="checkpoint is 3; expected a path, or None"):

@@ -6,6 +6,7 @@ import glob
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from l2o.base import arguments
 from l2o.base.typing import File
 
 __all__ = ["discard_unfinished", "read", "write"]
+
+MOST_PARTS, DEEPEST = 100_000, 50  # lists and dicts of a record, and how they may be nested
 
 
 def write(path: File, arrays: dict[str, np.ndarray], **records: Any) -> None:
@@ -37,7 +40,7 @@ def read(path: File, name: str, what: str, error: type[ValueError] = ValueError)
     """Return the arrays and the record of that name.
 
     A file that cannot be read is an OSError, and one of another kind, or damaged, is the given error: either names the
-    file and says what it should be.
+    file and says what it should be. What is read takes the memory of the file, and the time of it.
     """
     path = os.fspath(path)
     try:
@@ -45,12 +48,38 @@ def read(path: File, name: str, what: str, error: type[ValueError] = ValueError)
     except OSError as failure:
         raise type(failure)(failure.errno, f"cannot read the {what}: {failure.strerror}", path) from None
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        record = json.loads(arrays.pop(name).tobytes())
+        arrays = _arrays(content)
+        record = _record(arrays.pop(name).tobytes())
     except Exception as failure:  # a file of anything can fail in any of the layers that read it
         raise error(f"{path} is not a {what} file, or is damaged: {failure}") from None
     return arrays, record
+
+
+def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Return the arrays of a file, whose entries stand in it as they are, each in a place of its own."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        entries = file.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("it is compressed")
+    if sum(entry.file_size for entry in entries) > len(content):
+        raise ValueError("it is smaller than what it holds")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}
+
+
+def _record(text: bytes) -> Any:
+    """Return what JSON text says; a list takes thirty times the memory of its brackets, and deep ones end Python."""
+    if text.count(b"[") + text.count(b"{") > MOST_PARTS:
+        raise ValueError(f"its record has more than {MOST_PARTS} parts")
+    record = json.loads(text)
+    if _depth(record) > DEEPEST:
+        raise ValueError(f"its record is nested more than {DEEPEST} times")
+    return record
+
+
+def _depth(record: Any) -> int:
+    inner = record.values() if isinstance(record, dict) else record if isinstance(record, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def discard_unfinished(path: File) -> None:

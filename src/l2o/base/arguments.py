@@ -40,6 +40,8 @@ def count(name: str, value: SupportsIndex, least: int = 1, most: int = LARGEST) 
 def number(name: str, value: SupportsFloat, low: float = 0.0, *, exclusive: bool = False, finite: bool = True) -> float:
     """Return `value` as a float that is at least (or above) `low`, and finite unless infinity stands for no bound."""
     try:
+        if isinstance(value, (str, bytes)):  # which float reads
+            raise TypeError
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {value!r}; expected a number") from None

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from l2o.families import FAMILIES
@@ -150,16 +150,15 @@ def _info(given: Any) -> None:
     elif given.json:
         print(json.dumps(card, allow_nan=False))
     else:
-        card.get("training", {}).pop("course", None)
-        _show(card)
+        _show(card, {"course"})
 
 
-def _show(record: dict[str, Any], indent: str = "") -> None:
+def _show(record: dict[str, Any], without: Collection[str], indent: str = "") -> None:
     for key, value in record.items():
         if isinstance(value, dict):
             print(f"{indent}{key}:")
-            _show(value, indent + "  ")
-        else:
+            _show(value, without, indent + "  ")
+        elif key not in without:
             print(f"{indent}{key}: {value}")
 
 

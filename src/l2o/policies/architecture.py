@@ -101,8 +101,13 @@ class Architecture(ABC):
         shapes = self.shapes(self.dim(weights))
         if weights.keys() != shapes.keys():
             raise ValueError(f"weights are {', '.join(map(repr, weights))}; expected {', '.join(map(repr, shapes))}")
-        result = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).astype(precision)
-                  for name, shape in shapes.items()}
+        with np.errstate(over="ignore"):  # an error below
+            result = {name: arguments.array(f"weights[{name!r}]", weights[name], shape).astype(precision)
+                      for name, shape in shapes.items()}
+        for name, value in result.items():
+            if not np.isfinite(value).all():
+                raise ValueError(f"weights[{name!r}] holds {np.abs(weights[name]).max()}; expected numbers that "
+                                 f"{precision} holds")
         self.check(result)
         return result
 

@@ -7,9 +7,11 @@ not seen at once, but it decides what a step leads to.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from l2o.base import arguments
 from l2o.base.typing import Card
 
 __all__ = ["Limits"]
@@ -60,20 +62,31 @@ class Limits:
 
     @classmethod
     def from_card(cls, card: Card) -> Limits | None:
-        """Return the limits that a card has; None for the horizon alone, all that older files have."""
+        """Return the limits that a card has; None for the horizon alone, all that older files have.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If they are no limits.
+        """
         given = dict(card)
         if "gradient" not in given:
             return None
-        pairs = {}
-        for name in ("gradient", "change", "curvature"):
-            low, high = given[name]
-            pairs[name] = float(low), float(high)
-        return cls(int(given["horizon"]), **pairs)
+        pairs = {name: _pair(name, given[name]) for name in ("gradient", "change", "curvature")}
+        return cls(arguments.count("horizon", given["horizon"]), **pairs)
 
     def widened(self) -> np.ndarray:
         """Return the limits with the margin, as the kernels have them, (7,)."""
         return np.array([self.gradient[0] / (1 + MARGIN), self.gradient[1] * (1 + MARGIN), *_wider(self.change),
                          *_wider(self.curvature), self.horizon], np.float64)
+
+
+def _pair(name: str, given: Any) -> tuple[float, float]:
+    """Return a pair of finite numbers, the lower one first."""
+    low, high = (arguments.number(name, value, -np.inf) for value in given)
+    if low > high:
+        raise ValueError(f"{name} is {low} and {high}; expected the lower one first")
+    return low, high
 
 
 def _wider(pair: tuple[float, float]) -> tuple[float, float]:

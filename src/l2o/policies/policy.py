@@ -56,7 +56,8 @@ class Policy(StepMethod):
     safeguarded = True
 
     def __init__(self, network: Architecture, weights: Weights, card: Card | None = None) -> None:
-        self._network, self._dim = network, network.dim(weights)
+        dim = network.dim(weights)
+        self._network, self._dim = network, None if dim is None else arguments.count("the dimension of weights", dim)
         self._card = {**copy.deepcopy(card or {}), "format": FORMAT, "dim": self._dim, "network": network.card()}
         precision = arguments.choice("precision", self._card.get("precision", "float64"), network.precisions)
         self._weights = network.checked(weights, precision)
@@ -69,6 +70,7 @@ class Policy(StepMethod):
         self._elsewhere = self._card.get("elsewhere")
         if self._elsewhere is not None:
             arguments.choice("elsewhere", self._elsewhere, PRETRAINED)
+            self._trained_for = [arguments.count("dimensions", dim) for dim in self._card["training"]["dimensions"]]
 
     def __repr__(self) -> str:
         family = self._card.get("family", "unknown family")
@@ -146,7 +148,7 @@ class Policy(StepMethod):
         """Return the policy as the kernels see it; of a shipped one, where the card says so for other dimensions."""
         if dim not in self._steps:
             self.check_dim(dim)
-            if self._elsewhere is None or dim in self._card["training"]["dimensions"]:
+            if self._elsewhere is None or dim in self._trained_for:
                 step = self._network.step(self._weights, dim)
             else:
                 step = load(self._elsewhere).step(dim)
@@ -222,7 +224,7 @@ def load(path: File) -> Policy:
 def _rebuild(name: str, arrays: dict[str, np.ndarray], card: Any) -> Policy:
     if not isinstance(card, dict) or "format" not in card:
         raise PolicyFileError(f"{name} is not a policy file: it has no card")
-    if card["format"] not in READABLE:
+    if type(card["format"]) is not int or card["format"] not in READABLE:
         raise PolicyFileError(f"{name} has policy format {card['format']}; this version of l2o reads formats "
                               f"{' and '.join(map(str, READABLE))}")
     try:

@@ -106,7 +106,10 @@ class Problems:
             return Objective(self[[int(which)]])
         if isinstance(which, slice) and which == slice(0, len(self)):
             return self
-        return Problems(self.kernel, self.blocks, self.index[which], self.x0[which])
+        index = self.index[which]
+        if np.ndim(index) != 1:
+            raise IndexError(f"index is {which!r}; expected an integer, a slice, or integers or bools in one dimension")
+        return Problems(self.kernel, self.blocks, index, self.x0[which])
 
     def __reduce__(self) -> tuple[Any, ...]:
         used, index = np.unique(self.index, return_inverse=True)

@@ -70,6 +70,9 @@ class Checkpoint:
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             found = record.get("format") if isinstance(record, dict) else None
             raise ValueError(f"checkpoint {path} has format {found}; this version of l2o reads format {FORMAT}")
+        sealed = record.pop("sha256", None)
+        if sealed != _seal(record, arrays):
+            raise ValueError(f"checkpoint {path} is damaged: it is not as it was written")
         try:
             for name, array in arrays.items():
                 *parents, last = name.split("/")
@@ -119,9 +122,12 @@ class Checkpoint:
                              "that it was begun with, or the name of another file")
         arguments.writable(self.path)
         self._training = training
-        self.state = _unpacked(self._read_state, {each.__name__: each for each in records})
-        if "rng" in self.state:
-            self._rng.bit_generator.state = self.state["rng"]  # where it was when the state was kept
+        try:
+            self.state = _unpacked(self._read_state, {each.__name__: each for each in records})
+            if "rng" in self.state:
+                self._rng.bit_generator.state = self.state["rng"]  # where it was when the state was kept
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(f"checkpoint {self.path} is damaged: {error!r}") from None
         archive.discard_unfinished(self.path)
 
     def keep(self, **parts: Any) -> None:
@@ -138,7 +144,15 @@ class Checkpoint:
         arrays: dict[str, np.ndarray] = {}
         content = _packed({"format": FORMAT, "training": self._training, "entropy": self._entropy,
                            "state": self.state}, (), arrays)
-        archive.write(self.path, arrays, checkpoint=content)
+        archive.write(self.path, arrays, checkpoint={**content, "sha256": _seal(content, arrays)})
+
+
+def _seal(content: Any, arrays: dict[str, np.ndarray]) -> str:
+    """Return a hash of all that a file says: a state that was changed trains on to another policy without a word."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def _packed(value: Any, at: tuple[str, ...], arrays: dict[str, np.ndarray]) -> Any:
