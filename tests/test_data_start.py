@@ -10,6 +10,7 @@ from test_learning import outcomes
 import l2o
 from l2o.learning.data_start import DataStart, Source, _without_groups
 from l2o.learning.labels import Labels
+from l2o.policies.data_start import DataShape
 from l2o.policies.prior import PriorShape
 
 FAMILY = l2o.families.Custom(decay, dim=3)
@@ -70,14 +71,33 @@ def test_start_is_nearer_than_the_mean_of_the_minimisers():
     assert ((start.crossed - labels.x) ** 2).mean() < 0.3 * labels.x.var(axis=0).mean()
 
 
+def by_the_formula(w, features):
+    z = np.clip((features - w["data_scale"][0]) * w["data_scale"][1], -4, 4)
+    near = np.exp(-((z @ w["data_axes"] - w["data_centres"]) ** 2).sum(axis=1))
+    expected = z @ w["data_linear"][:-1] + w["data_linear"][-1] + near @ w["data_weights"]
+    return np.clip(expected, *w["data_range"])
+
+
 def test_start_is_the_formula():
     _, source, start = learned()
-    w, new = start.weights, decays(5, 2)
-    for i, x in enumerate(start.starts(new)):
-        z = np.clip((new.blocks[i][source.entries.astype(int)] - w["data_scale"][0]) * w["data_scale"][1], -4, 4)
-        near = np.exp(-((z @ w["data_axes"] - w["data_centres"]) ** 2).sum(axis=1))
-        expected = z @ w["data_linear"][:-1] + w["data_linear"][-1] + near @ w["data_weights"]
-        np.testing.assert_allclose(x, np.clip(expected, *w["data_range"]), atol=1e-10)
+    new = decays(5, 2)
+    for block, x in zip(new.blocks, start.starts(new)):
+        expected = by_the_formula(start.weights, block[source.entries.astype(int)])
+        np.testing.assert_allclose(x, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(("k", "r", "c"), [(1, 0, 0), (8, 1, 1), (13, 3, 64), (40, 6, 150), (1000, 16, 70)])
+def test_start_of_any_size_is_the_formula(k, r, c):
+    rng, problems = np.random.default_rng(k), decays(6, 0, rows=600)
+    shape = DataShape(k, r, c, layout=(600, 2))
+    weights = {name: rng.standard_normal(size) / 4 for name, size in shape.shapes(3).items()}
+    weights["data_entries"] = np.sort(rng.permutation(1200)[:k]) + 2.0
+    weights["data_scale"][1] = np.abs(weights["data_scale"][1])
+    weights["data_range"] = np.array([[-2.0, -np.inf, -np.inf], [2.0, np.inf, np.inf]])
+    shape.check(weights)
+    for block, x in zip(problems.blocks, shape.beginning(weights)(problems)):
+        expected = by_the_formula(weights, block[weights["data_entries"].astype(int)])
+        np.testing.assert_allclose(x, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_errors_without_a_group_are_those_of_a_fit_without_it():
@@ -199,5 +219,7 @@ def test_card_whose_data_do_not_fit_the_weights_is_a_clear_error(policy):
                                  ("data_scale", np.zeros((2, 1)), r"weights\['data_scale'\] has shape")):
         with pytest.raises(ValueError, match=message):
             l2o.Policy(policy.network, {**policy.weights, name: value}, policy.card)
+    with pytest.raises(ValueError, match="n_features is 1001; expected at most 1000"):
+        PriorShape(data={"n_features": 1001, "layout": (2, 2)})
     with pytest.raises(ValueError, match="expected one of them"):
         PriorShape(data={"n_features": 3})

@@ -31,10 +31,10 @@ import l2o._kernels.solvers._runs as runs
 import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "descent_method",
-           "evaluate", "judge", "lbfgs", "learned_newton", "least_squares", "levenberg", "linear", "logistic",
-           "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression", "robust", "rollout",
-           "runs", "status", "step", "watch"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "data_start",
+           "descent_method", "evaluate", "judge", "lbfgs", "learned_newton", "least_squares", "levenberg", "linear",
+           "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression", "robust",
+           "rollout", "runs", "status", "step", "watch"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
@@ -56,7 +56,8 @@ def _load(name: str) -> ModuleType:
 
 logistic, neural_net, robust = (_load(f"objectives._{name}") for name in ("logistic", "neural_net", "robust"))
 levenberg = _load("solvers._levenberg")
-mlp, quasi_newton, regression = _load("policies._mlp"), _load("policies._quasi_newton"), _load("training._regression")
+data_start, mlp, quasi_newton = (_load(f"policies._{name}") for name in ("data_start", "mlp", "quasi_newton"))
+regression = _load("training._regression")
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:

@@ -18,13 +18,12 @@ import numpy as np
 from l2o.learning.labels import Labels
 from l2o.learning.means import log_euclidean
 from l2o.learning.ridge import BEYOND
-from l2o.policies.data_start import FAR, DataShape, Features, maps, name_of, predicted
+from l2o.policies.data_start import FAR, MOST_FEATURES, DataShape, Features, name_of
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
 __all__ = ["DataStart", "Source"]
 
-MOST = 1000  # features: beyond, the data are a cloud of points that no hundred problems can tell anything about
 COMPONENTS = 6  # at most; no more than there are variables
 WIDTHS = np.array([1.0, 2.0, 4.0])  # s
 WEIGHTS = (1.0, 10.0, 100.0)  # w, or 0
@@ -67,8 +66,8 @@ class Source:
             varies = blocks[:, entries].std(axis=0) > REST * (1.0 + np.abs(blocks[:, entries].mean(axis=0)))
         entries = entries[varies]
         entries = entries[_apart(blocks[:, entries])]
-        if not 0 < len(entries) <= MOST:
-            return None, f"{len(entries)} entries of the data vary; from 1 to {MOST} are used"
+        if not 0 < len(entries) <= MOST_FEATURES:
+            return None, f"{len(entries)} entries of the data vary; from 1 to {MOST_FEATURES} are used"
         layout = int(blocks[0, 0]), int(blocks[0, 1])
         return cls(DataShape(len(entries), layout=layout), entries.astype(float)), ""
 
@@ -76,9 +75,9 @@ class Source:
     def _of_function(cls, problems: Problems, function: Features) -> Source:
         name = name_of(function)
         first = np.atleast_1d(np.asarray(function(next(iter(problems.data()))), np.float64))
-        if first.ndim != 1 or not 0 < first.size <= MOST:
+        if first.ndim != 1 or not 0 < first.size <= MOST_FEATURES:
             raise ValueError(f"features={name!r} returned an array of shape {first.shape}; expected (k,), k from 1 to "
-                             f"{MOST}")
+                             f"{MOST_FEATURES}")
         source = cls(DataShape(first.size, function=name), None)
         bad = int((~np.isfinite(source.values(problems)).all(axis=1)).sum())
         if bad:
@@ -88,7 +87,9 @@ class Source:
 
     def values(self, problems: Problems) -> np.ndarray:
         """Return the features (m, k)."""
-        return self.shape.features(problems, self.entries)
+        if self.entries is None:
+            return self.shape.features(problems)
+        return problems.blocks[problems.index].take(self.entries.astype(np.intp), axis=1)
 
 
 def _apart(values: np.ndarray) -> np.ndarray:
@@ -133,21 +134,20 @@ class DataStart:
         axes = _axes(z, min(labels.problems.dim, COMPONENTS))
         best = _best(z, z @ axes, (labels.x - middle) @ np.linalg.inv(metric).T, group)
         solution, rows = best.solution @ metric.T, len(z) if best.weight else 0
+        free = middle - best.mean @ metric.T
         axes = axes[:, : axes.shape[1] if best.weight else 0] / best.width
         entries = {} if source.entries is None else {"data_entries": source.entries}
         margin = BEYOND * (high - low)
-        weights = {**entries, "data_scale": scale, "data_linear": np.vstack([z.T @ solution / k, middle]),
+        weights = {**entries, "data_scale": scale, "data_linear": np.vstack([z.T @ solution / k, free]),
                    "data_axes": axes, "data_centres": (z @ axes)[:rows], "data_weights": best.weight * solution[:rows],
-                   "data_range": np.array([[-np.inf], [np.inf]])}
-        weights["data_linear"][-1] += middle - predicted(weights, z, maps(weights)).mean(axis=0)  # free
-        weights["data_range"] = np.stack([low - margin, high + margin])
+                   "data_range": np.stack([low - margin, high + margin])}
         shape = replace(source.shape, n_components=axes.shape[1], n_centres=rows)
         crossed = np.clip(middle + best.crossed @ metric.T, low - margin, high + margin)
         return cls(shape, weights, crossed)
 
     def starts(self, problems: Problems) -> np.ndarray:
         """Return where problems begin, (m, d)."""
-        return self.shape.starts(self.weights, problems)
+        return self.shape.beginning(self.weights)(problems)
 
 
 def _axes(z: np.ndarray, r: int) -> np.ndarray:
@@ -158,10 +158,11 @@ def _axes(z: np.ndarray, r: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A solution a (m, d), its error, what it predicts of rows without their groups (m, d), and its s and w."""
+    """A solution a (m, d), its error, the mean of K a (d,), what a fit without them predicts of groups (m, d), s, w."""
 
     error: float
     solution: np.ndarray
+    mean: np.ndarray
     crossed: np.ndarray
     width: float = 1.0
     weight: float = 0.0
@@ -207,4 +208,5 @@ def _without_groups(kernel: np.ndarray, wanted: np.ndarray, members: list[np.nda
         errors[:, rows] = np.linalg.solve(free, missed[:, rows])
     total = (errors**2).sum(axis=(1, 2))
     best = int(total.argmin())
-    return _Fit(float(total[best]), missed[best] / penalties[best], wanted - errors[best])
+    solution = missed[best] / penalties[best]
+    return _Fit(float(total[best]), solution, centre @ solution, wanted - errors[best])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import ClassVar
 
@@ -14,7 +15,14 @@ from l2o.methods import Handoff, Step
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["Architecture"]
+__all__ = ["Architecture", "Beginning", "own_starts"]
+
+Beginning = Callable[[Problems], np.ndarray]  # m problems -> where their runs are evaluated first, (m, d)
+
+
+def own_starts(problems: Problems) -> np.ndarray:
+    """Return the problems' own starts, (m, d)."""
+    return problems.x0
 
 
 class Architecture(ABC):
@@ -68,9 +76,9 @@ class Architecture(ABC):
         """Whether weights serve one number of variables, which `dim` tells."""
         return False
 
-    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
-        """Return where runs of problems begin, (m, d): at their own starts, unless the weights know better."""
-        return problems.x0
+    def beginning(self, weights: Weights) -> Beginning:
+        """Return what tells where runs of problems begin: at their own starts, unless the weights know better."""
+        return own_starts
 
     def gate(self, weights: Weights) -> np.ndarray | None:
         """Return which starts it was trained for, as the loop reads it; None if it takes any."""

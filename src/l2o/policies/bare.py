@@ -30,7 +30,7 @@ class Bare(StepMethod):
     weights: Weights
 
     def starts(self, problems: Problems) -> np.ndarray:
-        return self.network.starts(self.weights, problems)
+        return self.network.beginning(self.weights)(problems)
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need for problems of that dimension."""

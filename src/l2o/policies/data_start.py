@@ -6,7 +6,7 @@
 A problem whose features are not finite, or 3 deviations from the mean in their root mean square, begins at its own
 start.
 Features are the entries of the data blocks that varied in training, or what a function of the user's makes of a block.
-l2o.learning.data_start finds the numbers.
+l2o.learning.data_start finds the numbers; the kernel is _kernels/policies/_data_start.pyx.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from typing import Any
 
 import numpy as np
 
+from l2o import _kernels
 from l2o.base import arguments
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["DataShape", "Features", "maps", "name_of", "predicted"]
+__all__ = ["FAR", "MOST_FEATURES", "DataBeginning", "DataShape", "Features", "name_of"]
 
 Features = Callable[[np.ndarray], Any]  # data of one problem -> k numbers
 FAR = 4.0  # deviations within which features are taken
 STRANGE = 3.0  # deviations, in the root mean square of all features, beyond which the data are none of the family's
-AT_ONCE = 2**15  # features at a time, which stay in the cache
+# beyond, the data are a cloud of points that no hundred problems can tell anything about
+MOST_FEATURES, MOST_COMPONENTS = _kernels.data_start.MOST_FEATURES, _kernels.data_start.MOST_COMPONENTS
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,12 @@ class DataShape:
     function: str | None = None
 
     def __post_init__(self) -> None:
+        most = {"n_features": MOST_FEATURES, "n_components": MOST_COMPONENTS}
         for name, least in (("n_features", 1), ("n_components", 0), ("n_centres", 0)):
-            object.__setattr__(self, name, arguments.count(name, getattr(self, name), least))
+            number = arguments.count(name, getattr(self, name), least)
+            if number > most.get(name, number):
+                raise ValueError(f"{name} is {number}; expected at most {most[name]}")
+            object.__setattr__(self, name, number)
         if (self.layout is None) == (self.function is None):
             raise ValueError(f"layout is {self.layout} and function {self.function!r}; expected one of them")
         if self.layout is not None:
@@ -76,43 +82,35 @@ class DataShape:
         return {**entries, "data_scale": (2, k), "data_linear": (k + 1, dim), "data_axes": (k, r),
                 "data_centres": (c, r), "data_weights": (c, dim), "data_range": (2, dim)}
 
-    def features(self, problems: Problems, entries: np.ndarray | None) -> np.ndarray:
-        """Return the features (m, k) of problems; NaN for one whose data are laid out in another way.
+    def features(self, problems: Problems) -> np.ndarray:
+        """Return what the user's function makes of the data of each problem, (m, k).
 
         Raises
         ------
         ValueError
             If the function is not found, or does not return k numbers.
         """
-        if self.function is not None:
-            of = found(self.function)
-            return np.array([_numbers(self.function, of(data), self.n_features) for data in problems.data()])
-        columns = np.asarray(entries, np.intp)
-        if columns.max() >= problems.blocks.shape[1]:
-            return np.full((len(problems), self.n_features), np.nan)
-        first, last = problems.index[0], problems.index[-1] + 1
-        one_after_another = last - first == len(problems) and (np.diff(problems.index) == 1).all()
-        blocks = problems.blocks[first:last] if one_after_another else problems.blocks[problems.index]
-        result = blocks.take(columns, axis=1)
-        result[(blocks[:, :2] != self.layout).any(axis=1)] = np.nan
+        name = str(self.function)
+        of = found(name)
+        result = _kernels.aligned((len(problems), self.n_features))
+        for row, data in zip(result, problems.data()):
+            row[:] = _numbers(name, of(data), self.n_features)
         return result
 
-    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
-        """Return where runs begin, (m, d): problems with features unlike those learned from at their own starts."""
-        result = problems.x0.copy()
-        at_once, both = max(1, AT_ONCE // self.n_features), maps(weights)
-        for i in range(0, len(problems), at_once):
-            part, here = problems[i : i + at_once], slice(i, i + at_once)
-            z = self.features(part, weights.get("data_entries"))
-            with np.errstate(invalid="ignore", over="ignore"):
-                z -= weights["data_scale"][0]
-                z *= weights["data_scale"][1]
-                known = np.einsum("mk,mk->m", z, z) <= STRANGE**2 * self.n_features  # NaN is none
-            if known.all():
-                result[here] = predicted(weights, z, both)
-            else:
-                result[here][known] = predicted(weights, z[known], both)
-        return result
+    def beginning(self, weights: Weights) -> DataBeginning:
+        """Return what tells where runs of problems begin."""
+        entries = weights.get("data_entries", np.arange(float(self.n_features)))
+        linear, (low, high) = weights["data_linear"], weights["data_range"]
+        layout = (-1.0, -1.0) if self.layout is None else self.layout
+        columns = np.vstack([entries, weights["data_scale"], weights["data_axes"].T, linear[:-1].T])
+        centres = np.vstack([weights["data_centres"].T, weights["data_weights"].T])
+        wide, near = _filled(columns), _filled(centres)
+        head = [self.n_features, wide.shape[1], self.n_components, near.shape[1], *layout,
+                STRANGE**2 * self.n_features, FAR]
+        numbers = np.concatenate([head, wide.ravel(), linear[-1], low, high, near.ravel()])
+        block = _kernels.aligned(numbers.shape)
+        block[:] = numbers
+        return DataBeginning(self, block, int(entries.max()) + 1)
 
     def check(self, weights: Weights) -> None:
         """Raise ValueError if an entry is none of a block's."""
@@ -126,26 +124,37 @@ def _restored(*given: Any) -> DataShape:
     return DataShape(*given[:-1])
 
 
-def maps(weights: Weights) -> np.ndarray:
-    """Return B' and A' of the linear maps, one below the other, (d + r, k)."""
-    return np.ascontiguousarray(np.hstack([weights["data_linear"][:-1], weights["data_axes"]]).T)
+@dataclass(frozen=True, eq=False)
+class DataBeginning:
+    """Where runs begin, as the kernel reads it.
 
-
-def predicted(weights: Weights, z: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return x (m, d) for standardised features (m, k), which are clipped in place, with the `maps` of the weights.
-
-    Each product is one row's alone, so that a row does not depend on others.
+    Attributes
+    ----------
+    shape : DataShape
+        Where the features come from.
+    block : ndarray
+        The numbers of the kernel.
+    least : int
+        Numbers in a data block that has all entries.
     """
-    linear, centres, (low, high) = weights["data_linear"], weights["data_centres"], weights["data_range"]
-    dim = linear.shape[1]
-    np.clip(z, -FAR, FAR, out=z)
-    both = np.matmul(rows, z[:, :, None])[:, None, :, 0]  # one pass over the features
-    p = both[:, :, dim:]
-    square = 2.0 * np.matmul(p, centres.T)  # less |p|^2 and |p_i|^2: a sum over differences takes three times as long
-    square -= (p * p).sum(axis=2)[:, :, None]
-    square -= (centres * centres).sum(axis=1)
-    made = both[:, :, :dim] + np.matmul(np.exp(square, out=square), weights["data_weights"])
-    return np.clip(made[:, 0] + linear[-1], low, high)
+
+    shape: DataShape
+    block: np.ndarray
+    least: int
+
+    def __call__(self, problems: Problems) -> np.ndarray:
+        """Return where runs begin, (m, d): problems with data unlike those learned from at their own starts."""
+        result, blocks, index = problems.x0.copy(), problems.blocks, problems.index
+        if self.shape.function is not None:
+            blocks, index = self.shape.features(problems), np.arange(len(problems))
+        if blocks.shape[1] >= self.least:  # else none is laid out in the way of the family
+            _kernels.data_start.starts(self.block, _kernels.addresses(blocks, index), result)
+        return result
+
+
+def _filled(rows: np.ndarray) -> np.ndarray:
+    """Return rows with zeros at their ends, as the kernel multiplies them."""
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % _kernels.data_start.MULTIPLE)))
 
 
 def name_of(function: Features) -> str:

@@ -7,10 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from l2o.policies.architecture import Architecture
+from l2o.policies.architecture import Architecture, Beginning, own_starts
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
-from l2o.problems import Problems
 
 __all__ = ["FromPrior"]
 
@@ -39,9 +38,8 @@ class FromPrior(Architecture):
     def gate(self, weights: Weights) -> np.ndarray | None:
         return None if self.prior is None else self.prior.limits(weights)
 
-    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
-        """Return the points (m, d) that runs of problems begin with."""
-        return problems.x0 if self.prior is None else self.prior.starts(weights, problems)
+    def beginning(self, weights: Weights) -> Beginning:
+        return own_starts if self.prior is None else self.prior.beginning(weights)
 
     def expecting(self, prior: PriorShape) -> Self:
         """Return the same kind with another prior."""

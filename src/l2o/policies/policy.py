@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from l2o.base import archive, arguments
 from l2o.base.typing import ArrayLike, Card, File
 from l2o.errors import PolicyFileError
 from l2o.methods import Box, Callback, Handoff, Runnable, Solution, Step, StepMethod, Stopping
-from l2o.policies.architecture import Architecture
+from l2o.policies.architecture import Architecture, Beginning
 from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
 from l2o.policies.trainable import Imitable
@@ -134,7 +135,11 @@ class Policy(StepMethod):
         self._network.check_dim(dim)
 
     def starts(self, problems: Problems) -> np.ndarray:
-        return self._network.starts(self._weights, problems)
+        return self._beginning(problems)
+
+    @cached_property
+    def _beginning(self) -> Beginning:
+        return self._network.beginning(self._weights)
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:

@@ -11,9 +11,9 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.policies import gate
+from l2o.policies.architecture import Beginning, own_starts
 from l2o.policies.data_start import DataShape
 from l2o.policies.weights import Weights
-from l2o.problems import Problems
 
 __all__ = ["CURVATURES", "MOST_FULL", "PriorShape"]
 
@@ -92,14 +92,14 @@ class PriorShape:
             weights[name] += 1.0
         return weights
 
-    def starts(self, weights: Weights, problems: Problems) -> np.ndarray:
-        """Return where runs of problems are evaluated first, (m, d)."""
+    def beginning(self, weights: Weights) -> Beginning:
+        """Return what tells where runs of problems are evaluated first."""
         if self.data is not None:
-            return self.data.starts(weights, problems)
+            return self.data.beginning(weights)
         base = weights["base"]
-        if self.relative and not base.any():
-            return problems.x0
-        return problems.x0 + base if self.relative else np.broadcast_to(base, problems.x0.shape).copy()
+        if not self.relative:
+            return lambda problems: np.broadcast_to(base, problems.x0.shape).copy()
+        return (lambda problems: problems.x0 + base) if base.any() else own_starts
 
     def limits(self, weights: Weights) -> np.ndarray | None:
         """Return the limits of first points as the loop reads them, if they are known."""

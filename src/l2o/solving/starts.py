@@ -35,9 +35,12 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
     box : Box or None
         Bounds.
     """
+    unfinished = np.flatnonzero(found.status != CONVERGED)
+    if len(unfinished) == 0:
+        return found
     x, fun, jac, nit, nfev, status = (part.copy() for part in found[:6])
-    unfinished = (status != CONVERGED) & (status != OBJECTIVE_FAILED) & (nfev < stopping.maxfun)
-    for i in np.flatnonzero(unfinished).tolist():  # few; one by one, so that a row does not depend on others
+    unfinished = unfinished[(status[unfinished] != OBJECTIVE_FAILED) & (nfev[unfinished] < stopping.maxfun)]
+    for i in unfinished.tolist():  # few; one by one, so that a row does not depend on others
         own, bounds = problems[[i]], None if box is None else box[i : i + 1]
         own = own if bounds is None else own.with_starts(bounds.nearest(own.x0))
         value, slope, _ = own.evaluate(own.x0)
