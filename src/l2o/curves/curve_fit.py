@@ -14,6 +14,7 @@ from l2o.base.parallel import check_progress, map_rows
 from l2o.base.typing import ArrayLike, Workers
 from l2o.base.watch import Watch
 from l2o.curves.data import Curves, read_curves
+from l2o.curves.losses import Loss, read_loss
 from l2o.curves.result import CurveFit
 from l2o.curves.several import Columns, best_of
 from l2o.curves.starts import read_limits, read_more_starts, read_starts
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["curve_fit", "curve_fit_many"]
 
 DAMPING = {"more": (_kernels.levenberg.MORE, 100.0), "nielsen": (_kernels.levenberg.NIELSEN, 1e-2)}
-LOSSES = ("linear",)
 METHODS = ("lm",)
 MAXFEV = 2000
 
@@ -60,8 +60,11 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         Limits of the parameters: numbers, (d,) or (..., d). They are reached exactly; a start outside is moved there.
     fixed : array_like of bool, shape (d,) or (..., d), optional
         Parameters that stay at their start.
-    loss : {"linear"}
-        What is minimised: the sum of squares.
+    loss : {"linear", "huber", "soft_l1", "cauchy", "geman-mcclure", "poisson"}
+        What is minimised. "linear" is the sum of squares. The next four are sums of a loss of the squares, u, in units
+        of sigma, which they need, against outliers: u up to 1 and 2 sqrt(u) - 1 from there, 2 (sqrt(1 + u) - 1),
+        log(1 + u), u / (1 + u). For a wider threshold give larger sigma: `cov` is that of the estimate (Huber's
+        sandwich), whatever sigma. "poisson" is the likelihood of counts Y >= 0 without sigma.
     method : {"lm"}
         What minimises it.
     tol : float
@@ -106,16 +109,14 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     >>> fit.x[..., 1].round(6).tolist()
     [[0.5, 1.0, 1.5], [2.0, 2.5, 3.0]]
     """
-    arguments.choice("loss", loss, LOSSES)
     arguments.choice("method", method, METHODS)
-    if arguments.flag("absolute_sigma", absolute_sigma) and sigma is None:
-        raise ValueError("absolute_sigma is True and sigma is None; expected sigma: without it the scale of the errors "
-                         "is known from the residuals alone")
+    law = read_loss(loss, sigma, arguments.flag("absolute_sigma", absolute_sigma))
     model = model if isinstance(model, Model) else model_of(model)
     curves = read_curves(t, Y, sigma)
+    law.check(curves.y, curves.shape)
     x = read_starts(p0, t, Y, curves)
     box = read_limits(bounds, fixed, x, curves.leading)
-    settings = _settings(tol, options)
+    settings = _settings(tol, law, options)
     starts: Any = (options or {}).get("starts")
     more = read_more_starts(starts, x.shape, curves)
     check_progress(progress)
@@ -125,7 +126,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
             task = _FitTask(model, curves, start, box, settings, watch)
             found.append(map_rows(task, len(curves), workers, progress, pieces=True, stop=watch, empty=task.empty))
     columns, agreement = best_of(found)
-    return _result(model, curves, box, columns, agreement if more else None, absolute_sigma)
+    return _result(model, curves, box, columns, agreement if more else None, law, absolute_sigma)
 
 
 def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
@@ -176,15 +177,16 @@ def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
 
 @dataclass(frozen=True)
 class _Settings:
-    """How a fit is made: the damping rule, by name, its factor, when it ends."""
+    """How a fit is made: the damping rule, by name, its factor, what is minimised, when it ends."""
 
     damping: str
     factor: float
+    loss: Loss
     tol: float
     maxfev: int
 
 
-def _settings(tol: float, options: Mapping[str, object] | None) -> _Settings:
+def _settings(tol: float, loss: Loss, options: Mapping[str, object] | None) -> _Settings:
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
     given: dict[str, Any] = dict(options or ())
@@ -195,7 +197,7 @@ def _settings(tol: float, options: Mapping[str, object] | None) -> _Settings:
     if given:
         raise ValueError(f"options has {', '.join(map(repr, given))}; expected some of 'damping', 'factor', 'maxfev', "
                          "'starts'")
-    return _Settings(damping, factor, arguments.number("tol", tol), maxfev)
+    return _Settings(damping, factor, loss, arguments.number("tol", tol), maxfev)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,19 +229,20 @@ class _FitTask:
             watched = self.watch.over_model(address, user)
             address, user = _kernels.watch.MODEL, watched.ctypes.data
         settings, curves = self.settings, self.curves
-        _kernels.levenberg.fit_many(address, user, DAMPING[settings.damping][0], settings.factor, settings.tol,
-                                    settings.maxfev, k, curves.t, curves.y, curves.sigma, curves.offsets, *box, *out)
+        _kernels.levenberg.fit_many(address, user, DAMPING[settings.damping][0], settings.factor,
+                                    settings.loss.address, settings.tol, settings.maxfev, k, curves.t, curves.y,
+                                    curves.sigma, curves.offsets, *box, *out)
         if self.watch is not None:
             self.watch.check()
         return out
 
 
 def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agreement: np.ndarray | None,
-            absolute_sigma: bool) -> CurveFit:
+            loss: Loss, absolute_sigma: bool) -> CurveFit:
     x, cov, chi2, used, nfev, nit, status, on_bound = columns
     free = np.full(len(x), x.shape[1]) if box is None else (box.low < box.high).sum(axis=1)
     dof = np.maximum(used - free, 0)
-    if not absolute_sigma:
+    if not absolute_sigma and loss.name == "linear":
         undetermined = np.isinf(cov)
         with np.errstate(invalid="ignore"):  # of these times a chi2 of zero
             cov *= (chi2 / np.where(dof > 0, dof, np.nan))[:, None, None]
@@ -250,5 +253,5 @@ def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agr
 
     return CurveFit(x=shaped(x), cov=shaped(cov), chi2=shaped(chi2), dof=shaped(dof), status=shaped(status),
                     nfev=shaped(nfev), nit=shaped(nit), on_bound=shaped(on_bound.view(np.bool_)),
-                    absolute_sigma=absolute_sigma, _model=model, _curves=curves, _free=shaped(free),
+                    absolute_sigma=absolute_sigma, _loss=loss, _model=model, _curves=curves, _free=shaped(free),
                     agreement=None if agreement is None else shaped(agreement))

@@ -12,6 +12,7 @@ from l2o.base import arguments
 from l2o.base.status import CONVERGED, status_message
 from l2o.base.typing import ArrayLike
 from l2o.curves.data import Curves
+from l2o.curves.losses import Loss
 from l2o.problems.models import Model
 
 __all__ = ["CurveFit"]
@@ -27,9 +28,11 @@ class CurveFit:
         Parameters; those at the start where no fit was possible.
     cov : ndarray, shape (..., d, d)
         Their covariance. It is zero for what was fixed, and NaN for a parameter on a bound, whose error has no such
-        law. The variance is inf, its covariances NaN, for what the points do not determine.
+        law. The variance is inf, its covariances NaN, for what the points do not determine. With a robust loss it is
+        Huber's sandwich, with "poisson" the inverse of the Fisher information.
     chi2 : ndarray, shape (...)
-        Sum of squares of the residuals, in units of sigma where it is given.
+        What was minimised: the sum of squares of the residuals, in units of sigma where it is given, or of the losses
+        of those squares, or the deviance of the counts.
     dof : ndarray of int, shape (...)
         Points that are not masked, less parameters that are not fixed.
     status : ndarray of int, shape (...)
@@ -54,6 +57,7 @@ class CurveFit:
     nit: np.ndarray
     on_bound: np.ndarray
     absolute_sigma: bool
+    _loss: Loss
     _model: Model
     _curves: Curves
     _free: np.ndarray  # (...), how many parameters
@@ -85,14 +89,24 @@ class CurveFit:
     def aicc(self) -> np.ndarray:
         """Akaike's criterion with the correction for few points, (...), up to what all models of the same data share.
 
-        With absolute_sigma chi2 is twice the negative log likelihood; else the scale of the errors is one more
-        parameter. inf where there are too few points for it.
+        With absolute_sigma, and for counts, chi2 is twice the negative log likelihood; else the scale of the errors is
+        one more parameter. inf where there are too few points for it; NaN with a robust loss, which is no likelihood.
         """
+        if self._loss.is_robust:
+            return np.full(np.shape(self.chi2), np.nan)[()]
         n = self.dof + self._free
-        k = self._free + (0 if self.absolute_sigma else 1)
+        k = self._free + (0 if self._scale_is_known else 1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            misfit = self.chi2 if self.absolute_sigma else n * np.log(self.chi2 / n)
+            misfit = self.chi2 if self._scale_is_known else n * np.log(self.chi2 / n)
             return np.where(n - k > 1, misfit + 2.0 * k + 2.0 * k * (k + 1) / np.where(n - k > 1, n - k - 1, 1), np.inf)
+
+    @property
+    def weights(self) -> np.ndarray | list[np.ndarray]:
+        """The weight of each point against least squares, in the shape of Y: 1 but for a robust loss; NaN if masked."""
+        residuals = np.array(self._residuals())
+        if self._curves.sigma is not None:
+            residuals.reshape(-1, len(self._curves.sigma))[:] /= self._curves.sigma
+        return self._curves.parted(self._loss.weights(residuals))
 
     def __len__(self) -> int:
         return len(self.status)
@@ -123,19 +137,14 @@ class CurveFit:
 
     def residuals(self) -> np.ndarray | list[np.ndarray]:
         """Return values less fitted ones, in their units; NaN where masked. Shapes are those of `predict`."""
-        curves = self._curves
-        left = curves.y - self._evaluated(curves.t, curves.offsets, None)[0]
-        if curves.sigma is not None:
-            masked = np.isinf(curves.sigma)
-            left.reshape(len(curves) if len(curves.sigma) != len(curves.y) else 1, -1)[:, masked] = np.nan
-        return curves.parted(left)
+        return self._curves.parted(self._residuals())
 
     def band(self, t: ArrayLike | None = None, *, confidence: float = 0.95
              ) -> tuple[np.ndarray | list[np.ndarray], np.ndarray | list[np.ndarray]]:
         """Return where the fitted curves are, point by point, with some confidence.
 
         It is the linear law: the derivatives by the parameters, their covariance, and Student's t for the degrees of
-        freedom (the normal law with absolute_sigma). Parameters on a bound count as known.
+        freedom (the normal law with absolute_sigma, and for counts). Parameters on a bound count as known.
 
         Parameters
         ----------
@@ -159,7 +168,7 @@ class CurveFit:
         values, variance = self._evaluated(where, curves.offsets, np.where(np.isnan(cov), 0.0, cov))
         upper = 0.5 + 0.5 * confidence
         dof = np.reshape(np.where(self.dof > 0, self.dof, np.nan), -1)
-        times = np.full(len(curves), ndtri(upper)) if self.absolute_sigma else stdtrit(dof, upper)
+        times = np.full(len(curves), ndtri(upper)) if self._scale_is_known else stdtrit(dof, upper)
         half = np.sqrt(variance) * np.repeat(times, np.diff(curves.offsets))
         return curves.parted(values - half), curves.parted(values + half)
 
@@ -195,6 +204,18 @@ class CurveFit:
         lines.append(f"{int(good.sum())} of {self.status.size} fits converged")
         lines += [f"{count} of status {end}: {status_message(end)}" for end, count in zip(ends, counts) if end]
         return "\n".join(lines)
+
+    @property
+    def _scale_is_known(self) -> bool:
+        return self.absolute_sigma or self._loss.name == "poisson"
+
+    def _residuals(self) -> np.ndarray:
+        """Return values less fitted ones, (N,)."""
+        curves = self._curves
+        left = curves.y - self._evaluated(curves.t, curves.offsets, None)[0]
+        if curves.sigma is not None:
+            left.reshape(-1, len(curves.sigma))[:, np.isinf(curves.sigma)] = np.nan
+        return left
 
     def _at(self, t: ArrayLike | None) -> tuple[np.ndarray, Curves]:
         """Return points (n, k) and how results for them are laid out."""

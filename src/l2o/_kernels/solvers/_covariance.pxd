@@ -1,6 +1,11 @@
 # What a fit says of its own errors: the inverse of the curvature, and which parameters the data do not determine.
-from libc.math cimport INFINITY, NAN
+#
+# Where a robust loss is minimised that is the sandwich of P. J. Huber, "The behavior of maximum likelihood estimates
+# under nonstandard conditions", Proceedings of the Fifth Berkeley Symposium (1967): the variance of the gradient
+# between two inverses of the curvature.
+from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
+from libc.string cimport memcpy
 
 from l2o._kernels.solvers._curve cimport curve, is_fixed
 from l2o._kernels.solvers._normal_equations cimport eliminate, invert
@@ -10,9 +15,11 @@ cdef extern from *:
     #define L2O_NO_INFLUENCE 1e-12
     #define L2O_MOST_INFLATION 1e10
     #define L2O_REPAIR 1e-13
+    #define L2O_MOST_LEVERAGE 0.9
     """
     const double NO_INFLUENCE "L2O_NO_INFLUENCE"               # of the curvature that a parameter once had
     const double MOST_INFLATION "L2O_MOST_INFLATION"           # of a variance by those of other parameters
+    const double MOST_LEVERAGE "L2O_MOST_LEVERAGE"             # of a point of which nothing else tells
     const double REPAIR "L2O_REPAIR"                           # of the diagonal of a matrix that has no inverse
 
 
@@ -27,7 +34,7 @@ cdef inline bint covariance(const curve* c, const double* normal, const double* 
     cdef double entry
     for a in range(d):
         for i in range(d):
-            inverse[a * d + i] = inverse[i * d + a] = 0.0 if is_fixed(c, a) else NAN
+            inverse[a * d + i] = 0.0 if is_fixed(c, a) or is_fixed(c, i) else NAN
         if is_fixed(c, a) or on_bound[a]:
             continue
         if normal[a * (d + 2)] <= NO_INFLUENCE * scale[a]:
@@ -57,3 +64,75 @@ cdef inline bint covariance(const curve* c, const double* normal, const double* 
             if i != j and inverse[which[i] * (d + 1)] < INFINITY and inverse[which[j] * (d + 1)] < INFINITY:
                 inverse[which[i] * d + which[j]] = part[i * n + j]
     return all_determined
+
+
+cdef inline bint sandwich(const curve* c, const double* normal, const double* scale, const unsigned char* on_bound,
+                          intptr_t* which, double* part, double* rows, double* work, double* bread, double* meat,
+                          double* inverse) noexcept nogil:
+    """As `covariance`, of a robust loss; c.rows are those of the point. bread (d + 1, d + 1), meat (d, d): workspace.
+
+    The gradient of point i is J_i r_i, its curvature J_i J_i' times c.work, which undoes what was cut off; if that is
+    not positive in all, it stays cut off.
+    """
+    cdef intptr_t d = c.d, n = c.n, a, b, i
+    cdef double entry
+    for a in range(d):
+        for b in range(a + 1):
+            entry = 0.0
+            for i in range(n):
+                entry += c.work[i] * c.rows[a * n + i] * c.rows[b * n + i]
+            bread[a * (d + 1) + b] = entry
+    cdef bint determined = covariance(c, bread, scale, on_bound, which, part, rows, work, inverse)
+    if not determined:
+        determined = covariance(c, normal, scale, on_bound, which, part, rows, work, inverse)
+    variance_of_gradient(c, inverse, meat)
+    between(inverse, meat, part, work, d)
+    return determined
+
+
+cdef inline void variance_of_gradient(const curve* c, const double* inverse, double* meat) noexcept nogil:
+    """meat (d, d) <- sum of J_i J_i' (r_i / (1 - h_i))^2, h_i what point i has to say of its own value, as in HC3.
+
+    J. G. MacKinnon and H. White, "Some heteroskedasticity-consistent covariance matrix estimators with improved finite
+    sample properties", Journal of Econometrics 29 (1985). c.work is used up.
+    """
+    cdef intptr_t d = c.d, n = c.n, a, b, i
+    cdef const double* residual = c.rows + d * n
+    cdef double entry, own
+    for i in range(n):
+        own = 0.0
+        for a in range(d):
+            for b in range(d):
+                entry = inverse[a * d + b]
+                if isfinite(entry):
+                    own += entry * c.rows[a * n + i] * c.rows[b * n + i]
+        own = min(max(own * c.work[i], 0.0), MOST_LEVERAGE)
+        c.work[i] = residual[i] * residual[i] / ((1.0 - own) * (1.0 - own))
+    for a in range(d):
+        for b in range(a + 1):
+            entry = 0.0
+            for i in range(n):
+                entry += c.work[i] * c.rows[a * n + i] * c.rows[b * n + i]
+            meat[a * d + b] = meat[b * d + a] = entry
+
+
+cdef inline void between(double* inverse, double* meat, double* product, double* known, intptr_t d) noexcept nogil:
+    """inverse <- inverse meat inverse, where it is finite. meat and product (d, d), known (d,) are workspace, too."""
+    cdef intptr_t a, b, i
+    for a in range(d):
+        known[a] = 1.0 if isfinite(inverse[a * (d + 1)]) else 0.0
+    for a in range(d):
+        for b in range(d):
+            product[a * d + b] = 0.0
+            for i in range(d):
+                if known[a] * known[i] > 0.0:
+                    product[a * d + b] += inverse[a * d + i] * meat[i * d + b]
+    for a in range(d):
+        for b in range(d):
+            meat[a * d + b] = inverse[a * d + b]
+            if known[a] * known[b] > 0.0:
+                meat[a * d + b] = 0.0
+                for i in range(d):
+                    if known[i] > 0.0:
+                        meat[a * d + b] += product[a * d + i] * inverse[i * d + b]
+    memcpy(inverse, meat, d * d * sizeof(double))

@@ -2,13 +2,14 @@
 #
 # Residuals r = w (f(t, p) - y) and their derivatives by the parameters, J (d, n), are one matrix of d + 1 rows, r the
 # last. All products of its rows, `normal` (d + 1, d + 1), of which the lower triangle is written, are all that a step
-# needs: A = J J', then the gradient g = J r as the last row, then r'r at its end.
+# needs: A = J J', then the gradient g = J r as the last row, then r'r at its end, or twice what is minimised instead.
 from libc.math cimport isfinite
 from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_model
 from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED, STOPPED
+from l2o._kernels.solvers._loss cimport in_standard_errors, loss
 
 cdef extern from "gram.h" nogil:
     enum:
@@ -27,6 +28,8 @@ ctypedef struct curve:
     const double* low                                          # (d,) bounds, low and high, or NULL
     const double* high
     double* rows                                               # (d + 1, n), and SPARE zeros after them
+    const loss* loss                                           # NULL for the sum of squares
+    double* work                                               # (2, n), the loss's
 
 
 cdef inline bint is_fixed(const curve* c, intptr_t a) noexcept nogil:
@@ -35,22 +38,22 @@ cdef inline bint is_fixed(const curve* c, intptr_t a) noexcept nogil:
 
 cdef inline int evaluate_curve(const curve* c, const double* p, double* normal) noexcept nogil:
     """Fill `normal` at p; GO_ON, or why there is no such point. A derivative by what is fixed counts as zero."""
-    cdef intptr_t d = c.d, n = c.n, a, i
-    cdef double* residual = c.rows + d * n
-    cdef int code = c.model(p, c.t, n, residual, c.rows, d, c.user)
+    cdef intptr_t d = c.d, n = c.n, a
+    cdef double twice = 0.0
+    cdef int code = c.model(p, c.t, n, c.rows + d * n, c.rows, d, c.user)
     if code != 0:
         return STOPPED if code < 0 else OBJECTIVE_FAILED       # negative is the watch (_watch.pyx)
-    for i in range(n):
-        residual[i] -= c.y[i]
-    if c.w != NULL:
-        for a in range(d + 1):
-            for i in range(n):
-                c.rows[a * n + i] *= c.w[i]
+    if c.loss == NULL:
+        in_standard_errors(c.rows, c.y, c.w, n, d)
+    else:
+        twice = c.loss.weigh(c.loss.shape, c.rows, c.work, c.y, c.w, n, d)
     if c.low != NULL:
         for a in range(d):
             if is_fixed(c, a):
                 memset(c.rows + a * n, 0, n * sizeof(double))
     gram(normal, c.rows, n, d + 1)
+    if c.loss != NULL:
+        normal[d * (d + 2)] = twice
     for a in range(d):
         if not isfinite(normal[a * (d + 2)]) or not isfinite(normal[d * (d + 1) + a]):
             return NON_FINITE

@@ -41,6 +41,7 @@ ctypedef struct fit:
     double* normal                                             # (d + 1, d + 1) at x
     double* normal_trial
     double* rows                                               # (d + 1, d + 1), of eliminate
+    double* meat                                               # (d, d), of the covariance
     double* part                                               # the normal equations of some parameters,
     double* part_scale                                         # their scale
     double* part_step                                          # and step
@@ -52,6 +53,7 @@ ctypedef struct fit:
     double gain                                                # of r'r by the step that is left, if r is linear
     bint weak                                                  # whether directions were left out of it
     bint ready                                                 # whether `rows` are of x, without damping
+    bint here                                                  # whether the curve's rows are of x
     intptr_t freedom                                           # points less parameters, at least 1
     intptr_t nfev
     intptr_t nit
@@ -59,14 +61,15 @@ ctypedef struct fit:
 
 cdef inline intptr_t fit_size(intptr_t d, intptr_t k, intptr_t n) noexcept nogil:
     """Doubles of workspace for curves of up to n points."""
-    return (d + 1) * n + SPARE + n * (k + 2) + 4 * (d + 1) * (d + 1) + 7 * d
+    return (d + 1) * n + SPARE + n * (k + 4) + 5 * (d + 1) * (d + 1) + 7 * d
 
 
 cdef inline double* lay_out(fit* f, double* work) noexcept nogil:
     """Hand out the workspace; what is left is for the points."""
     cdef intptr_t d = f.c.d, square = (d + 1) * (d + 1)
     f.normal, f.normal_trial, f.rows, f.part = work, work + square, work + 2 * square, work + 3 * square
-    work += 4 * square
+    f.meat = work + 4 * square
+    work += 5 * square
     f.trial, f.step, f.scale, f.part_scale = work, work + d, work + 2 * d, work + 3 * d
     f.part_step, f.work, f.moving = work + 4 * d, work + 5 * d, <intptr_t*> (work + 6 * d)
     return work + 7 * d
@@ -92,7 +95,8 @@ cdef inline intptr_t gather(fit* f, const double* t, const double* y, const doub
                 if sigma != NULL:
                     work[n * (k + 1) + used] = 1.0 / sigma[i]
                 used += 1
-    f.c.rows = work + n * (k + 2)
+    f.c.work = work + n * (k + 2)
+    f.c.rows = work + n * (k + 4)
     memset(f.c.rows + (f.c.d + 1) * used, 0, SPARE * sizeof(double))
     for i in range(used):
         value = f.c.y[i] if f.c.w == NULL else f.c.y[i] * f.c.w[i]
@@ -182,7 +186,9 @@ cdef inline double offset(fit* f, intptr_t n) noexcept nogil:
     """
     cdef const double* scale
     cdef const double* normal
-    cdef double weakness = 0.0, variance = f.normal[f.c.d * (f.c.d + 2)] / f.freedom
+    cdef double weakness = 0.0, variance = 1.0
+    if f.c.loss == NULL or f.c.loss.scaled:
+        variance = f.normal[f.c.d * (f.c.d + 2)] / f.freedom
     if n == 0:
         return 0.0
     memset(f.step, 0, f.c.d * sizeof(double))

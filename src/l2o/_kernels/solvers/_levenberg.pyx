@@ -15,12 +15,14 @@ from l2o._kernels.base._abi cimport l2o_model
 from l2o._kernels.base._arrays cimport codes, counts, doubles, flags
 from l2o._kernels.base._status cimport (
     CONVERGED, GO_ON, LIMIT, NON_FINITE, PRECISION_LOSS, SINGULAR, STOPPED, TOO_FEW_POINTS)
-from l2o._kernels.solvers._covariance cimport covariance
+from l2o._kernels.solvers._covariance cimport covariance, sandwich
 from l2o._kernels.solvers._curve cimport evaluate_curve, is_fixed
 from l2o._kernels.solvers._damping cimport (
     MOST_DAMPING, damping_rule, more_begin, more_learn, more_step, nielsen_begin, nielsen_learn, nielsen_step)
 from l2o._kernels.solvers._fit cimport (
     PACE, arrive, fit, fit_size, free_parameters, gather, lay_out, offset, propose, runs_away)
+from l2o._kernels.solvers._loss cimport (
+    cauchy, geman_mcclure, huber, loss, soft_l1, weigh_counts, weigh_robust)
 from l2o._kernels.solvers._normal_equations cimport expected_gain, size_of
 
 cnp.import_array()
@@ -38,6 +40,15 @@ more.begin, more.step, more.learn = more_begin, more_step, more_learn
 nielsen.begin, nielsen.step, nielsen.learn = nielsen_begin, nielsen_step, nielsen_learn
 MORE, NIELSEN = <size_t> &more, <size_t> &nielsen
 
+cdef loss hubers, soft, cauchys, gemans, counts_of
+hubers.weigh, hubers.shape, hubers.scaled = weigh_robust, huber, True
+soft.weigh, soft.shape, soft.scaled = weigh_robust, soft_l1, True
+cauchys.weigh, cauchys.shape, cauchys.scaled = weigh_robust, cauchy, True
+gemans.weigh, gemans.shape, gemans.scaled = weigh_robust, geman_mcclure, True
+counts_of.weigh, counts_of.shape, counts_of.scaled = weigh_counts, NULL, False
+LINEAR, HUBER, SOFT_L1, CAUCHY = 0, <size_t> &hubers, <size_t> &soft, <size_t> &cauchys
+GEMAN_MCCLURE, POISSON = <size_t> &gemans, <size_t> &counts_of
+
 cdef int attempt(fit* f, bint* accepted) noexcept nogil:
     """Evaluate the trial, and take it where it is lower; GO_ON, or why the run ends."""
     cdef intptr_t d = f.c.d, corner = d * (d + 2), a
@@ -51,7 +62,7 @@ cdef int attempt(fit* f, bint* accepted) noexcept nogil:
         fall = value - 0.5 * f.normal_trial[corner]
         if expected > 0.0:
             ratio = fall / expected
-    accepted[0] = fall > 0.0
+    accepted[0] = f.here = fall > 0.0
     if not accepted[0] and fall >= -1e-14 * value and expected <= 1e-13 * value:
         return PRECISION_LOSS
     for a in range(d):
@@ -74,7 +85,7 @@ cdef int begin(fit* f) noexcept nogil:
         if not isfinite(f.x[a]):
             f.normal[d * (d + 2)] = NAN
             return NON_FINITE
-    f.nfev = 1
+    f.nfev, f.here = 1, True
     if f.c.low != NULL:
         for a in range(d):
             f.x[a] = min(max(f.x[a], f.c.low[a]), f.c.high[a])
@@ -132,12 +143,24 @@ cdef int solve(fit* f, const double* t, const double* y, const double* sigma, in
         for a in range(d):
             on_bound[a] = (f.c.low != NULL and not is_fixed(&f.c, a)
                            and (f.x[a] == f.c.low[a] or f.x[a] == f.c.high[a]))
-        if not covariance(&f.c, f.normal, f.scale, on_bound, f.moving, f.part, f.rows, f.work, inverse):
+        if not errors_of(f, on_bound, inverse):
             status = SINGULAR if status == CONVERGED else status
     return status
 
 
-def fit_many(size_t model, size_t user, size_t rule, double first, double tol, intptr_t maxfev, intptr_t k,
+cdef bint errors_of(fit* f, const unsigned char* on_bound, double* inverse) noexcept nogil:
+    """Fill inverse (d, d), the covariance but for the scale of the errors; False if something is undetermined."""
+    if f.c.loss == NULL or f.c.loss.shape == NULL:
+        return covariance(&f.c, f.normal, f.scale, on_bound, f.moving, f.part, f.rows, f.work, inverse)
+    if not f.here:                                             # the trial before was higher
+        f.nfev += 1
+        if evaluate_curve(&f.c, f.x, f.normal_trial) != GO_ON:
+            return True
+    return sandwich(&f.c, f.normal, f.scale, on_bound, f.moving, f.part, f.rows, f.work, f.normal_trial, f.meat,
+                    inverse)
+
+
+def fit_many(size_t model, size_t user, size_t rule, double first, size_t lost, double tol, intptr_t maxfev, intptr_t k,
              cnp.ndarray t not None, cnp.ndarray y not None, cnp.ndarray sigma, cnp.ndarray offsets not None,
              cnp.ndarray low, cnp.ndarray high, cnp.ndarray x not None, cnp.ndarray cov not None,
              cnp.ndarray chi2 not None, cnp.ndarray used not None, cnp.ndarray nfev not None, cnp.ndarray nit not None,
@@ -146,7 +169,7 @@ def fit_many(size_t model, size_t user, size_t rule, double first, double tol, i
 
     The points of curve i are y[offsets[i]:offsets[i + 1]]; t (n, k) and sigma (n,) are its own, at the same place, or
     the same for all where there are fewer of them than of y. cov is not scaled by chi2. low and high (m, d), both or
-    neither.
+    neither. lost is one of the losses above.
     """
     cdef intptr_t m = x.shape[0], d = x.shape[1], total = y.shape[0], i, n, at, longest = 0
     cdef intptr_t n_t = t.shape[0], n_sigma = 0 if sigma is None else sigma.shape[0]
@@ -172,6 +195,7 @@ def fit_many(size_t model, size_t user, size_t rule, double first, double tol, i
     memset(&f, 0, sizeof(fit))
     f.c.model, f.c.user, f.c.d, f.c.k = <l2o_model> model, <const void*> user, d, k
     f.rule, f.state.first, f.tol, f.maxfev = <const damping_rule*> rule, first, tol, maxfev
+    f.c.loss = <const loss*> lost
     work = <double*> calloc(fit_size(d, k, longest), sizeof(double))
     if work == NULL:
         raise MemoryError
@@ -227,3 +251,14 @@ def curves_of(size_t model, size_t user, intptr_t k, cnp.ndarray t not None, cnp
                         row += cov_of[(i * d + a) * d + b] * rows[b * n + j]
                     variance_of[at + j] += row * rows[a * n + j]
     free(rows)
+
+
+def weights_of(size_t lost, cnp.ndarray r not None, cnp.ndarray weights not None):
+    """Fill weights (n,) with rho'(r^2) of residuals r (n,) in standard errors."""
+    cdef intptr_t n = r.shape[0], i
+    cdef const double* r_of = doubles(r, n)
+    cdef double* weight_of = doubles(weights, n)
+    cdef double[3] rho
+    for i in range(n):
+        (<const loss*> lost).shape(r_of[i] * r_of[i], rho)
+        weight_of[i] = rho[1]
