@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
 from l2o.learning.labels import Labels, Within, as_it_is
 from l2o.learning.means import MEANS
-from l2o.learning.prior import Base, Look, Prior, Seen, targets
+from l2o.learning.prior import Base, Look, Prior, Seen, triangles, within_reach
 from l2o.learning.ridge import Ridge
 from l2o.methods import StepMethod
 from l2o.policies.chained import Chained, Link
@@ -82,6 +82,21 @@ class Lessons:
     moves: bool
     within: Within = as_it_is
 
+    @cached_property
+    def means(self) -> dict[str, np.ndarray]:
+        """The means of the inverse Hessians, (d, d)."""
+        return {name: mean(self.labels.hessian) for name, mean in MEANS.items()}
+
+    @cached_property
+    def metric(self) -> np.ndarray:
+        """T of the predictions, (d, d)."""
+        return np.linalg.cholesky(self.means["log"])
+
+    @cached_property
+    def triangle(self) -> np.ndarray:
+        """What is to be predicted of the matrices, (n, d (d + 1) / 2)."""
+        return within_reach(triangles(self.labels, self.metric))
+
     def look(self, x: np.ndarray) -> Look:
         """Evaluate each problem at its row of x (n, d)."""
         return Look.at(self.labels.problems, self.within(x))
@@ -92,11 +107,13 @@ class Lessons:
             gap = np.maximum(look.fun - self.labels.fun, 0.0) / self.labels.fall
         return float(np.log(np.minimum(gap, 1e6) + 1e-6).mean()) + DECADE * looks
 
-    def spread(self, matrices: np.ndarray) -> float:
-        """Return the root mean squared log of the eigenvalues of the Hessians in units of matrices (n, d, d)."""
-        root = np.linalg.cholesky(matrices)
-        values = np.linalg.eigvalsh(root.transpose(0, 2, 1) @ self.labels.hessian @ root)
-        return float(np.sqrt((np.log(np.maximum(values, 1e-300)) ** 2).mean()))
+    def spreads(self, matrices: dict[str, np.ndarray]) -> dict[str, float]:
+        """Return the root mean squared log of the eigenvalues of the Hessians in units of each matrices (n, d, d)."""
+        root = np.linalg.cholesky(np.stack([np.broadcast_to(each, self.labels.hessian.shape)
+                                            for each in matrices.values()]))
+        values = np.linalg.eigvalsh(root.swapaxes(2, 3) @ self.labels.hessian @ root)
+        sizes = np.sqrt((np.log(np.maximum(values, 1e-300)) ** 2).mean(axis=(1, 2)))
+        return dict(zip(matrices, sizes.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,14 +141,18 @@ class _Predicted:
     triangle: np.ndarray
 
     @classmethod
-    def of(cls, labels: Labels, metric: np.ndarray, base: Base, look: Look, fold: np.ndarray) -> _Predicted:
+    def of(cls, lessons: Lessons, base: Base, look: Look) -> _Predicted:
         """Fit with inputs as they are, and with their products; take these where they are clearly better."""
-        dim, wanted = len(metric), targets(labels, metric, base)
+        labels, dim = lessons.labels, len(lessons.metric)
+        way = (labels.x - base.of(labels.problems.x0)) @ np.linalg.inv(lessons.metric).T
+        wanted, parts = np.hstack([within_reach(way), lessons.triangle]), (slice(0, dim), slice(dim, None))
+        seen = Seen.of(labels, lessons.metric, look, True)
+        inputs = seen.inputs(*look)
 
         def made(quadratic: bool) -> tuple[_Predicted, float]:
-            seen = Seen.of(labels, metric, look, quadratic)
-            ridge, out = Ridge.crossed(seen.inputs(*look), wanted, (slice(0, dim), slice(dim, None)), fold)
-            return cls(seen, ridge, out[:, :dim], out[:, dim:]), float(((out - wanted) ** 2).mean())
+            ridge, out = Ridge.crossed(inputs if quadratic else inputs[:, : 2 * dim + 2], wanted, parts, lessons.fold)
+            fitted = cls(replace(seen, quadratic=quadratic), ridge, out[:, :dim], out[:, dim:])
+            return fitted, float(((out - wanted) ** 2).mean())
 
         (plain, error), (rich, less) = made(False), made(True)
         return rich if less < LESS * error else plain
@@ -158,20 +179,17 @@ def looks(moves: bool, ordered: bool) -> int:
 def beginnings(lessons: Lessons) -> Iterator[Candidate]:
     """Yield ways to begin, from the two most promising starts with four matrices each; simple ones first."""
     labels = lessons.labels
-    means = {name: mean(labels.hessian) for name, mean in MEANS.items()}
-    metric = np.linalg.cholesky(means["log"])
     bases = {"x0": Base(np.zeros(labels.problems.dim), True)}
     looked = {"x0": lessons.start}
     if lessons.moves:
         bases["constant"] = _constant(labels)
         looked["constant"] = lessons.look(bases["constant"].of(labels.problems.x0))
-    predicted = {name: _Predicted.of(labels, metric, base, looked[name], lessons.fold) for name, base in bases.items()}
+    predicted = {name: _Predicted.of(lessons, base, looked[name]) for name, base in bases.items()}
     starts = [_Start(name, base, looked[name], 1) for name, base in bases.items()]
-    starts += [each.stepped(lessons.look(each.look.x + predicted[each.name].z @ metric.T)) for each in starts]
-    spreads = {name: lessons.spread(matrix[None]) for name, matrix in means.items()}
+    starts += [each.stepped(lessons.look(each.look.x + predicted[each.name].z @ lessons.metric.T)) for each in starts]
     best = sorted(starts, key=lambda each: lessons.merit(each.look, each.looks))[:PROMISING]
     for each in (each for each in starts if each in best):  # simple ones first
-        yield from _with_matrices(each, means, spreads, predicted[each.name], lessons)
+        yield from _with_matrices(each, predicted[each.name], lessons)
 
 
 def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
@@ -192,13 +210,14 @@ def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
                   "offset": lessons.look(np.where(alone, own, own + end - own[mate]))}
     merits = {origin: lessons.merit(look, 1) for origin, look in looked.items()}
     origin = min(merits, key=merits.__getitem__)
-    means = {name: np.broadcast_to(mean(labels.hessian), labels.hessian.shape) for name, mean in MEANS.items()}
-    left = np.where(alone[:, :, None], means["log"], np.linalg.inv(labels.hessian)[mate])
-    for name, matrices in {"carried": left, **means}.items():
+    left = np.where(alone[:, :, None], lessons.means["log"], np.linalg.inv(labels.hessian)[mate])
+    ways = {"carried": left, **lessons.means}
+    spreads = lessons.spreads(ways)
+    for name, matrices in ways.items():
         link = Link(origin, carries=name == "carried", far=FAR)
-        policy = partial(Chained, means["log" if link.carries else name][0].copy(), link)
-        yield Candidate(f"neighbour's {origin}, {name}", policy, looked[origin].x, matrices, 1,
-                        merits[origin] + DECADE * lessons.spread(matrices))
+        policy = partial(Chained, lessons.means["log" if link.carries else name], link)
+        yield Candidate(f"neighbour's {origin}, {name}", policy, looked[origin].x,
+                        np.broadcast_to(matrices, left.shape), 1, merits[origin] + DECADE * spreads[name])
 
 
 def _constant(labels: Labels) -> Base:
@@ -212,15 +231,14 @@ def _constant(labels: Labels) -> Base:
     return Base(points[least], False) if least < len(points) else Base(moves[least - len(points)], True)
 
 
-def _with_matrices(start: _Start, means: dict[str, np.ndarray], spreads: dict[str, float], predicted: _Predicted,
-                   lessons: Lessons) -> Iterator[Candidate]:
+def _with_matrices(start: _Start, predicted: _Predicted, lessons: Lessons) -> Iterator[Candidate]:
     """Yield a start with the mean matrices, and with the best of the predicted ones."""
-    step, shape = start.looks == 2, lessons.labels.hessian.shape
+    step, shape, means = start.looks == 2, lessons.labels.hessian.shape, lessons.means
     name, merit = f"{start.name}, {'step, ' * step}", lessons.merit(start.look, start.looks)
     plain = Prior(start.base, means["log"], predicted.seen, predicted.ridge, step=step)
     made = {curvature: predicted.matrices(curvature) for curvature in CURVATURES[1:]
             if curvature != "full" or shape[1] <= MOST_FULL}
-    spreads = spreads | {curvature: lessons.spread(matrices) for curvature, matrices in made.items()}
+    spreads = lessons.spreads(means | made)
     best = min(made, key=spreads.__getitem__)
     ways = [(mean, replace(plain, matrix=matrix), np.broadcast_to(matrix, shape)) for mean, matrix in means.items()]
     for each, prior, matrices in [*ways, (best, replace(plain, curvature=best), made[best])]:

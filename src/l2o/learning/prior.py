@@ -27,7 +27,8 @@ from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["LEAN", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts", "targets"]
+__all__ = ["LEAN", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts", "targets", "triangles",
+           "within_reach"]
 
 # (labels, with products of inputs, start by the data) -> priors by name, the simplest first
 Candidates = Callable[[Labels, bool, DataStart | None], "list[tuple[str, Prior]]"]
@@ -231,17 +232,26 @@ def _used(dim: int, step: bool, curvature: str) -> np.ndarray:
 
 def targets(labels: Labels, metric: np.ndarray, base: Base) -> np.ndarray:
     """Return z and the entries of R, (m, d + d (d + 1) / 2); outliers are brought within 4 deviations of the median."""
+    z = (labels.x - base.of(labels.problems.x0)) @ np.linalg.inv(metric).T
+    return within_reach(np.hstack([z, triangles(labels, metric)]))
+
+
+def triangles(labels: Labels, metric: np.ndarray) -> np.ndarray:
+    """Return the entries of R, (m, d (d + 1) / 2)."""
     inverse = np.linalg.inv(metric)
-    z = (labels.x - base.of(labels.problems.x0)) @ inverse.T
     whitened = inverse @ np.linalg.inv(labels.hessian) @ inverse.T
     triangle = np.linalg.cholesky(0.5 * (whitened + whitened.transpose(0, 2, 1)))
     i, j = np.tril_indices(len(metric))
     entries = triangle[:, i, j]
     entries[:, i == j] = np.clip(np.log(entries[:, i == j]), -FARTHEST, FARTHEST)
-    both = np.hstack([z, entries])
-    median = np.median(both, axis=0)
-    reach = SPREAD * np.median(np.abs(both - median), axis=0)
-    return np.where(reach > 0, np.clip(both, median - reach, median + reach), both)
+    return entries
+
+
+def within_reach(wanted: np.ndarray) -> np.ndarray:
+    """Return targets (m, q) of which each column is within 4 deviations of its median."""
+    median = np.median(wanted, axis=0)
+    reach = SPREAD * np.median(np.abs(wanted - median), axis=0)
+    return np.where(reach > 0, np.clip(wanted, median - reach, median + reach), wanted)
 
 
 def priors(labels: Labels, quadratic: bool, data: DataStart | None = None) -> list[tuple[str, Prior]]:
