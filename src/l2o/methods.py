@@ -250,6 +250,9 @@ class Step:
         Which starts it was trained for, as _kernels/solvers/_gate.pxd reads it.
     curvature : {"hessian"}, optional
         What it asks for beside values and gradients: the Hessian at the best point.
+    together : bool
+        Whether it is asked for several runs at a time, so that it reads its block once for all of them. One run at a
+        time has its data in the cache from one evaluation to the next.
     """
 
     policy: int
@@ -261,14 +264,15 @@ class Step:
     gate: np.ndarray | None = None
     handoff: Handoff = Handoff()
     curvature: str | None = None
+    together: bool = True
 
     @cached_property
     def native(self) -> _kernels.step.Step:
         """The same for the loops."""
         handoff = self.handoff
         return _kernels.step.Step(self.policy, self.length, self.state_size, self.curvature is not None,
-                                  handoff.most_trials, handoff.rejections, handoff.flat, HEIRS[handoff.heir],
-                                  self.limits, self.gate)
+                                  self.together, handoff.most_trials, handoff.rejections, handoff.flat,
+                                  HEIRS[handoff.heir], self.limits, self.gate)
 
     def hessian(self, problems: Runnable) -> int:
         """Return the address of the Hessian that it asks for; 0 if it asks for none.

@@ -27,8 +27,8 @@ from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["LEAN", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts", "targets", "triangles",
-           "within_reach"]
+__all__ = ["LEAN", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts", "targets",
+           "triangles", "within_reach"]
 
 # (labels, with products of inputs, start by the data) -> priors by name, the simplest first
 Candidates = Callable[[Labels, bool, DataStart | None], "list[tuple[str, Prior]]"]

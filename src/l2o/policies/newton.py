@@ -85,7 +85,7 @@ class Newton(FromPrior):
         block = _kernels.aligned((1, HEADER + len(prior)))
         block[0, :3], block[0, 3], block[0, HEADER:] = weights["steps"], HEADER * (self.prior is not None), prior
         return Step(_kernels.learned_newton.POLICY, block, length=1, state_size=self.state_size(dim),
-                    curvature="hessian")
+                    curvature="hessian", together=False)
 
     def state_size(self, dim: int) -> int:
         """Return the doubles that a run needs: numbers, vectors, matrices."""

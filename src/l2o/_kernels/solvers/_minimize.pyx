@@ -110,7 +110,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
             runs[k].best.after_step, runs[k].best.observer = call_back, <void*> told
     with nogil:
         while i < m:
-            n_runs = group(weights_of + i, m - i) if links == NULL else 1
+            n_runs = group(rules, weights_of + i, m - i) if links == NULL else 1
             for k in range(n_runs):
                 history_reset(&h[k], histories + k * size, n, rules.length, rules.state_size)
                 runs[k].best.data = <void*> data_of[i + k]

@@ -180,7 +180,7 @@ def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step st
     batch.rules, batch.n, batch.n_steps, batch.points = &step.rules, n, rows - 1, memory + GROUP * size
     with nogil:
         while i < m:
-            n_runs = group(weights_of + i, m - i)
+            n_runs = group(&step.rules, weights_of + i, m - i)
             for k in range(n_runs):
                 history_reset(&h[k], memory + k * size, n, step.rules.length, step.rules.state_size)
                 runs[k].data = <void*> data_of[i + k]

@@ -7,7 +7,7 @@ from l2o._kernels.base._history cimport GUARD
 from l2o._kernels.solvers._descent_method cimport DescentMethod, descent_method
 
 cdef enum:
-    GROUP = 8                                                  # runs in step
+    GROUP = 8                                                  # runs in step, at most
 
 ctypedef struct Limits:                                        # of what a policy met in training, with a margin
     double least_gradient                                      # at the start; maximum norms
@@ -23,6 +23,7 @@ ctypedef struct step_rules:
     intptr_t length                                            # entries of history that it looks at
     intptr_t state_size                                        # doubles of its own memory
     bint curvature                                             # it asks for Hessians
+    intptr_t together                                          # runs that it is asked for at a time
     bint rejects                                               # it may reject trials, and goes on from the best point
     # the hand-over, in a run with a safeguard
     intptr_t most_trials
@@ -50,10 +51,10 @@ cdef inline bint ask(const step_rules* rules, const l2o_run* runs, intptr_t n_ru
     return guard[0] == GUARD
 
 
-cdef inline intptr_t group(const size_t* weights, intptr_t m) noexcept nogil:
-    """How many of the m runs that remain go together: neighbours with the same weights, at most GROUP."""
+cdef inline intptr_t group(const step_rules* rules, const size_t* weights, intptr_t m) noexcept nogil:
+    """How many of the m runs that remain go together: neighbours with the same weights."""
     cdef intptr_t n = 1
-    while n < min(m, <intptr_t> GROUP) and weights[n] == weights[0]:
+    while n < min(m, rules.together) and weights[n] == weights[0]:
         n += 1
     return n
 

@@ -15,11 +15,12 @@ cnp.import_array()
 cdef class Step:
     """A policy with its rules: most_trials may be None for any number; limits is an array in the order of Limits."""
 
-    def __init__(self, size_t policy, intptr_t length, intptr_t state_size, bint curvature, object most_trials,
-                 intptr_t rejections, double flat, DescentMethod heir not None, cnp.ndarray limits,
+    def __init__(self, size_t policy, intptr_t length, intptr_t state_size, bint curvature, bint together,
+                 object most_trials, intptr_t rejections, double flat, DescentMethod heir not None, cnp.ndarray limits,
                  cnp.ndarray gate):
         self.rules.policy = <const l2o_policy*> policy
         self.rules.length, self.rules.state_size, self.rules.curvature = length, state_size, curvature
+        self.rules.together = GROUP if together else 1
         self.rules.most_trials = INTPTR_MAX if most_trials is None else most_trials
         self.rules.rejections, self.rules.rejects, self.rules.flat = rejections, rejections > 1, flat
         self.heir, self.rules.heir, self.rules.settings, self.arrays = heir, heir.method, heir.settings, (limits, gate)
