@@ -70,7 +70,8 @@ def solver(nfev, asked):
     def solve(rows):
         asked.extend(rows.tolist())
         x = np.asarray(rows, float)[:, None]
-        return Solution(x, x[:, 0], x, np.ones(len(rows), np.intp), nfev[rows], np.zeros(len(rows), np.intc))
+        return Solution(x, x[:, 0], x, np.ones(len(rows), np.intp), nfev[rows], np.zeros(len(rows), np.intc),
+                        np.zeros(len(rows), np.intc))
 
     return solve
 

@@ -284,6 +284,34 @@ def test_xtol_ends_a_run_at_a_short_step(method):
     assert result.nfev < l2o.minimize(bowl, np.zeros(3), method=method, options={"xtol": 1e-9, "gtol": 1e-300}).nfev
 
 
+@pytest.mark.parametrize("method", [None, "lbfgs", "cg", "scipy-lbfgs", "momentum"])
+@pytest.mark.parametrize(("options", "word"), [({}, "ftol"), ({"gtol": 1e-3}, "gtol"), ({"xtol": 1e-3}, "xtol"),
+                                               ({"gtol": 1e-300, "xtol": 1e-3}, "xtol"),
+                                               ({"gtol": 1e-3, "xtol": 1e-300}, "gtol")])
+def test_message_names_the_test_that_was_met(method, options, word):
+    message = l2o.minimize(bowl, np.zeros(3), method=method, options=options).message
+    assert [name for name in ("ftol", "gtol", "xtol") if name in message] == [word]
+
+
+def test_message_of_a_run_without_success_names_no_test():
+    message = l2o.minimize(bowl, np.zeros(3), options={"maxiter": 1}).message
+    assert not any(name in message for name in ("ftol", "gtol", "xtol"))
+
+
+@pytest.mark.parametrize("method", ["adaptive", "lbfgs", "universal"])
+def test_batch_has_the_test_of_every_run(method):
+    problems = Logistic(l2=0.1).sample(210, rng=4)
+    method = l2o.load(method) if method == "universal" else method
+    batch = l2o.minimize_many(problems, method=method, options={"gtol": 1e-5, "ftol": 2.2e-9})
+    assert set(batch.test[batch.success].tolist()) == {1, 2}
+    assert (batch.test[~batch.success] == 0).all()
+    for i in range(0, 210, 7):
+        word = {0: "limit", 1: "gtol", 2: "ftol"}[batch.test[i].item()]
+        assert word in batch.message(i)
+        assert batch.test[i] != 1 or np.abs(batch.jac[i]).max() <= 1e-5
+        assert batch.test[i] != 2 or np.abs(batch.jac[i]).max() > 1e-5
+
+
 @pytest.mark.parametrize("name", ["ftol", "gtol", "xtol"])
 @pytest.mark.parametrize("value", [-1.0, np.nan, np.inf, 10**400, "small"])
 def test_tolerance_that_does_not_fit_is_an_error_that_names_it(name, value):

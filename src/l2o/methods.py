@@ -124,6 +124,8 @@ class Solution(NamedTuple):
         Iterations and evaluations.
     status : ndarray of int, shape (m,)
         Why each run ended.
+    test : ndarray of int, shape (m,)
+        Which test it met if it has converged, by the numbers of `BatchResult`.
     outside : ndarray of bool, shape (m,), optional
         Of a policy that knows its limits: whether it met what it did not meet in training.
     """
@@ -134,6 +136,7 @@ class Solution(NamedTuple):
     nit: np.ndarray
     nfev: np.ndarray
     status: np.ndarray
+    test: np.ndarray
     outside: np.ndarray | None = None
 
 

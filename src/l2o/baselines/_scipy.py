@@ -15,7 +15,18 @@ import numpy as np
 from l2o import _kernels
 from l2o.base.parallel import resolve_workers
 from l2o.base.runnable import Runnable
-from l2o.base.status import CONVERGED, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED
+from l2o.base.status import (
+    CONVERGED,
+    FALL,
+    GRADIENT,
+    LIMIT,
+    NO_TEST,
+    NON_FINITE,
+    OBJECTIVE_FAILED,
+    PRECISION_LOSS,
+    STEP,
+    STOPPED,
+)
 from l2o.base.typing import Workers
 from l2o.methods import Box, Callback, Method, Record, Solution, Stopping
 
@@ -68,6 +79,10 @@ class _Wrapper:
             here = np.array(self.points[0], float), float(self.values[0]), np.array(self.gradients[0], float)
             bounds = () if box is None else (box.low[0], box.high[0])
             self.judge = _kernels.judge.Judge(function, self.address, *here, stopping, *bounds)
+
+    def test(self) -> int:
+        """Return which test of the judge ended the run."""
+        return STEP if self.judge.short_step else FALL
 
     def best(self) -> int:
         """Return which evaluation is best: of values equal to the lowest but for rounding the smallest gradient."""
@@ -151,7 +166,7 @@ class ScipyMethod(Method):
               box: Box | None = None) -> Solution:
         m = len(problems)
         x, fun, jac = problems.x0.copy(), np.empty(m), np.empty(problems.x0.shape)
-        nit, nfev, status = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc)
+        nit, nfev, status, test = np.empty(m, np.intp), np.empty(m, np.intp), np.empty(m, np.intc), np.empty(m, np.intc)
         addresses = problems.addresses()
         for i in range(m):
             own = None if box is None else box[i : i + 1]
@@ -162,11 +177,13 @@ class ScipyMethod(Method):
             best = wrapper.best()
             x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
             nfev[i] = len(wrapper.values) + (wrapper.judge.nfev if wrapper.judge else 0)
+            flat = np.isfinite(fun[i]) and _slope(x[i], jac[i], own) <= stopping.gtol
             if wrapper.status == OBJECTIVE_FAILED:
                 status[i] = OBJECTIVE_FAILED
-            elif status[i] != STOPPED and np.isfinite(fun[i]) and _slope(x[i], jac[i], own) <= stopping.gtol:
+            elif status[i] != STOPPED and flat:
                 status[i] = CONVERGED
-        return Solution(x, fun, jac, nit, nfev, status)
+            test[i] = NO_TEST if status[i] != CONVERGED else GRADIENT if flat else wrapper.test()
+        return Solution(x, fun, jac, nit, nfev, status, test)
 
     def _solve_one(self, wrapper: _Wrapper, x0: np.ndarray, stopping: Stopping,
                    callback: Callback | None, box: Box | None, function: int) -> tuple[int, int]:

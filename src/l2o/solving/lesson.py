@@ -85,7 +85,7 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
     if refusal:
         return Lesson(spent, why=refusal)
     affordable = np.flatnonzero(first.nfev + _cost(runs, first, ordered) <= runs.stopping.maxfun)
-    labels, start = _labelled(runs[affordable], Solution(*(column[affordable] for column in first[:6])))
+    labels, start = _labelled(runs[affordable], Solution(*(column[affordable] for column in first[:7])))
     spent[affordable] = labels.nfev
     if len(labels) < max(FEWEST, USABLE * (len(runs) - labels.left_out.get("not finite", 0))):
         left_out = ", ".join(f"{n} {reason}" for reason, n in labels.left_out.items())

@@ -128,7 +128,7 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
     x, jac = solution.x[0], solution.jac[0]
     fun, nit, njev, status = (part.item() for part in (solution.fun, solution.nit, solution.nfev, solution.status))
     outside = None if solution.outside is None else solution.outside.item()
-    message = status_message(status)
+    message = status_message(status, solution.test[0])
     python = isinstance(problem, PythonObjective)
     if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
         limits = () if box is None else (box.low[0], box.high[0])
@@ -168,6 +168,9 @@ class BatchResult:
         Iterations and evaluations.
     status : ndarray of int, shape (m,)
         As in `minimize`.
+    test : ndarray of int, shape (m,)
+        Which test a run met: 1 the gradient is zero or within gtol, 2 the last decrease and the gap are within ftol, 3
+        the last step is within xtol; 0 if none.
     success : ndarray of bool, shape (m,)
         Whether a tolerance was met.
     outside_training : ndarray of bool, shape (m,), or None
@@ -182,6 +185,7 @@ class BatchResult:
     nit: np.ndarray
     nfev: np.ndarray
     status: np.ndarray
+    test: np.ndarray
     outside_training: np.ndarray | None = None
     learned: Learned | None = None
 
@@ -191,8 +195,8 @@ class BatchResult:
         return self.status == CONVERGED
 
     def message(self, i: int) -> str:
-        """Say why run i ended."""
-        return status_message(self.status[i])
+        """Say why run i ended, and by which test if it has converged."""
+        return status_message(self.status[i], self.test[i])
 
     def __len__(self) -> int:
         return len(self.fun)

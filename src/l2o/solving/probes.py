@@ -122,10 +122,10 @@ def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
     """Return the solution of all m rows; where L-BFGS was alone, no run was outside what a method has met."""
     place = np.empty(m, np.intp)
     place[np.concatenate([rows for rows, _ in parts])] = np.arange(m)
-    x, fun, jac, nit, nfev, status = (
-        np.concatenate(column)[place] for column in zip(*(part[:6] for _, part in parts)))
+    x, fun, jac, nit, nfev, status, test = (
+        np.concatenate(column)[place] for column in zip(*(part[:7] for _, part in parts)))
     outside = None
     if any(part.outside is not None for _, part in parts):
         outside = np.concatenate([np.zeros(len(rows), np.bool_) if part.outside is None else part.outside
                                   for rows, part in parts])[place]
-    return Solution(x, fun, jac, nit, nfev, status, outside)
+    return Solution(x, fun, jac, nit, nfev, status, test, outside)

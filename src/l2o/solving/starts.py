@@ -38,7 +38,7 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
     unfinished = np.flatnonzero(found.status != CONVERGED)
     if len(unfinished) == 0:
         return found
-    x, fun, jac, nit, nfev, status = (part.copy() for part in found[:6])
+    x, fun, jac, nit, nfev, status, test = (part.copy() for part in found[:7])
     unfinished = unfinished[(status[unfinished] != OBJECTIVE_FAILED) & (nfev[unfinished] < stopping.maxfun)]
     for i in unfinished.tolist():  # few; one by one, so that a row does not depend on others
         own, bounds = problems[[i]], None if box is None else box[i : i + 1]
@@ -51,8 +51,9 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
             left = stopping._replace(maxfun=stopping.maxfun - int(nfev[i]), maxiter=stopping.maxiter - int(nit[i]))
             last = LBFGS().solve(own.with_starts(x[[i]]), left, None, bounds)
             nit[i], nfev[i] = nit[i] + last.nit[0], nfev[i] + last.nfev[0]
-            x[i], fun[i], jac[i], status[i] = last.x[0], last.fun[0], last.jac[0], last.status[0]
-    return Solution(x, fun, jac, nit, nfev, status, found.outside)
+            x[i], fun[i], jac[i] = last.x[0], last.fun[0], last.jac[0]
+            status[i], test[i] = last.status[0], last.test[0]
+    return Solution(x, fun, jac, nit, nfev, status, test, found.outside)
 
 
 def declined(found: Solution, stopping: Stopping) -> np.ndarray:
@@ -64,7 +65,7 @@ def declined(found: Solution, stopping: Stopping) -> np.ndarray:
 
 def taken_over(found: Solution, rows: np.ndarray, rest: Solution) -> Solution:
     """Return a solution whose `rows` another method has found, with the evaluations of both."""
-    x, fun, jac, nit, nfev, status = (part.copy() for part in found[:6])
-    x[rows], fun[rows], jac[rows], status[rows] = rest.x, rest.fun, rest.jac, rest.status
+    x, fun, jac, nit, nfev, status, test = (part.copy() for part in found[:7])
+    x[rows], fun[rows], jac[rows], status[rows], test[rows] = rest.x, rest.fun, rest.jac, rest.status, rest.test
     nit[rows], nfev[rows] = nit[rows] + rest.nit, nfev[rows] + rest.nfev
-    return Solution(x, fun, jac, nit, nfev, status, found.outside)
+    return Solution(x, fun, jac, nit, nfev, status, test, found.outside)

@@ -7,5 +7,10 @@ TOO_FEW_POINTS: int
 SINGULAR: int
 STOPPED: int
 MESSAGES: dict[int, str]
+NO_TEST: int
+GRADIENT: int
+FALL: int
+STEP: int
+TESTS: dict[int, str]
 
 __test__: dict[str, str]

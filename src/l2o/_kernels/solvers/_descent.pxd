@@ -37,6 +37,7 @@ ctypedef struct descent:
     double* anchor                                             # (n,) moves are counted from here
     double* units                                              # (n,) of their squares
     int rescalings
+    bint short_step                                            # the last step was within xtol, which ended the run
     int probes
     double caution                                             # a factor to the tolerance: the method's gap was wrong
 
@@ -48,7 +49,7 @@ cdef bint call_back(void* observer, const double* x, double f, const double* g, 
 
 cdef inline void end_by(descent* run, const end_rule* rule) noexcept nogil:
     run.stop.gtol, run.stop.ftol, run.stop.xtol = rule.gtol, rule.ftol, rule.xtol
-    run.maxiter, run.maxfun = rule.maxiter, rule.maxfun
+    run.maxiter, run.maxfun, run.short_step = rule.maxiter, rule.maxfun, False
 
 
 cdef inline double slope_of(const descent* run, const double* x, const double* g) noexcept nogil:

@@ -117,7 +117,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     if status != GO_ON:
         return status
     f = run.f[0]
-    while slope_of(run, run.x, run.g) > run.stop.gtol:
+    while slope_of(run, run.x, run.g) > run.stop.gtol and not run.short_step:
         if run.nit >= run.maxiter or run.nfev >= run.maxfun:
             return LIMIT
         if idle == PATIENCE:
@@ -174,8 +174,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         run.nit += 1
         if run.after_step != NULL and run.after_step(run.observer, x, f, g, run.nfev):
             return STOPPED
-        if run.stop.xtol > 0.0 and is_short(&run.stop, p, x, n):
-            return CONVERGED
+        run.short_step = run.stop.xtol > 0.0 and is_short(&run.stop, p, x, n)
     return CONVERGED
 
 

@@ -5,6 +5,7 @@ from numpy import ndarray
 @final
 class Judge:
     nfev: int
+    short_step: bool
     def __new__(
         cls, objective: int, data: int, x: ndarray, f: float, g: ndarray, stopping: object,
         low: ndarray | None = None, high: ndarray | None = None,

@@ -29,6 +29,7 @@ cdef class Judge:
 
     cdef descent run
     cdef double* work
+    cdef readonly bint short_step                              # whether the newest step is within xtol
     cdef double f
     cdef double gap
     cdef tuple bounds                                          # kept alive
@@ -86,9 +87,8 @@ cdef class Judge:
             self.run.f[0] = f
         stopping_step(&self.run.stop, before, f, slope_of(&self.run, at, slope))
         self.run.stop.decrease = fabs(self.run.stop.decrease)
-        if self.run.stop.xtol > 0.0 and is_short(&self.run.stop, step, at, n):
-            return CONVERGED
-        if slope_of(&self.run, at, slope) <= self.run.stop.gtol:
+        self.short_step = self.run.stop.xtol > 0.0 and is_short(&self.run.stop, step, at, n)
+        if self.short_step or slope_of(&self.run, at, slope) <= self.run.stop.gtol:
             return CONVERGED
         if not self.run.stop.ftol > 0.0:
             return None

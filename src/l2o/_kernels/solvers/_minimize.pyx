@@ -52,10 +52,10 @@ cdef bint minimize_group(const void* weights, l2o_run* h, double* points, Minimi
 
 
 def empty_solution(cnp.ndarray x0 not None):
-    """Return arrays for minimisations from x0 (m, n): a copy of it, f (m,), g (m, n), nit, nfev, status (m,)."""
+    """Return arrays for minimisations from x0 (m, n): a copy of it, f (m,), g (m, n), nit, nfev, status, test (m,)."""
     cdef intptr_t m = x0.shape[0], n = x0.shape[1]
     return (cnp.PyArray_NewCopy(x0, cnp.NPY_CORDER), empty(cnp.NPY_DOUBLE, 1, m), empty(cnp.NPY_DOUBLE, 2, m, n),
-            empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INT, 1, m))
+            empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INTP, 1, m), empty(cnp.NPY_INT, 1, m), empty(cnp.NPY_INT, 1, m))
 
 
 def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step step not None,

@@ -197,7 +197,8 @@ cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights
     cdef double* heirs = best.memory
     cdef const double* down
     cdef int status, trust = NO_GAP
-    if best.stop.xtol > 0.0 and is_short(&best.stop, step, run.point, n):
+    best.short_step = best.stop.xtol > 0.0 and is_short(&best.stop, step, run.point, n)
+    if best.short_step:
         run.status = CONVERGED
     elif best.stop.ftol > 0.0:
         stopping_step(&best.stop, before, run.value, slope_of(best, run.point, run.gradient))
