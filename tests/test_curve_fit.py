@@ -274,7 +274,7 @@ def test_table_has_the_names():
     Y = drawn(20)
     table = l2o.curve_fit_many(decay, TIMES, Y, guess).table(NAMES)
     assert all(name in table for name in NAMES)
-    assert "20 of 20 fits converged" in table
+    assert "20 of 20 curves converged" in table
     one = l2o.curve_fit(decay, TIMES, Y[0], guess, bounds=([-np.inf, -np.inf, 0.0], [5.0, np.inf, 0.1])).table()
     assert one.count("on a bound") == 1
     assert "p[2]" in one

@@ -18,7 +18,8 @@ from l2o.policies import Policy, load
 from l2o.problems import Objective, Problems
 from l2o.problems.models import model
 from l2o.problems.objectives import objective
-from l2o.solving.minimize import BatchResult, minimize, minimize_many
+from l2o.solving.batch import BatchResult
+from l2o.solving.minimize import minimize, minimize_many
 from l2o.solving.rollout import Rollouts, rollout
 from l2o.version import __version__
 

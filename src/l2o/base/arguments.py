@@ -71,8 +71,10 @@ def flag(name: str, value: object) -> bool:
 def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, what: str = "", *,
           finite: bool = True) -> np.ndarray:
     """Return `value` as a C-contiguous float64 array of that shape; None stands for any length, or any shape."""
-    ready = type(value) is np.ndarray and value.dtype == np.float64 and value.flags.c_contiguous
-    result = value if ready else _converted(name, value)
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.flags.c_contiguous:
+        result = value
+    else:
+        result = _converted(name, value)
     if shape is not None and result.shape != shape and (
             result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape))):
         expected = str(shape).replace("None", "any")

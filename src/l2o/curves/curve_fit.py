@@ -164,9 +164,10 @@ def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
     >>> import l2o
     >>> fit = l2o.curve_fit(lambda t, p: p[0] + p[1] * t, [0.0, 1.0, 2.0, 3.0], [1.1, 2.9, 5.1, 6.9], [0.0, 0.0])
     >>> print(fit.table(["a", "b"]))
-                     value       stderr
-    a                 1.06        0.106
-    b                 1.96       0.0566
+    CurveFit of <lambda>: one curve
+       value  stderr
+    a   1.06   0.106
+    b   1.96  0.0566
     chi2 0.032, dof 2: Optimization terminated successfully: a tolerance is met.
     """
     if np.ndim(y) != 1:

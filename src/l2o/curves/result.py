@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.status import CONVERGED, status_message
+from l2o.base.table import QUANTILES, Table, spread
 from l2o.base.typing import ArrayLike
 from l2o.curves.data import Curves
 from l2o.curves.losses import Loss
 from l2o.problems.models import Model
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["CurveFit"]
 
@@ -112,8 +117,10 @@ class CurveFit:
         return len(self.status)
 
     def __repr__(self) -> str:
-        good, m = int(np.sum(self.success)), np.size(self.status)
-        return f"CurveFit({self._model.name}, {np.shape(self.status)}: {good} of {m} converged)"
+        return self._table(None).text()
+
+    def _repr_html_(self) -> str:
+        return self._table(None).html()
 
     def message(self, i: int | tuple[int, ...] = ()) -> str:
         """Say why fit i ended; i may be an index of several numbers."""
@@ -180,30 +187,62 @@ class CurveFit:
         names : sequence of str, optional
             Names of the d parameters; p[0], p[1] ... by default.
         """
+        return self._table(names).text()
+
+    def to_dataframe(self, names: Sequence[str] | None = None) -> DataFrame:
+        """Return the results as a pandas DataFrame, a row a curve.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Names of the d parameters; p0, p1 ... by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns of the parameters, of their standard errors (with "_stderr" after the name), then chi2, dof, nfev,
+            status and success. Where curves have several leading axes, the index is of as many levels.
+
+        Raises
+        ------
+        ValueError
+            If there is not one name for each parameter.
+        ImportError
+            If pandas is not installed.
+        """
+        from pandas import DataFrame, MultiIndex
+
+        d, leading = self.x.shape[-1], np.shape(self.status)
+        names = self._names(names, "p{}")
+        columns: dict[str, np.ndarray] = dict(zip(names, self.x.reshape(-1, d).T))
+        columns |= dict(zip([f"{name}_stderr" for name in names], self.stderr.reshape(-1, d).T))
+        columns |= {name: np.ravel(getattr(self, name)) for name in ("chi2", "dof", "nfev", "status", "success")}
+        index = MultiIndex.from_product([range(size) for size in leading]) if len(leading) > 1 else None
+        return DataFrame(columns, index)
+
+    def _names(self, names: Sequence[str] | None, pattern: str) -> list[str]:
         d = self.x.shape[-1]
-        names = [f"p[{j}]" for j in range(d)] if names is None else [str(name) for name in names]
+        names = [pattern.format(j) for j in range(d)] if names is None else [str(name) for name in names]
         if len(names) != d:
             raise ValueError(f"names has {len(names)} entries; expected {d}, one for each parameter")
-        width = max(9, *map(len, names))
+        return names
+
+    def _table(self, names: Sequence[str] | None) -> Table:
+        names = self._names(names, "p[{}]")
+        title = f"CurveFit of {self._model.name.rpartition('.')[-1]}: "
         if self.x.ndim == 1:
-            lines = [f"{'':{width}} {'value':>12} {'stderr':>12}"]
-            lines += [f"{name:{width}} {value:12.6g} {error:12.3g}{'  on a bound' if held else ''}"
-                      for name, value, error, held in zip(names, self.x, self.stderr, self.on_bound)]
-            return "\n".join([*lines, f"chi2 {self.chi2:.6g}, dof {self.dof}: {self.message()}"])
-        heads = ("median", "5 %", "95 %", "stderr", "on a bound")
-        lines = [f"{'':{width}} " + " ".join(f"{head:>12}" for head in heads)]
-        good = self.success
+            notes = [f"chi2 {self.chi2:.6g}, dof {self.dof}: {self.message()}"]
+            rows = [(name, [f"{value:.6g}", f"{error:.3g}", "on a bound" if held else ""])
+                    for name, value, error, held in zip(names, self.x, self.stderr, self.on_bound)]
+            return Table(f"{title}one curve", ("value", "stderr", ""), rows, notes)
+        good, rows = self.success, []
         for j, name in enumerate(names):
-            x, error = self.x[good][:, j], self.stderr[good][:, j]
-            middle = np.quantile(x, [0.5, 0.05, 0.95]) if len(x) else np.full(3, np.nan)
-            known = error[np.isfinite(error)]
-            lines.append(f"{name:{width}} " + " ".join(f"{value:12.6g}" for value in middle)
-                         + f" {np.median(known) if len(known) else np.nan:12.3g}"
-                         + f" {100.0 * np.mean(self.on_bound[good][:, j]) if len(x) else np.nan:10.1f} %")
-        ends, counts = np.unique(self.status, return_counts=True)
-        lines.append(f"{int(good.sum())} of {self.status.size} fits converged")
-        lines += [f"{count} of status {end}: {status_message(end)}" for end, count in zip(ends, counts) if end]
-        return "\n".join(lines)
+            held = f"{100.0 * np.mean(self.on_bound[good][:, j]):.1f} %" if good.any() else ""
+            rows.append((name, [*spread(self.x[good][:, j]), spread(self.stderr[good][:, j], 3)[0], held]))
+        notes = [f"{int(np.sum(self.status == each)):,} of status {each}: {status_message(each)}"
+                 for each in np.unique(self.status) if each != CONVERGED]
+        return Table(f"{title}{int(good.sum()):,} of {self.status.size:,} curves converged",
+                     (*QUANTILES, "stderr", "on a bound"), rows, notes)
 
     @property
     def _scale_is_known(self) -> bool:

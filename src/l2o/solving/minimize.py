@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,8 @@ from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch
 from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective, problems_with_starts
-from l2o.solving.adaptive import ADAPTIVE, Learned, solved_adaptively
+from l2o.solving.adaptive import ADAPTIVE, solved_adaptively
+from l2o.solving.batch import BatchResult
 from l2o.solving.bounds import read_box
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # scipy.optimize is imported where it is used: it is three quarters of the time that importing l2o would take
 
-__all__ = ["BatchResult", "minimize", "minimize_many"]
+__all__ = ["minimize", "minimize_many"]
 
 FTOL = 2.2e-9  # where the call gives no tolerance; 1e7 roundings, as in L-BFGS-B
 MOST = 15000  # iterations, and evaluations, where the call gives no limit
@@ -150,56 +150,6 @@ def _optimize_result() -> type[OptimizeResult]:
     from scipy.optimize import OptimizeResult
 
     return OptimizeResult
-
-
-@dataclass(frozen=True, eq=False)
-class BatchResult:
-    """Result of `minimize_many`, one row a problem.
-
-    Attributes
-    ----------
-    x : ndarray, shape (m, d)
-        Best points seen.
-    fun : ndarray, shape (m,)
-        Their objective values.
-    jac : ndarray, shape (m, d)
-        Their gradients.
-    nit, nfev : ndarray of int, shape (m,)
-        Iterations and evaluations.
-    status : ndarray of int, shape (m,)
-        As in `minimize`.
-    test : ndarray of int, shape (m,)
-        Which test a run met: 1 the gradient is zero or within gtol, 2 the last decrease and the gap are within ftol, 3
-        the last step is within xtol; 0 if none.
-    success : ndarray of bool, shape (m,)
-        Whether a tolerance was met.
-    outside_training : ndarray of bool, shape (m,), or None
-        Whether the policy met what it did not meet in training, as in `minimize`.
-    learned : Learned or None
-        What the adaptive method learned, and what that saved; its repr says it in a sentence.
-    """
-
-    x: np.ndarray
-    fun: np.ndarray
-    jac: np.ndarray
-    nit: np.ndarray
-    nfev: np.ndarray
-    status: np.ndarray
-    test: np.ndarray
-    outside_training: np.ndarray | None = None
-    learned: Learned | None = None
-
-    @property
-    def success(self) -> np.ndarray:
-        """Whether each run converged, (m,)."""
-        return self.status == CONVERGED
-
-    def message(self, i: int) -> str:
-        """Say why run i ended, and by which test if it has converged."""
-        return status_message(self.status[i], self.test[i])
-
-    def __len__(self) -> int:
-        return len(self.fun)
 
 
 def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: str | Method | None = None,

@@ -1,0 +1,113 @@
+"""What came of a batch of minimisations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from l2o.base.status import CONVERGED, status_message
+from l2o.base.table import QUANTILES, Table, spread
+from l2o.solving.adaptive import Learned
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["BatchResult"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchResult:
+    """Result of `minimize_many`, one row a problem. Its repr is a short table.
+
+    Attributes
+    ----------
+    x : ndarray, shape (m, d)
+        Best points seen.
+    fun : ndarray, shape (m,)
+        Their objective values.
+    jac : ndarray, shape (m, d)
+        Their gradients.
+    nit, nfev : ndarray of int, shape (m,)
+        Iterations and evaluations.
+    status : ndarray of int, shape (m,)
+        As in `minimize`.
+    test : ndarray of int, shape (m,)
+        Which test a run met: 1 the gradient is zero or within gtol, 2 the last decrease and the gap are within ftol, 3
+        the last step is within xtol; 0 if none.
+    success : ndarray of bool, shape (m,)
+        Whether a tolerance was met.
+    outside_training : ndarray of bool, shape (m,), or None
+        Whether the policy met what it did not meet in training, as in `minimize`.
+    learned : Learned or None
+        What the adaptive method learned, and what that saved; its repr says it in a sentence.
+    """
+
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+    nit: np.ndarray
+    nfev: np.ndarray
+    status: np.ndarray
+    test: np.ndarray
+    outside_training: np.ndarray | None = None
+    learned: Learned | None = None
+
+    @property
+    def success(self) -> np.ndarray:
+        """Whether each run converged, (m,)."""
+        return self.status == CONVERGED
+
+    def message(self, i: int) -> str:
+        """Say why run i ended, and by which test if it has converged."""
+        return status_message(self.status[i], self.test[i])
+
+    def to_dataframe(self, names: Sequence[str] | None = None) -> DataFrame:
+        """Return the results as a pandas DataFrame, a row a problem.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Names of the d variables; x0, x1 ... by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns of the variables, then fun, nit, nfev, status and success.
+
+        Raises
+        ------
+        ValueError
+            If there is not one name for each variable.
+        ImportError
+            If pandas is not installed.
+        """
+        from pandas import DataFrame
+
+        d = self.x.shape[1]
+        names = [f"x{j}" for j in range(d)] if names is None else [str(name) for name in names]
+        if len(names) != d:
+            raise ValueError(f"names has {len(names)} entries; expected {d}, one for each variable")
+        columns: dict[str, Any] = dict(zip(names, self.x.T))
+        return DataFrame(columns | {name: getattr(self, name) for name in ("fun", "nit", "nfev", "status", "success")})
+
+    def __len__(self) -> int:
+        return len(self.fun)
+
+    def __repr__(self) -> str:
+        return self._table().text()
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def _table(self) -> Table:
+        (m, d), good = self.x.shape, int(self.success.sum())
+        rows = [(name, spread(np.asarray(getattr(self, name), float))) for name in ("fun", "nfev", "nit")]
+        notes = [f"{int((self.status == each).sum()):,} of status {each}: {status_message(each)}"
+                 for each in np.unique(self.status) if each != CONVERGED]
+        if self.learned is not None:
+            notes.append(repr(self.learned))
+        return Table(f"BatchResult: {good:,} of {m:,} problems of dimension {d} converged", tuple(QUANTILES),
+                     rows if m else [], notes)
