@@ -58,6 +58,7 @@ bench-docs: .venv/installed-dev,examples,peers  ## tables of speed in docs; on a
 	$(BIN)/python -m benchmarks.logistic_fits --docs
 	$(BIN)/python -m benchmarks.handoff --docs --seeds 0
 	$(BIN)/python -m benchmarks.factor_regressions --docs
+	$(BIN)/python -m benchmarks.least_squares --docs
 
 pretrained: .venv/installed-dev,examples  ## make the shipped policies again, and the figures of docs/paper.md
 	$(BIN)/python -m benchmarks.pretrained --docs $(ARGS)

@@ -11,7 +11,7 @@ import numpy as np
 
 import l2o
 
-__all__ = ["design", "measured", "problems", "simulated", "tensor"]
+__all__ = ["design", "measured", "problems", "simulated", "tensor", "weighted_logs"]
 
 PAIRS = [0, 0, 1, 0, 1, 2], [0, 1, 1, 2, 2, 2]  # entries of D
 LEAST_SIGNAL = 20.0  # mean without a gradient, below which a voxel is background
@@ -71,7 +71,7 @@ def simulated(B, m, rng):
     return signals
 
 
-def _least_squares(B, signals):
+def weighted_logs(B, signals):
     """Return least squares of the logarithms (m, 7), weighted by the squares of the signals that a first fit gives."""
     logs = np.log(np.maximum(signals, 1e-3))
     weight = np.exp(2 * (logs @ np.linalg.pinv(B).T) @ B.T)
@@ -81,7 +81,7 @@ def _least_squares(B, signals):
 
 def problems(B, signals):
     """Return the fits of voxels, from weighted least squares; the noise of each is taken from what these leave."""
-    left = np.abs(signals - np.exp(_least_squares(B, signals) @ B.T))
+    left = np.abs(signals - np.exp(weighted_logs(B, signals) @ B.T))
     signals = signals / (1.4826 * np.median(left, axis=1, keepdims=True) + 1e-6)
     data = [np.column_stack([B, signal]) for signal in signals]
-    return l2o.families.Custom(tensor, dim=7).from_data(data, x0=_least_squares(B, signals))
+    return l2o.families.Custom(tensor, dim=7).from_data(data, x0=weighted_logs(B, signals))
