@@ -15,7 +15,8 @@ from l2o.learning.choice import MOST, choose, lowest, score
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels, hessians, positive
 from l2o.learning.means import MEANS, inverse_of_mean, log_euclidean
-from l2o.learning.prior import Base, Look, Prior, Seen, priors, targets
+from l2o.learning.price import Cost, Price
+from l2o.learning.prior import LEAN, Base, Look, Prior, Seen, priors, targets
 from l2o.learning.ridge import Ridge
 from l2o.problems.objectives import SIGNATURE
 
@@ -216,15 +217,17 @@ def test_kernel_runs_from_every_prior_as_the_oracle_does(labels, quadratic):
 
 # -- choice ------------------------------------------------------------------------------------------------
 
+PRICE = Price(LEAN, 4, 10.0)  # evaluations are nearly all that a run costs
+
 
 def test_choice_pays_on_other_outcomes_of_one_design():
-    choice = choose(Labels.of(outcomes(36, 0), 2, np.random.default_rng(0)), lowest_values)
+    choice = choose(Labels.of(outcomes(36, 0), 2, np.random.default_rng(0)), lowest_values, PRICE)
     other = Labels.of(outcomes(60, 1, side=1), 2, np.random.default_rng(0))
     runs = lowest_values(other.problems, choice.prior, MOST)
     classical = lowest(other.problems, LBFGS())
     assert choice.scores["L-BFGS"] == 1.0
     assert choice.scores[choice.name] < 0.9
-    assert np.exp((score(other, runs) - score(other, classical)).mean()) < 0.9
+    assert np.exp((score(other, runs) - score(other, classical))[0].mean()) < 0.9
     assert (runs[:, -1] <= other.start).all()
 
 
@@ -232,15 +235,56 @@ def test_choice_is_l_bfgs_where_nothing_that_was_learned_pays(labels):
     def useless(problems, prior, most):
         return np.full((len(problems), most), np.inf)
 
-    choice = choose(labels, useless)
+    choice = choose(labels, useless, PRICE)
     assert choice.name == "L-BFGS"
     assert choice.prior is None
-    assert choose(labels, useless, {"the same": LBFGS()}).name == "L-BFGS"  # of equals the first
+    assert choose(labels, useless, PRICE, {"the same": LBFGS()}).name == "L-BFGS"  # of equals the first
+
+
+def test_choice_is_by_time_where_evaluations_cost_little():
+    labels = Labels.of(outcomes(36, 0), 2, np.random.default_rng(0))
+    dear, cheap = (choose(labels, lowest_values, Price(LEAN, 4, each), {"the rule": l2o.load("universal")})
+                   for each in (100.0, 0.01))
+    assert cheap.scores["the rule"] == dear.scores["the rule"]
+    assert cheap.times["the rule"] > 1.2 * dear.times["the rule"]
+    slow = choose(labels, lowest_values, Price(Slow(), 4, 0.01))
+    assert slow.name == "L-BFGS"
+    assert min(slow.scores.values()) < 0.8
+
+
+class Slow(type(LEAN)):
+    """The rule, with steps of a millisecond."""
+
+    def step_time(self, dim):
+        return 1000.0
+
+    def with_prior(self, prior):
+        return self
+
+
+@l2o.objective
+def slow(x, data, grad):
+    total = 0.0
+    for i in range(5000):
+        total += np.exp(-i * abs(x[0]))
+    grad[0] = x[0]
+    return 0.5 * x[0] ** 2 + 1e-300 * total
+
+
+def test_cost_is_that_of_the_beginning_of_evaluations_and_of_steps_between_them():
+    assert Cost(2.0, 0.5, start=1.0)(np.array([1.0, 4.0])).tolist() == [3.0, 10.5]
+    assert Cost(2.0, 0.5, free=2)(np.array([1.0, 4.0])).tolist() == [2.0, 9.0]
+
+
+def test_price_is_that_of_the_data_unless_an_evaluation_takes_many_times_as_long():
+    assert Price.of(LEAN, outcomes(20, 0)).evaluation == Price.of(LEAN, outcomes(30, 1)).evaluation < 1.0
+    problems = l2o.families.Custom(slow, dim=1).from_data(np.ones((5, 1, 1)), np.ones((5, 1)))
+    assert Price.of(LEAN, problems).evaluation > 5.0
 
 
 def test_choice_from_few_labels_is_a_clear_error(labels):
     with pytest.raises(ValueError, match="labels are of 7 problems; expected at least 8"):
-        choose(labels[np.arange(7)], lowest_values)
+        choose(labels[np.arange(7)], lowest_values, PRICE)
 
 
 def test_prior_without_regression_looks_at_nothing():

@@ -11,6 +11,7 @@ from l2o.base.watch import heard
 from l2o.baselines import LBFGS
 from l2o.learning.data_start import DataStart, Source
 from l2o.learning.labels import Labels
+from l2o.learning.price import Cost, Price
 from l2o.learning.prior import Candidates, Prior, priors
 from l2o.methods import Method
 from l2o.problems import Problems
@@ -24,6 +25,7 @@ BASIN = 1e-3  # of the fall: who ends so far above the lowest value known has en
 MARGIN = np.log(1.05)  # by which a candidate must beat a simpler one
 QUADRATIC_MARGIN = np.log(1.03)
 CLASSICAL = "L-BFGS"  # what all scores are relative to
+EVALUATION = Cost(1.0, 0.0)
 NO_RIVALS: Mapping[str, Method] = {}
 FOLDS = 3  # parts of the labels, each of which is held out in turn
 
@@ -43,22 +45,23 @@ class Choice:
         The prior, learned from all labels; None for a method without one.
     quadratic : bool
         Whether predictions use products of inputs.
-    scores : dict of str to float
-        For each candidate the ratio of its evaluations to those of L-BFGS, on problems held out.
+    scores, times : dict of str to float
+        For each candidate the ratio of its evaluations to those of L-BFGS, on problems held out, and of its time.
     """
 
     name: str
     prior: Prior | None
     quadratic: bool
     scores: dict[str, float]
+    times: dict[str, float]
 
 
-def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIVALS,
+def choose(labels: Labels, engine: Engine, price: Price, rivals: Mapping[str, Method] = NO_RIVALS,
            source: Source | None = None, candidates: Candidates = priors) -> Choice:
     """Choose a prior for a family on labels held out, each third in turn, and learn it from all.
 
     Candidates are L-BFGS and its rivals, from the problems' own starts, then priors, simple ones first; the simplest
-    that is no more than 5 %, or one standard error of the difference, behind the best is chosen.
+    that takes no more than 5 %, or one standard error of the difference, longer than the best is chosen.
 
     Parameters
     ----------
@@ -66,6 +69,8 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
         At least 8.
     engine : callable
         ``engine(problems, prior, most)`` runs problems from a prior.
+    price : Price
+        What runs cost.
     rivals : mapping of str to Method
         Methods without a prior that may be chosen.
     source : Source, optional
@@ -76,43 +81,63 @@ def choose(labels: Labels, engine: Engine, rivals: Mapping[str, Method] = NO_RIV
     if len(labels) < LEAST:
         raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
     methods = {CLASSICAL: LBFGS(), **rivals}
-    without, by_inputs = _judged(labels, engine, methods, source, candidates)
-    best = {quadratic: min(map(np.mean, (without | each).values())) for quadratic, each in by_inputs.items()}
+    without, by_inputs = _judged(labels, _Engine(engine, price), methods, source, candidates)
+    best = {quadratic: min(values.mean(axis=1)[TIME] for values in (without | each).values())
+            for quadratic, each in by_inputs.items()}
     quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
     scores = without | by_inputs[quadratic]
-    name = _simplest(scores)
-    ratios = {each: float(np.exp((values - scores[CLASSICAL]).mean())) for each, values in scores.items()}
+    name = _simplest({each: values[TIME] for each, values in scores.items()})
+    evaluations, times = ({each: float(np.exp((values - scores[CLASSICAL])[row].mean()))
+                           for each, values in scores.items()} for row in (EVALUATIONS, TIME))
     prior = None
     if name not in methods:
         data = None if source is None else DataStart.fit(labels, source)
         prior = dict(candidates(labels, quadratic, data))[name]
-    return Choice(name, prior, quadratic, ratios)
+    return Choice(name, prior, quadratic, evaluations, times)
 
 
-Scores = dict[str, np.ndarray]  # of each candidate on all labels, (m,)
+Scores = dict[str, np.ndarray]  # of each candidate on all labels, by evaluations and by time, (2, m)
+EVALUATIONS, TIME = range(2)
 
 
-def _judged(labels: Labels, engine: Engine, methods: Mapping[str, Method],
+@dataclass(frozen=True)
+class _Engine:
+    """What runs problems, and scores that by evaluations and by time."""
+
+    run: Engine
+    price: Price
+
+    def of_method(self, labels: Labels, name: str, method: Method) -> np.ndarray:
+        """Return the scores (2, m) of a method without a prior."""
+        cost = self.price.classical if name == CLASSICAL else self.price.alone
+        return score(labels, lowest(labels.problems, method), cost)
+
+    def of_prior(self, labels: Labels, prior: Prior) -> np.ndarray:
+        """Return the scores (2, m) of a prior."""
+        return score(labels, self.run(labels.problems, prior, MOST), self.price.with_prior(prior))
+
+
+def _judged(labels: Labels, engine: _Engine, methods: Mapping[str, Method],
             source: Source | None, candidates: Candidates) -> tuple[Scores, dict[bool, Scores]]:
     """Return the scores of methods, and those of priors with inputs as they are and with products."""
     folds = np.arange(len(labels)) % FOLDS  # neighbours in a batch are often alike
-    without = {name: np.empty(len(labels)) for name in methods}
+    without = {name: np.empty((2, len(labels))) for name in methods}
     of_priors: dict[bool, Scores] = {False: {}, True: {}}
     for fold in range(FOLDS):
         held = folds == fold
         kept, judged = labels[~held], labels[held]
         data = None if source is None else DataStart.fit(kept, source)
         for name, method in methods.items():
-            without[name][held] = score(judged, lowest(judged.problems, method))
+            without[name][:, held] = engine.of_method(judged, name, method)
         for quadratic, scores in of_priors.items():
             for name, prior in candidates(kept, quadratic, data):
-                values = scores.setdefault(name, np.empty(len(labels)))
-                values[held] = (of_priors[False][name][held] if quadratic and not prior.predicts  # the same prior
-                                else score(judged, engine(judged.problems, prior, MOST)))
+                values = scores.setdefault(name, np.empty((2, len(labels))))
+                values[:, held] = (of_priors[False][name][:, held] if quadratic and not prior.predicts  # the same prior
+                                   else engine.of_prior(judged, prior))
     return without, of_priors
 
 
-def _simplest(scores: Scores) -> str:
+def _simplest(scores: dict[str, np.ndarray]) -> str:
     """Return the first candidate that is not clearly behind the best."""
     best = scores[min(scores, key=lambda name: scores[name].mean())]
     for name, values in scores.items():
@@ -130,11 +155,11 @@ def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
     return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
 
 
-def score(labels: Labels, lowest: np.ndarray) -> np.ndarray:
-    """Return for each problem the mean log of the evaluations to 1e-2, 1e-4 and 1e-6 of its fall, (m,).
+def score(labels: Labels, lowest: np.ndarray, cost: Cost = EVALUATION) -> np.ndarray:
+    """Return for each problem the mean log of the evaluations to 1e-2, 1e-4 and 1e-6 of its fall, and log time, (2, m).
 
-    A run that ends in another minimum is counted to that one, and twice, as one that has to be done again; one that has
-    not fallen half of the way is counted as not having got anywhere.
+    The time is that to 1e-6. A run that ends in another minimum is counted to that one, and twice, as one that has to
+    be done again; one that has not fallen half of the way is counted as not having got anywhere.
 
     Parameters
     ----------
@@ -142,6 +167,8 @@ def score(labels: Labels, lowest: np.ndarray) -> np.ndarray:
         m problems with their minima.
     lowest : ndarray, shape (m, MOST)
         Lowest values after each evaluation.
+    cost : Cost
+        What a run costs; by default nothing but its evaluations.
     """
     end = lowest[:, -1]
     elsewhere = ~(end - labels.fun <= BASIN * labels.fall)
@@ -152,5 +179,6 @@ def score(labels: Labels, lowest: np.ndarray) -> np.ndarray:
     total = np.log(2.0) * len(TARGETS) * elsewhere
     for target in TARGETS:
         hit = (gap <= (target * labels.fall + rounding)[:, None]) & ~lost[:, None]
-        total += np.log(np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, 2.0 * MOST))
-    return total / len(TARGETS)
+        evaluations = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, 2.0 * MOST)
+        total += np.log(evaluations)
+    return np.stack([total / len(TARGETS), np.log(2.0) * elsewhere + np.log(cost(evaluations))])

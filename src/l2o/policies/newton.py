@@ -78,6 +78,10 @@ class Newton(FromPrior):
             raise ValueError(f"the problem has dimension {dim}; the learned Newton's method serves up to "
                              f"{MOST_VARIABLES}. Beyond, use L-BFGS: method='lbfgs'")
 
+    def step_time(self, dim: int) -> float:
+        """Return the microseconds of a step, beside its evaluation and the Hessian, about."""
+        return 0.3 + 0.02 * dim + 0.003 * dim**2
+
     def step(self, weights: Weights, dim: int) -> Step:
         """Pack the weights for the kernel."""
         self.check_dim(dim)

@@ -111,6 +111,11 @@ class QuasiNewton(FromPrior):
             raise ValueError(f"the problem has dimension {dim}; the learned quasi-Newton rule serves up to "
                              f"{MOST_VARIABLES}. Beyond, use L-BFGS: method='lbfgs'")
 
+    def step_time(self, dim: int) -> float:
+        """Return the microseconds of a step, beside its evaluation, about: they were measured for 2 to 30 variables."""
+        m = self.memory
+        return 0.1 + 0.1 * self.features + (0.004 + 0.002 * m) * dim + (0.000125 + 0.000175 * m) * dim**2
+
     def step(self, weights: Weights, dim: int) -> Step:
         """Pack the weights for the kernel."""
         self.check_dim(dim)

@@ -180,11 +180,14 @@ class Expectant(Protocol):
     def initial(self, dim: int | None, rng: np.random.Generator, observed: np.ndarray | None = None) -> Weights:
         """Return starting weights, as `Architecture.initial`."""
 
+    def step_time(self, dim: int) -> float:
+        """Return the microseconds of a step, beside its evaluation, about."""
+
     def expecting(self, prior: PriorShape) -> Architecture:
         """Return the same kind with another prior."""
 
     def whole(self, weights: Weights) -> tuple[Architecture, Weights]:
         """Return the kind with all that can be trained of it from a prior, and weights that do the same."""
 
-    def with_prior(self, prior: PriorShape | None) -> Architecture:
+    def with_prior(self, prior: PriorShape | None) -> Expectant:
         """Return the kind that begins with such a prior, or without any."""

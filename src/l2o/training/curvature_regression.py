@@ -18,12 +18,14 @@ from l2o.learning.choice import CLASSICAL, LEAST, Choice, choose, lowest, score
 from l2o.learning.data_start import Source
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels
+from l2o.learning.price import Price
 from l2o.learning.prior import candidates_of
-from l2o.methods import StepMethod
+from l2o.methods import Method, StepMethod
 from l2o.policies import Architecture, Policy, QuasiNewton, load
 from l2o.policies.data_start import Features, name_of
 from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
+from l2o.problems import Problems
 from l2o.solving.starts import begun
 from l2o.training.progress import Clock, Progress
 from l2o.training.task import Task
@@ -88,8 +90,10 @@ class CurvatureRegression(Trainer):
         with progress.clock("choice"):
             kind = cast(Expectant, task.network)
             rule = self._rule(kind)
-            choice, features = self._choice(labels, kind, rule)
-        facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores, "n_labels": len(labels),
+            price = Price.of(kind, functions)
+            choice, features = self._choice(labels, price, rule)
+        facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores, "times": choice.times,
+                 "microseconds": price.evaluation, "n_labels": len(labels),
                  "data_features": features, **_left_out(labels, len(functions))}
         prior = None if choice.prior is None else choice.prior.gated(labels)
         network = kind.with_prior(None if prior is None else prior.shape)
@@ -106,15 +110,16 @@ class CurvatureRegression(Trainer):
         network = kind.with_prior(None)
         return Policy(network, network.initial(None, np.random.default_rng(0)))
 
-    def _choice(self, labels: Labels, kind: Expectant, rule: Policy) -> tuple[Choice, int | str]:
+    def _choice(self, labels: Labels, price: Price, rule: Policy) -> tuple[Choice, int | str]:
         """Return the choice, and the number of data features or why there are none.
 
         With too few minima to learn from it is the rule without a prior.
         """
         if len(labels) < LEAST:
-            return Choice(RULE, None, False, {}), "too few functions to learn from"
+            return Choice(RULE, None, False, {}, {}), "too few functions to learn from"
         source, why_not = Source.of(labels.problems, self.features)
-        choice = choose(labels, partial(lowest_values, kind=kind), {RULE: rule}, source, candidates_of(kind))
+        engine = partial(lowest_values, kind=price.kind)
+        choice = choose(labels, engine, price, {RULE: rule}, source, candidates_of(price.kind))
         return choice, why_not if source is None else source.shape.n_features
 
 
@@ -141,14 +146,18 @@ class Held:
         if len(labels) == 0:
             raise ValueError(f"none of the {len(functions)} validation functions has a minimum: {labels.left_out}; "
                              "expected one that does")
-        return cls(labels, score(labels, lowest(labels.problems, LBFGS())))
+        return cls(labels, _by_evaluations(labels, labels.problems, LBFGS()))
 
     def score(self, method: StepMethod) -> float:
         """Return the score of a policy; it begins where it begins by itself."""
-        problems = self.labels.problems
-        runs = lowest(begun(problems, method), method)
-        return float((score(self.labels, runs) - self.rival).mean())
+        own = _by_evaluations(self.labels, begun(self.labels.problems, method), method)
+        return float((own - self.rival).mean())
 
     def beside(self) -> dict[str, Any]:
         """Return what L-BFGS scores, and which validation functions are not among these."""
         return {CLASSICAL: 0.0, **({"left_out": self.labels.left_out} if self.labels.left_out else {})}
+
+
+def _by_evaluations(labels: Labels, problems: Problems, method: Method) -> np.ndarray:
+    """Return the scores (m,) of a method by the evaluations that it takes from the problems' starts."""
+    return score(labels, lowest(problems, method))[0]
