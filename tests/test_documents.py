@@ -210,3 +210,9 @@ def test_method_page_names_settings_that_exist():
              for field in each.__dataclass_fields__}
     assert settings
     assert set(settings) <= known | {"method", "by", "trainer", "init"}
+
+
+def test_version_is_the_same_everywhere():
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.M)[1]
+    newest = re.search(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1]
+    assert cited == newest == l2o.__version__
