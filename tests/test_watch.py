@@ -121,7 +121,7 @@ def test_run_of_another_thread_goes_on(slow, press):
     assert (results[0].nit == 100).all()
 
 
-def test_handler_is_put_back_and_calls_may_be_nested(problems, handler):
+def test_handler_is_still_there_and_calls_may_be_nested(problems, handler):
     heard, inner = [], Logistic().sample(2, rng=0)
 
     def outer(x, f, g, n, user):
@@ -163,6 +163,47 @@ def test_curve_fits_hear_ctrl_c(workers, press):
     with pytest.raises(KeyboardInterrupt):
         l2o.curve_fit_many(laborious, t, Y, [1.0, 1.0], workers=workers)
     assert time.perf_counter() - pressed[0] < 0.5
+
+
+FEW = l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=8, epochs=1)
+CALLS = {
+    "rollout of a policy": lambda slow, workers: l2o.rollout(slow, method=l2o.load("logistic"), n_steps=2000,
+                                                             workers=workers),
+    "rollout of L-BFGS": lambda slow, workers: l2o.rollout(slow[np.zeros(500, int)], method="lbfgs", workers=workers),
+    "rollout of SciPy": lambda slow, workers: l2o.rollout(slow[np.zeros(500, int)], method="cg", workers=workers),
+    "tune": lambda slow, workers: l2o.tune(l2o.baselines.Momentum, slow, workers=workers),
+    "compare": lambda slow, workers: l2o.compare(slow, {"m": "momentum"}, n_steps=1000, workers=workers),
+    "train": lambda slow, workers: l2o.train(slow[np.zeros(200, int)], rng=0, workers=workers),
+    "guided policy search": lambda slow, workers: l2o.train(slow, trainer=FEW, rng=0, workers=workers),
+    "value and gradient": lambda slow, workers: slow[np.zeros(5000, int)].value_and_grad(np.zeros((5000, 4))),
+    "Hessian": lambda slow, workers: slow[np.zeros(5000, int)].hessian(np.zeros((5000, 4))),
+}
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Load and compile what trainings need: a compiler hears nothing."""
+    l2o.train(Logistic(n_points=8).sample(8, rng=0), trainer=FEW, rng=0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.usefixtures("compiled")
+def test_every_call_hears_ctrl_c(name, workers, slow, press):
+    """An evaluation takes a millisecond, and each call without Ctrl-C a second at least."""
+    before, pressed = threading.active_count(), press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        CALLS[name](slow, workers)
+    assert time.perf_counter() - pressed[0] < 0.2
+    assert threading.active_count() <= before + 1
+
+
+def test_steps_that_are_left_are_not_waited_for(press):
+    """Two million rows of a run are written in a second or two."""
+    pressed = press(0.1)
+    with pytest.raises(KeyboardInterrupt):
+        l2o.rollout(Logistic().sample(2, rng=0), method=l2o.load("logistic"), n_steps=2_000_000)
+    assert time.perf_counter() - pressed[0] < 0.2
 
 
 @pytest.mark.parametrize("learn", [lambda problems: _lowest(problems, 9, np.random.default_rng(0)),

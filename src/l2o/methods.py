@@ -11,7 +11,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.runnable import Runnable
 from l2o.base.typing import ArrayLike, Workers
+from l2o.base.watch import heard
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -342,8 +343,8 @@ class StepMethod(Method):
         m, step = len(problems), self.step(problems.dim)
         out = empty_simulation(n_steps, problems.dim, m) if out is None else out
         out.x[:, 0] = problems.x0
-        _kernels.rollout.rollout(problems.function, step.hessian(problems), problems.addresses(), step.native,
-                                 step.addresses(m), noise, *out, nfev, evaluations)
+        heard(partial(_kernels.rollout.rollout, problems.function, step.hessian(problems), problems.addresses(),
+                      step.native, step.addresses(m), noise, *out, nfev, evaluations))
         return out
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,

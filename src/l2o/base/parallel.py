@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +20,8 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 
 from l2o import _kernels
-from l2o.base.typing import Flag, Workers
+from l2o.base.typing import Workers
+from l2o.base.watch import Watch, heard
 from l2o.version import __version__
 
 __all__ = ["Task", "check_progress", "map_rows", "resolve_workers", "shown", "threads_of"]
@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 Mapper = Callable[..., Iterable[Any]]
 
 CHUNKS = 64  # for workers that do not say how many they are
-FIRST_PIECE, PIECE_SECONDS = 32, 0.05  # Ctrl-C is heard between pieces: kernels hear nothing while they run
+FIRST_PIECE, PIECE_SECONDS = 32, 0.03  # Ctrl-C is heard between pieces, where the task does not hear it by itself
 
 
 class Task(Protocol):
@@ -65,7 +65,6 @@ def threads_of(workers: Workers) -> int:
 
 
 def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pieces: bool = False,
-             stop: Flag | None = None,
              empty: Callable[[int], tuple[np.ndarray, ...] | None] | None = None) -> tuple[np.ndarray, ...]:
     """Run slices of a task of m rows and join what they return along the first axis.
 
@@ -74,7 +73,7 @@ def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pi
 
     Threads spend as long on memory that is new and on joining it as on a short run. Where `empty(m)` returns arrays
     of m rows, and not None, threads are given their rows of them to fill, task[rows](out). With `pieces` threads, this
-    one too, do their rows piece by piece, so that Ctrl-C is heard. `stop`, an Event, is set when they are to end.
+    one too, do their rows piece by piece, so that Ctrl-C is heard. Threads work for the call that is heard here.
     """
     mapper = resolve_workers(workers)
     if m <= 1 or (mapper == 1 and not progress and (m <= FIRST_PIECE or not pieces)):
@@ -89,8 +88,11 @@ def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pi
     if isinstance(mapper, int):
         whole = empty(m) if empty is not None else None
         size = FIRST_PIECE if pieces else m
-        stop = threading.Event() if stop is None else stop
-        parts = _in_threads(mapper, lambda rows: _in_pieces(task, rows, whole, size, stop), slices, progress, stop)
+
+        def run(rows: slice, watch: Watch) -> tuple[np.ndarray, ...]:
+            return _in_pieces(task, rows, whole, size, watch)
+
+        parts = heard(lambda watch: _in_threads(mapper, run, slices, progress, watch))
         if whole is not None:
             return whole
     else:
@@ -98,27 +100,29 @@ def map_rows(task: Task, m: int, workers: Workers, progress: bool = False, *, pi
     return tuple(_join(columns) for columns in zip(*parts))
 
 
-def _in_threads(n: int, run: Callable[[slice], tuple[np.ndarray, ...]], slices: list[slice], progress: bool,
-                stop: Flag) -> list[tuple[np.ndarray, ...]]:
-    """Return the parts from n threads; one is this one. An exception, Ctrl-C too, ends them all after their piece."""
+def _in_threads(n: int, run: Callable[[slice, Watch], tuple[np.ndarray, ...]], slices: list[slice], progress: bool,
+                watch: Watch) -> list[tuple[np.ndarray, ...]]:
+    """Return the parts from n threads; one is this one. An exception, Ctrl-C too, ends them after an evaluation."""
     if n == 1:
-        return [run(rows) for rows in shown(slices, progress, len(slices))]
+        return [run(rows, watch) for rows in shown(slices, progress, len(slices))]
     with ThreadPoolExecutor(n) as pool:
         try:
-            return list(shown(pool.map(run, slices), progress, len(slices)))
+            parts = pool.map(lambda rows: watch.during(run, rows, watch), slices)
+            return list(shown(parts, progress, len(slices)))
         except BaseException:
-            stop.set()
+            watch.set()
             pool.shutdown(cancel_futures=True)
             raise
 
 
 def _in_pieces(task: Task, rows: slice, whole: tuple[np.ndarray, ...] | None, size: int,
-               stop: Flag) -> tuple[np.ndarray, ...]:
+               watch: Watch) -> tuple[np.ndarray, ...]:
     """Do some rows of a task, first `size` of them, then as many at a time as the time of the last piece suggests."""
     parts, first = [], rows.start
-    while first < rows.stop and not stop.is_set():
+    while first < rows.stop:
         piece, begun = slice(first, min(first + size, rows.stop)), time.perf_counter()
         parts.append(task[piece](*([] if whole is None else [[column[piece] for column in whole]])))
+        watch.check()
         done, seconds = piece.stop - first, max(time.perf_counter() - begun, 1e-9)
         size, first = max(1, min(8 * size, int(done * PIECE_SECONDS / seconds))), piece.stop
     if whole is not None:

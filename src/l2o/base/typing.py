@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["ArrayLike", "Card", "Executor", "File", "Flag", "Pairs", "Seed", "Workers"]
+__all__ = ["ArrayLike", "Card", "Executor", "File", "Pairs", "Seed", "Workers"]
 
 
 class Executor(Protocol):
@@ -17,16 +17,6 @@ class Executor(Protocol):
 
     def map(self, function: Callable[..., Any], /, *iterables: Iterable[Any]) -> Iterable[Any]:
         """Call the function on each item; results come in order."""
-
-
-class Flag(Protocol):
-    """Anything that is set once, such as a `threading.Event`."""
-
-    def set(self) -> None:
-        """Set it."""
-
-    def is_set(self) -> bool:
-        """Whether it is set."""
 
 
 Card: TypeAlias = dict[str, Any]  # what a policy file says of something, in types of JSON

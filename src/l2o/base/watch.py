@@ -34,9 +34,16 @@ class Watched(Wrapped):
         return self._watch.over(problems.function, problems.hessian_function or 0, problems.addresses())
 
 
-def heard(call: Callable[[Runnable], T], problems: Runnable) -> T:
-    """Return ``call(problems)``, which Ctrl-C ends between two evaluations."""
-    with Watch() as watch:
-        result = call(Watched(problems, watch))
-        watch.check()
+def heard(call: Callable[[Watch], T]) -> T:
+    """Return ``call(watch)``, which Ctrl-C ends between two evaluations, whoever of the call's threads makes them.
+
+    The watch is that of the call which this thread works for, if there is one; runs that it ends are not looked at.
+    """
+    watch = _kernels.watch.watch_here()
+    if watch is None:
+        with Watch() as watch:
+            result = call(watch)
+    else:
+        result = call(watch)
+    watch.check()
     return result

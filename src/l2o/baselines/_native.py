@@ -8,6 +8,7 @@ import numpy as np
 
 from l2o import _kernels
 from l2o._kernels.solvers._descent_method import DescentMethod
+from l2o.base.watch import Watched, heard
 from l2o.methods import Box, Callback, Method, Record, Runnable, Solution, Stopping
 
 __all__ = ["NativeMethod"]
@@ -30,6 +31,9 @@ class NativeMethod(Method):
         return Solution(*solution)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
+        return heard(lambda watch: self._record(Watched(problems, watch), n_steps))
+
+    def _record(self, problems: Runnable, n_steps: int) -> Record:
         m, dim, kernel, addresses = len(problems), problems.dim, self.kernel(problems), problems.addresses()
         x, fun, jac = np.empty((m, n_steps + 1, dim)), np.empty((m, n_steps + 1)), np.empty((m, n_steps + 1, dim))
         nfev, status, count = np.empty((m, n_steps + 1), np.intp), np.empty(m, np.intc), np.zeros(m, np.intp)

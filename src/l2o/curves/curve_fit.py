@@ -124,7 +124,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     with Watch() as watch:
         for start in (x, *more):
             task = _FitTask(model, curves, start, box, settings, watch)
-            found.append(map_rows(task, len(curves), workers, progress, pieces=True, stop=watch, empty=task.empty))
+            found.append(map_rows(task, len(curves), workers, progress, pieces=True, empty=task.empty))
     columns, agreement = best_of(found)
     return _result(model, curves, box, columns, agreement if more else None, law, absolute_sigma)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from l2o.base.watch import heard
 from l2o.baselines import LBFGS
 from l2o.learning.data_start import DataStart, Source
 from l2o.learning.labels import Labels
@@ -150,7 +149,7 @@ def _simplest(scores: dict[str, np.ndarray]) -> str:
 
 def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
     """Return the lowest value of a method after each of its first evaluations, (m, most)."""
-    made = heard(lambda listening: method.record(listening, most - 1), problems).evaluations[:, :most]
+    made = method.record(problems, most - 1).evaluations[:, :most]
     made = np.pad(made, ((0, 0), (0, most - made.shape[1])), constant_values=np.inf)
     return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from l2o.base.watch import heard
+from l2o.base.watch import Watched, heard
 from l2o.baselines import LBFGS
 from l2o.methods import Solution, Stopping
 from l2o.problems import Problems
@@ -161,7 +161,7 @@ def _lowest(problems: Problems, n_starts: int, rng: np.random.Generator) -> tupl
 
 
 def _solved(problems: Problems) -> Solution:
-    return heard(lambda listening: LBFGS().solve(listening, STOPPING), problems)
+    return heard(lambda watch: LBFGS().solve(Watched(problems, watch), STOPPING))
 
 
 def hessians(problems: Problems, x: np.ndarray, within: Within = as_it_is) -> tuple[np.ndarray, int]:

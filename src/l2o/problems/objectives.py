@@ -17,6 +17,7 @@ import numpy as np
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike
+from l2o.base.watch import Watch
 from l2o.errors import CompilationError
 from l2o.problems import Kernel, Problems, from_blocks
 from l2o.problems.sources import Address, UserFunction, is_address
@@ -144,7 +145,7 @@ class CompiledObjective(UserFunction):
         block = np.concatenate([table.shape, table.reshape(-1)])[None]  # quicker than Problems of one
         fun, jac, status = np.empty(1), np.empty(x.shape), np.empty(1, np.intc)
         address = _kernels.addresses(block, np.zeros(1, np.intp))
-        _kernels.evaluate.evaluate_many(self.kernel.function, address, x, fun, jac, status)
+        _kernels.evaluate.evaluate_many(self.kernel.function, address, x, fun, jac, status, Watch())
         return float(fun[0]), jac[0]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, overload
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Card
+from l2o.base.watch import Watch, heard
 
 __all__ = ["Kernel", "Objective", "Problems", "PythonObjective", "number_of"]
 
@@ -192,7 +193,11 @@ class Problems:
         """Return value, gradient and status of each member at its own row of x (m, d); -1 where all is finite."""
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
         fun, jac, status = np.empty(len(self)), np.empty(x.shape), np.empty(len(self), np.intc)
-        _kernels.evaluate.evaluate_many(self.function, self.addresses(), x, fun, jac, status)
+        call = partial(_kernels.evaluate.evaluate_many, self.function, self.addresses(), x, fun, jac, status)
+        if len(x) == 1:  # there is nothing to end
+            call(Watch())
+        else:
+            heard(call)
         return fun, jac, status
 
     def hessian(self, x: ArrayLike) -> np.ndarray:
@@ -207,7 +212,7 @@ class Problems:
             raise NotImplementedError(f"the objective {self.kernel.name!r} offers no Hessian")
         x = arguments.array("x", x, (len(self), self.dim), "one row for each problem", finite=False)
         hessian = np.empty((*x.shape, self.dim))
-        _kernels.evaluate.hessian_many(self.kernel.hessian, self.addresses(), x, hessian)
+        heard(partial(_kernels.evaluate.hessian_many, self.kernel.hessian, self.addresses(), x, hessian))
         return hessian
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.base.runnable import Runnable, Wrapped
+from l2o.base.watch import Watched, heard
 from l2o.methods import Method, Stopping
 
 __all__ = ["evaluations_until"]
@@ -49,5 +50,5 @@ def evaluations_until(problems: Runnable, method: Method, targets: np.ndarray, l
         Evaluations after the first; 0 is the start, -1 a value that was not met.
     """
     counted = _Counted(problems, targets, limit)
-    method.solve(counted, Stopping(0.0, limit, limit + 1, safeguard=False))
+    heard(lambda watch: method.solve(Watched(counted, watch), Stopping(0.0, limit, limit + 1, safeguard=False)))
     return counted.met

@@ -66,7 +66,7 @@ class Runs:
         """Return the solution, made by workers; what the method solves together stays together."""
         size = self.method.piece
         task = self if size == 1 else _Pieces(self, size)
-        return Solution(*map_rows(task, -(-len(self) // size), workers, progress, stop=self.watch))
+        return Solution(*map_rows(task, -(-len(self) // size), workers, progress))
 
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""

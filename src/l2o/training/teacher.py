@@ -93,7 +93,7 @@ class TrustRegion:
 
     def solve(self, eta: float, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return K, k, Q_aa of the best controllers of some functions, and whether each exists."""
-        return map_rows(_Backward(self, eta, rows), len(rows), threads_of(self.workers))
+        return map_rows(_Backward(self, eta, rows), len(rows), threads_of(self.workers), pieces=True)
 
     def cost(self, runs: Trajectories, psi: Reference, rows: np.ndarray) -> np.ndarray:
         """Return the weighted sum of objective values of each run, and what the coupling adds to it, (rows,)."""

@@ -21,11 +21,6 @@ cdef extern from "Python.h":
     PyOS_sighandler_t PyOS_setsig(int, PyOS_sighandler_t) nogil
     int PyErr_CheckSignals() except -1
 
-cdef enum:                                                     # of a flag
-    QUIET = 0
-    ASK = 1                                                    # a signal came
-    STOP = 2
-
 cdef struct Watched:                                           # what an objective is given in place of its data
     l2o_objective_fn objective
     l2o_hessian_fn hessian                                     # or NULL
@@ -37,6 +32,7 @@ cdef intptr_t HEAD = sizeof(Watched) // sizeof(size_t)
 cdef PyOS_sighandler_t before = NULL                           # Python's
 cdef volatile int* raised = NULL                               # the flag of the call that the main thread is in
 cdef object told = None                                        # that call
+here = threading.local()                                       # watch: of the call that a thread works for
 
 
 cdef void hear(int number) noexcept nogil:
@@ -45,8 +41,21 @@ cdef void hear(int number) noexcept nogil:
         raised[0] = ASK
 
 
+cdef bint listens() noexcept:
+    """Put the handler before Python's, where that listens. There it stays: to put it back takes longer than a run."""
+    global before
+    cdef PyOS_sighandler_t present = PyOS_getsig(SIGINT)
+    if present == hear:
+        return True
+    if present == SIG_DFL or present == SIG_IGN or present == SIG_ERR:
+        return False
+    before = present
+    PyOS_setsig(SIGINT, hear)
+    return True
+
+
 cdef bint ends(volatile int* flag) noexcept with gil:
-    """Ask Python, where a signal came; only its main thread has an answer."""
+    """Ask Python; only its main thread has an answer."""
     if flag[0] == ASK:
         flag[0] = QUIET
         try:
@@ -59,7 +68,7 @@ cdef bint ends(volatile int* flag) noexcept with gil:
 
 cdef int watched(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
     cdef const Watched* one = <const Watched*> user
-    if one.flag[0] != QUIET and (one.flag[0] == STOP or ends(one.flag)):
+    if stopped(one.flag):
         return -1
     return one.objective(x, f, g, n, one.data)
 
@@ -79,7 +88,7 @@ cdef int watched_model(const double* p, const double* t, intptr_t n, double* val
                        const void* user) noexcept nogil:
     """The model, whose failures are 1; -1 ends the run."""
     cdef const WatchedModel* one = <const WatchedModel*> user
-    if one.flag[0] != QUIET and (one.flag[0] == STOP or ends(one.flag)):
+    if stopped(one.flag):
         return -1
     return one.model(p, t, n, values, jacobian, d, one.user) != 0
 
@@ -89,38 +98,29 @@ MODEL = <size_t> <l2o_model> watched_model
 HESSIAN = <size_t> <l2o_hessian_fn> watched_hessian
 
 
+def watch_here():
+    """Return the watch of the call that this thread works for, or None."""
+    return getattr(here, "watch", None)
+
+
 @cython.final
 cdef class Watch:
     """A call that hears Ctrl-C: a context, and what its threads are stopped with. In another process it is None."""
 
-    cdef volatile int flag
-    cdef volatile int* raised
-    cdef object told
-    cdef PyOS_sighandler_t before
-    cdef public object error
-
     def __enter__(self):
-        global before, raised, told
-        self.before = NULL
-        if threading.current_thread() is not threading.main_thread():
-            return self
-        self.raised, self.told = raised, told
-        self.before = PyOS_getsig(SIGINT)
-        if self.before == SIG_DFL or self.before == SIG_IGN or self.before == SIG_ERR:  # Python does not listen
-            self.before = NULL
-            return self
-        if self.before != hear:
-            before = self.before
-            PyOS_setsig(SIGINT, hear)
-        raised, told = &self.flag, self
+        global raised, told
+        self.outer, here.watch = watch_here(), self
+        self.listens = threading.current_thread() is threading.main_thread() and listens()
+        if self.listens:
+            self.raised, self.told = raised, told
+            raised, told = &self.flag, self
         return self
 
     def __exit__(self, *_):
         global raised, told
-        if self.before != NULL:
+        here.watch = self.outer
+        if self.listens:
             raised, told = self.raised, self.told
-            if self.before != hear:
-                PyOS_setsig(SIGINT, self.before)
 
     def __reduce__(self):
         return type(None), ()
@@ -144,15 +144,21 @@ cdef class Watch:
         one.model, one.user, one.flag = <l2o_model> model, <const void*> user, &self.flag
         return memory
 
+    def during(self, work, *given):
+        """Return work(*given), done in this thread as a part of the call."""
+        outer, here.watch = watch_here(), self
+        try:
+            return work(*given)
+        finally:
+            here.watch = outer
+
     def set(self):
         """End all runs at their next evaluation."""
         self.flag = STOP
-
-    def is_set(self):
-        """Return whether all runs are to end."""
-        return self.flag == STOP
 
     def check(self):
         """Raise what ended the runs."""
         if self.error is not None:
             raise self.error
+        if self.flag == STOP:                                  # by another thread
+            raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from l2o._kernels.base._curvature cimport show_curvature
 from l2o._kernels.base._evaluate cimport evaluate, is_better
 from l2o._kernels.base._history cimport GUARD, history_push, history_reset, history_size
 from l2o._kernels.base._status cimport GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED
+from l2o._kernels.base._watch cimport STOP, Watch, stopped
 from l2o._kernels.solvers._step cimport GROUP, Step, ask, drop, group, refuse, step_rules
 
 cnp.import_array()
@@ -27,6 +28,7 @@ cdef struct Batch:                                             # what the runs o
     intptr_t n
     intptr_t n_steps
     double* points                                             # (GROUP, n)
+    volatile int* flag                                         # of the watch
 
 cdef struct Rollout:                                           # one run, and where its rows go
     void* data
@@ -42,11 +44,14 @@ cdef struct Rollout:                                           # one run, and wh
 
 
 cdef inline void evaluate_row(const Batch* batch, Rollout* run, l2o_run* h, intptr_t t) noexcept nogil:
-    """Evaluate row t and judge it."""
+    """Evaluate row t and judge it; a run that the watch ends is not looked at."""
     cdef intptr_t n = batch.n
     cdef double* x = run.x + t * n
     cdef double* g = run.g + t * n
     cdef double f
+    if stopped(batch.flag):
+        run.status, run.last = OBJECTIVE_FAILED, t
+        return
     run.status, run.last = evaluate(batch.objective, x, run.f + t, g, n, run.data), t
     f = run.f[t]
     if run.evaluations != NULL:
@@ -109,6 +114,8 @@ cdef bint rollout_group(const Batch* batch, const void* weights, Rollout* runs, 
         row[k] = k
         evaluate_row(batch, &runs[k], &h[k], 0)
     for t in range(batch.n_steps):
+        if batch.flag[0] == STOP:                              # nobody looks at the rest
+            return True
         k = 0
         while k < active:
             run = &runs[row[k]]
@@ -152,7 +159,8 @@ def empty_record(intptr_t m, intptr_t n_steps, intptr_t n):
 
 def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step step not None,
             cnp.ndarray weights not None, cnp.ndarray noise, cnp.ndarray x not None, cnp.ndarray f not None,
-            cnp.ndarray g not None, cnp.ndarray status not None, cnp.ndarray nfev, cnp.ndarray evaluations):
+            cnp.ndarray g not None, cnp.ndarray status not None, cnp.ndarray nfev, cnp.ndarray evaluations,
+            Watch watch not None):
     """Run every row of x from x[:, 0]: fill x, f, g, nfev, evaluations (m, T+1, ...) and status (m,).
 
     noise may be None, and so may nfev and evaluations, both; hessian is 0 but for a step that asks for it.
@@ -178,6 +186,7 @@ def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step st
         raise MemoryError
     batch.objective, batch.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
     batch.rules, batch.n, batch.n_steps, batch.points = &step.rules, n, rows - 1, memory + GROUP * size
+    batch.flag = &watch.flag
     with nogil:
         while i < m:
             n_runs = group(&step.rules, weights_of + i, m - i)
@@ -189,7 +198,7 @@ def rollout(size_t objective, size_t hessian, cnp.ndarray data not None, Step st
                 runs[k].evaluations = NULL if values == NULL else values + (i + k) * rows
                 runs[k].curvature = memory + GROUP * (size + n) + 1 + k * square if square > 0 else NULL
             kept = rollout_group(&batch, <const void*> weights_of[i], runs, h, n_runs)
-            if not kept:
+            if not kept or batch.flag[0] == STOP:
                 break
             for k in range(n_runs):
                 statuses[i + k] = LIMIT if runs[k].status == GO_ON else runs[k].status
