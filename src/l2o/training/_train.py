@@ -119,9 +119,9 @@ def train(family: Family | Problems | Sequence[Problems], n_functions: int | Non
     training, held_out = parted(family, n_functions, n_validation, validation, branches)
     network = _kind(policy, init, asked, training)
     trainers = _fitting(asked, network, training)
-    kept.claim(identity(named(family), training, held_out, network, [each.card() for each in trainers], rng,
-                        branches["search"], init), branches["search"],
-               [record for each in trainers for record in each.records])
+    kept.claim(lambda: identity(named(family), training, held_out, network, [each.card() for each in trainers], rng,
+                                branches["search"], init),
+               branches["search"], [record for each in trainers for record in each.records])
     clock = Clock(**kept.state.get("clock", {}))
     task = Task(training, held_out, network, HORIZON, workers)
     found = Progress.resumed(task, clock, kept, progress)

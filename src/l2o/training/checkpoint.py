@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -93,13 +93,14 @@ class Checkpoint:
             self._entropy = np.random.SeedSequence().entropy
         return np.random.SeedSequence(self._entropy)
 
-    def claim(self, training: dict[str, Any], rng: np.random.Generator, records: Iterable[type] = ()) -> None:
+    def claim(self, training: Callable[[], dict[str, Any]], rng: np.random.Generator,
+              records: Iterable[type] = ()) -> None:
         """See that the file is of this training, or of none yet, and put its generator where it was.
 
         Parameters
         ----------
-        training : dict
-            What decides the result, as `identity` gives it.
+        training : callable
+            Returns what decides the result, as `identity` gives it; it is asked where there is a file.
         rng : Generator
             The branch of it that the search draws from.
         records : iterable of type
@@ -115,13 +116,13 @@ class Checkpoint:
         self._rng = rng
         if self.path is None:
             return
-        training = json.loads(json.dumps(training))
-        apart = None if self._training is None else _difference(self._training, training)
+        claimed = json.loads(json.dumps(training()))
+        apart = None if self._training is None else _difference(self._training, claimed)
         if apart is not None:
             raise ValueError(f"checkpoint {self.path} belongs to another training: {apart}; expected the arguments "
                              "that it was begun with, or the name of another file")
         arguments.writable(self.path)
-        self._training = training
+        self._training = claimed
         try:
             self.state = _unpacked(self._read_state, {each.__name__: each for each in records})
             if "rng" in self.state:
@@ -210,9 +211,11 @@ def identity(family: dict[str, Any], training: Functions, validation: Functions,
     }
 
 
-def _contents(functions: Functions) -> list[np.ndarray]:
-    """Return data and starting points."""
-    return [part for problems in functions for part in (problems.blocks[problems.index], problems.x0)]
+def _contents(functions: Functions) -> Iterator[np.ndarray]:
+    """Yield starting points and data, each block of these once."""
+    for problems in functions:
+        used, index = np.unique(problems.index, return_inverse=True)
+        yield from (problems.x0, index, *(problems.blocks[i] for i in used))
 
 
 def _digest(*parts: Any) -> str:
