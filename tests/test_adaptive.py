@@ -200,11 +200,12 @@ def test_problems_that_do_not_converge_leave_lbfgs(problems):
     assert "maxfun" in short.learned.why
 
 
-def test_labels_obey_maxfun(problems):
+@pytest.mark.parametrize("ordered", [False, True])
+def test_labels_obey_maxfun(problems, ordered):
     rows = labelled_rows(LARGE)
     assert len(np.unique(rows)) == 30
-    for most in (12, 20, 40, 60):
-        assert l2o.minimize_many(problems, options={"maxfun": most}).nfev[rows].max() <= most
+    for most in (12, 20, 30, 40, 60):
+        assert l2o.minimize_many(problems, ordered=ordered, options={"maxfun": most}).nfev[rows].max() <= most
 
 
 def test_named_method_has_rows_as_single_runs(problems):

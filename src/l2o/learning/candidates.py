@@ -88,6 +88,11 @@ class Lessons:
         return {name: mean(self.labels.hessian) for name, mean in MEANS.items()}
 
     @cached_property
+    def inverses(self) -> np.ndarray:
+        """The inverse Hessians, (n, d, d)."""
+        return np.linalg.inv(self.labels.hessian)
+
+    @cached_property
     def metric(self) -> np.ndarray:
         """T of the predictions, (d, d)."""
         return np.linalg.cholesky(self.means["log"])
@@ -108,12 +113,15 @@ class Lessons:
         return float(np.log(np.minimum(gap, 1e6) + 1e-6).mean()) + DECADE * looks
 
     def spreads(self, matrices: dict[str, np.ndarray]) -> dict[str, float]:
-        """Return the root mean squared log of the eigenvalues of the Hessians in units of each matrices (n, d, d)."""
-        root = np.linalg.cholesky(np.stack([np.broadcast_to(each, self.labels.hessian.shape)
-                                            for each in matrices.values()]))
-        values = np.linalg.eigvalsh(root.swapaxes(2, 3) @ self.labels.hessian @ root)
-        sizes = np.sqrt((np.log(np.maximum(values, 1e-300)) ** 2).mean(axis=(1, 2)))
-        return dict(zip(matrices, sizes.tolist()))
+        """Return how far the eigenvalues of the Hessians are from 1 in units of each matrices (n, d, d), in logs.
+
+        Root mean squares of acosh(1 + (tr A + tr A^-1 - 2 d) / 2): where one eigenvalue is not 1, the size of its log.
+        """
+        H, inverse, dim = self.labels.hessian, self.inverses, len(self.metric)
+        traces = [(each * H).sum(axis=(1, 2)) + (np.linalg.inv(each) * inverse).sum(axis=(1, 2))
+                  for each in matrices.values()]
+        away = np.arccosh(np.maximum(1.0 + 0.5 * (np.stack(traces) - 2.0 * dim), 1.0))
+        return dict(zip(matrices, np.sqrt((away**2).mean(axis=1) / dim).tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +218,7 @@ def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
                   "offset": lessons.look(np.where(alone, own, own + end - own[mate]))}
     merits = {origin: lessons.merit(look, 1) for origin, look in looked.items()}
     origin = min(merits, key=merits.__getitem__)
-    left = np.where(alone[:, :, None], lessons.means["log"], np.linalg.inv(labels.hessian)[mate])
+    left = np.where(alone[:, :, None], lessons.means["log"], lessons.inverses[mate])
     ways = {"carried": left, **lessons.means}
     spreads = lessons.spreads(ways)
     for name, matrices in ways.items():

@@ -97,6 +97,8 @@ class Look(NamedTuple):
     def at(cls, problems: Problems, x: np.ndarray) -> Look:
         """Evaluate each problem at its row of x (m, d)."""
         fun, jac = problems.value_and_grad(x)
+        if np.isfinite(fun).all() and np.isfinite(jac).all():
+            return cls(x, fun, jac)
         return cls(x, np.nan_to_num(fun, nan=1e30, posinf=1e30, neginf=-1e30),
                    np.nan_to_num(jac, nan=0.0, posinf=1e30, neginf=-1e30))
 

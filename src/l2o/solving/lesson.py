@@ -28,6 +28,7 @@ FEW = 2  # candidates that are tried at least
 ROUNDS = 3  # after each the worse half of the candidates goes
 LESS = 0.95  # of the evaluations: what a candidate must bring against a simpler one
 WORSE = 2  # ends in a higher basin than L-BFGS's, over those in a lower one, that a candidate may have
+ENOUGH = 0.5  # of the evaluations: where a neighbour saves as much, no other way to begin is looked for
 HOPELESS = 1.1  # of the evaluations, above which a candidate is not tried again
 EXPECTED = 0.6  # of L-BFGS's evaluations that a candidate's run takes, about
 
@@ -91,12 +92,11 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
         left_out = ", ".join(f"{n} {reason}" for reason, n in labels.left_out.items())
         return Lesson(spent, why=f"too few of {len(runs)} labelled ones have a minimum to learn from ({left_out})")
     rows = affordable[labels.rows]
-    spent[rows] += looks(runs.free, ordered)
     within = as_it_is if runs.box is None else runs.box[rows].nearest
     lessons = Lessons(labels, start, (rows // 2) % FOLDS, runs.free, within)
-    ways = [*(successions(lessons, _mates(rows)) if ordered else ()), *beginnings(lessons)]
-    trial = _Trial(runs[rows], labels, first.nfev[rows], runs.stopping.maxfun - int((spent + first.nfev)[rows].max()))
-    best, scores = _race(ways, trial, FOR_CHOICE * m * float(first.nfev.mean()))
+    most = int((spent + first.nfev)[rows].max()) + looks(runs.free, ordered)
+    trial = _Trial(runs[rows], labels, first.nfev[rows], runs.stopping.maxfun - most)
+    best, scores = _best(lessons, trial, _mates(rows) if ordered else None, FOR_CHOICE * m * float(first.nfev.mean()))
     spent[rows] += trial.spent
     if best is None:
         why = f"none of {len(scores)} ways to begin took less than {LESS:.0%} of its evaluations"
@@ -114,7 +114,7 @@ def _cost(runs: Runs, first: Solution, ordered: bool) -> float:
 def _refusal(runs: Runs, first: Solution, m: int, ordered: bool) -> str:
     """Say why nothing is to be learned for m problems; nothing if something is."""
     mean = float(first.nfev.mean())
-    cost = len(runs) * (_cost(runs, first, ordered) - FEW * 2 * mean) + len(runs) // ROUNDS * FEW * EXPECTED * mean
+    cost = len(runs) * (_cost(runs, first, ordered) - FEW * 2 * mean) + len(runs) // ROUNDS * FEW * (1 + ordered) * EXPECTED * mean
     if m < ALWAYS and cost > SHARE * m * mean:
         return f"labels would take {cost / (m * mean):.0%} of its evaluations"
     if (first.nfev + _cost(runs, first, ordered) <= runs.stopping.maxfun).sum() < FEWEST:
@@ -144,11 +144,16 @@ def _labelled(runs: Runs, first: Solution) -> tuple[Labels, Look]:
 class _Trial:
     """Runs of candidates on labelled problems, beside L-BFGS's; counts what they spend."""
 
-    def __init__(self, runs: Runs, labels: Labels, rival: np.ndarray, left: int) -> None:
-        self.runs, self.rival, self.left = runs, rival, left
+    def __init__(self, runs: Runs, labels: Labels, rival: np.ndarray, most: int) -> None:
+        self.runs, self.rival, self._most = runs, rival, most
         self.spent = np.zeros(len(runs), np.intp)
         self.stopping = runs.stopping._replace(safeguard=True)
         self._fun, self._near = labels.fun, BASIN * labels.fall
+
+    @property
+    def left(self) -> int:
+        """Evaluations that each problem may still take."""
+        return self._most - int(self.spent.max())
 
     def afford(self, n: int) -> int:
         """Return how many of n candidates may be tried, and limit their runs so that no problem exceeds maxfun."""
@@ -170,6 +175,26 @@ class _Trial:
         self.spent[rows] += nfev.sum(axis=0)
         higher = (above > self._near[rows]).sum(axis=1) - (above < -self._near[rows]).sum(axis=1)
         return nfev.sum(axis=1) + len(rows) * np.array([each.looks - 1 for each in ways]), higher
+
+
+def _best(lessons: Lessons, trial: _Trial, mates: np.ndarray | None,
+          budget: float) -> tuple[Candidate | None, dict[str, float]]:
+    """Return the best way to begin, or None where L-BFGS is, and the scores of those that were tried.
+
+    Neighbours come first, where the labelled problems have mates; other ways must be better to be chosen then.
+    """
+    best, scores = None, {}
+    if mates is not None:
+        best, scores = _race(list(successions(lessons, mates)), trial, budget)
+        trial.spent += looks(lessons.moves, True) - looks(lessons.moves, False)
+        if trial.left < FEW or (best is not None and scores[best.name] <= ENOUGH):
+            return best, scores
+    other, more = _race(list(beginnings(lessons)), trial, budget)
+    trial.spent += looks(lessons.moves, False)
+    scores |= more
+    if best is None or (other is not None and scores[other.name] <= LESS * scores[best.name]):
+        best = other
+    return best, scores
 
 
 def _race(ways: list[Candidate], trial: _Trial, budget: float) -> tuple[Candidate | None, dict[str, float]]:
