@@ -114,7 +114,8 @@ def _cost(runs: Runs, first: Solution, ordered: bool) -> float:
 def _refusal(runs: Runs, first: Solution, m: int, ordered: bool) -> str:
     """Say why nothing is to be learned for m problems; nothing if something is."""
     mean = float(first.nfev.mean())
-    cost = len(runs) * (_cost(runs, first, ordered) - FEW * 2 * mean) + len(runs) // ROUNDS * FEW * (1 + ordered) * EXPECTED * mean
+    trials = FEW * (1 + ordered) * EXPECTED * mean
+    cost = len(runs) * (_cost(runs, first, ordered) - FEW * 2 * mean) + len(runs) // ROUNDS * trials
     if m < ALWAYS and cost > SHARE * m * mean:
         return f"labels would take {cost / (m * mean):.0%} of its evaluations"
     if (first.nfev + _cost(runs, first, ordered) <= runs.stopping.maxfun).sum() < FEWEST:

@@ -19,7 +19,7 @@ LEAST = 192  # problems from which on a batch is probed: after so many rows the 
 OFTEN, SELDOM, MANY = 32, 128, 1024  # every so many rows is a probe, up to row MANY and beyond
 EARLY = (LEAST, 384, 768)  # verdicts before those after every MANY rows
 
-Solve = Callable[[np.ndarray], Solution]  # of some rows of the batch, given by number
+Solve = Callable[["np.ndarray | slice"], Solution]  # of some rows of the batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,23 +99,27 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
 def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
     """Solve a batch as `solved_with_probes` does, by a method that takes neighbours together, in pieces.
 
-    A verdict falls after the piece that its row is in, since all rows up to there are solved by then.
+    A verdict falls after the piece that its row is in, since all rows up to there are solved by then, and after half as
+    many rows again as were solved before: each is a call of its own, with its pieces for the workers.
     """
-    ends = dict.fromkeys([*(min(m, -(-end // piece) * piece) for end, _ in schedule(m)), m])
+    ends = [0]
+    for end in (*(-(-end // piece) * piece for end, _ in schedule(m)), m):
+        if ends[-1] < end < m and 2 * end >= 3 * ends[-1]:
+            ends.append(end)
     rows = np.concatenate([np.empty(0, np.intp), *(rows for _, rows in schedule(m))])
     begin, taken, theirs, parts = 0, np.empty(0, np.intp), np.empty(0, np.intp), []
-    for end in ends:
-        some = np.arange(begin, end)
-        mine, here = own(some), rows[(rows >= begin) & (rows < end)]
+    for end in (*ends[1:], m):
+        mine, here = own(slice(begin, end)), rows[(rows >= begin) & (rows < end)]
         taken, theirs = np.append(taken, mine.nfev[here - begin]), np.append(theirs, classical(here).nfev)
         mine.nfev[here - begin] += theirs[len(theirs) - len(here) :]
-        parts.append((some, mine))
+        parts.append(mine)
         begin = end
         if len(taken) and is_worse(taken, theirs):
             break
     if begin < m:
-        parts.append((np.arange(begin, m), classical(np.arange(begin, m))))
-    return joined(m, parts), Probes(rows[: len(taken)], taken, theirs, begin)
+        parts.append(classical(slice(begin, m)))
+    solution = Solution(*(np.concatenate(column) for column in zip(*(part[:-1] for part in parts))))
+    return solution, Probes(rows[: len(taken)], taken, theirs, begin)
 
 
 def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
