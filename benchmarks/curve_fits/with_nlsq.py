@@ -24,7 +24,7 @@ def engines(curves):
 
     def call():
         x = curves.p0.copy()
-        logging.disable(logging.INFO)  # several lines a curve
+        logging.disable(logging.WARNING - 1)  # several lines a curve
         try:
             for i, (y, p0) in enumerate(zip(curves.Y, curves.p0)):
                 with contextlib.suppress(RuntimeError):  # its limit of evaluations
