@@ -1,6 +1,12 @@
 """Sphinx: Markdown by MyST, docstrings by numpydoc."""
 
+import sys
+from pathlib import Path
+
 import l2o
+
+sys.path.insert(0, str(Path(__file__).parent))
+from play_numbers import script
 
 project = "l2o"
 author = "the l2o developers"
@@ -22,3 +28,9 @@ numpydoc_show_class_members = False
 html_theme = "furo"
 html_title = f"l2o {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+
+
+def setup(app):
+    """Write the numbers of the page to play with."""
+    (Path(__file__).parent / "_static" / "universal.js").write_text(script(), encoding="utf-8")
