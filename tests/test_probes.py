@@ -8,7 +8,7 @@ import l2o
 from l2o.methods import Solution
 from l2o.policies import QuasiNewton
 from l2o.policies.prior import PriorShape
-from l2o.solving.probes import is_worse, schedule, solved_with_probes
+from l2o.solving.probes import Tally, schedule, solved_with_probes
 
 COLUMNS = ("x", "fun", "jac", "nit", "nfev", "status")
 
@@ -59,17 +59,19 @@ def test_verdict_is_one_standard_error_of_the_mean():
     """Differences with mean 1 and standard deviation sqrt(6): a standard error of exactly 1 for six probes."""
     more = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 6.0])
     assert more.std(ddof=1) / np.sqrt(6) == pytest.approx(more.mean())
-    assert is_worse(11 + more + 0.1, np.full(6, 11))
-    assert not is_worse(11 + more - 0.1, np.full(6, 11))
-    assert is_worse(np.full(6, 12), np.full(6, 11))
-    assert not is_worse(np.full(6, 11), np.full(6, 11))
+    assert Tally().turns(more + 0.1)
+    assert not Tally().turns(more - 0.1)
+    assert Tally().turns([1] * 6)
+    assert not Tally().turns([0] * 6)
+    tally = Tally()
+    assert [tally.turns(each) for each in ([], [-3], [1, 1, 1], [2, 4])] == [False, False, False, True]
 
 
-def solver(nfev, asked):
+def solver(nfev, asked, offset=0.0):
     """Return a solver of one variable that takes `nfev` (m,) evaluations; it notes the rows that it is asked for."""
     def solve(rows):
         asked.extend(rows.tolist())
-        x = np.asarray(rows, float)[:, None]
+        x = rows[:, None] + offset
         return Solution(x, x[:, 0], x, np.ones(len(rows), np.intp), nfev[rows], np.zeros(len(rows), np.intc),
                         np.zeros(len(rows), np.intc))
 
@@ -79,15 +81,31 @@ def solver(nfev, asked):
 def test_verdict_ends_the_methods_part_and_later_rows_hold_no_probe():
     m, own, classical = 3000, [], []
     costs = np.where(np.arange(m) < 500, 5, 50)  # it becomes bad, which is seen after row 768
-    found, probes = solved_with_probes(m, solver(costs, own), solver(np.full(m, 10), classical))
+    found, probes = solved_with_probes(m, solver(costs, own), solver(np.full(m, 10), classical, 0.5))
     assert probes.until == 768
-    assert sorted(own) == list(range(768))
+    ahead = list(range(799, 1024, 32))  # of verdicts that do not fall
+    assert sorted(own) == [*range(768), *ahead]
     assert sorted(classical) == [*range(31, 768, 32), *range(768, m)]
-    np.testing.assert_array_equal(found.x[:, 0], np.arange(m))
+    np.testing.assert_array_equal(found.x[:, 0], np.arange(m) + 0.5 * (np.arange(m) >= 768))
     expected = np.where(np.arange(m) < 768, costs, 10)
     expected[31:768:32] += 10
+    expected[ahead] += 50
     np.testing.assert_array_equal(found.nfev, expected)
+    assert probes.beyond == 50 * len(ahead)
     assert probes.ratio == pytest.approx(costs[31:768:32].sum() / 240)
+
+
+def test_probes_of_a_long_batch_are_solved_in_few_calls():
+    m, calls = 20000, []
+
+    def solve(rows):
+        calls.append(len(rows))
+        return solver(np.full(m, 10), [])(rows)
+
+    _, probes = solved_with_probes(m, solve, solve)
+    assert probes.until == m
+    assert calls[:-1] == [n for stage in (6, 26, 24, 96, 24) for n in (stage, stage)]
+    assert sum(calls) == m + len(probes.rows)
 
 
 def test_batch_by_a_policy_returns_its_results_and_counts_the_probes(problems, good):

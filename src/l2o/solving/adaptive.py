@@ -112,8 +112,8 @@ def _rest(runs: Runs, lesson: Lesson, spread: Spread) -> tuple[Solution, int, fl
                                           lambda some: spread(runs[some]))
     else:
         solution, shown = solved_with_probes(m, lambda some: spread(own[some]), lambda some: spread(runs[some]))
-    alone, ratio = int(solution.nfev[shown.until :].sum()), shown.ratio
-    taken = int(solution.nfev.sum()) - alone - int(shown.classical.sum())
+    alone, ratio = int(solution.nfev[shown.until :].sum()) - shown.beyond, shown.ratio
+    taken = int(solution.nfev[: shown.until].sum()) - int(shown.classical.sum())
     against = "" if shown.until == m else f"probes turned against it after {shown.until:,}"
     return solution, round(taken / (lesson.scores[lesson.chosen] if np.isnan(ratio) else ratio)) + alone, ratio, against
 

@@ -2,18 +2,21 @@
 
 Every 32nd row is a probe, from row 1,024 on every 128th. Verdicts fall after rows 192, 384, 768, 1,024, then every
 1,024, on all probes up to there. Which rows are probed, and what a verdict says, depends on the problems alone.
+
+A call takes longer than a cheap problem. So probes are solved before their verdicts, some verdicts' at a time: up to
+row 192, up to row 1,024, then four times as far each time. Those after a verdict against the method are L-BFGS's, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from l2o.methods import Solution
 
-__all__ = ["LEAST", "Probes", "is_worse", "joined", "schedule", "solved_in_order", "solved_with_probes"]
+__all__ = ["LEAST", "Probes", "Tally", "joined", "schedule", "solved_in_order", "solved_with_probes"]
 
 LEAST = 192  # problems from which on a batch is probed: after so many rows the first verdict falls
 OFTEN, SELDOM, MANY = 32, 128, 1024  # every so many rows is a probe, up to row MANY and beyond
@@ -34,17 +37,34 @@ class Probes:
         Evaluations that the method and L-BFGS took there.
     until : int
         Rows from here on are L-BFGS's: the number of rows, if no verdict was against the method.
+    beyond : int
+        Evaluations that the method took on rows from there on, for verdicts that did not fall.
     """
 
     rows: np.ndarray
     own: np.ndarray
     classical: np.ndarray
     until: int
+    beyond: int = 0
 
     @property
     def ratio(self) -> float:
         """Evaluations of the method relative to those of L-BFGS; NaN without a probe."""
         return float(self.own.sum() / self.classical.sum()) if len(self.rows) else np.nan
+
+
+class Tally:
+    """What the probes say so far: how many more evaluations a method took than L-BFGS, and the sum of the squares."""
+
+    def __init__(self) -> None:
+        self._more, self._squares = 0, 0
+
+    def turns(self, more: Iterable[int]) -> bool:
+        """Add probes; return whether the method takes more than L-BFGS, in the mean by more than one standard error."""
+        for each in more:
+            self._more += each
+            self._squares += each * each
+        return self._more > 0 and self._more**2 > self._squares
 
 
 def schedule(m: int) -> list[tuple[int, np.ndarray]]:
@@ -53,15 +73,23 @@ def schedule(m: int) -> list[tuple[int, np.ndarray]]:
     No verdict falls after the last row, since none would follow it; nor is a row probed after the last verdict.
     """
     ends = [end for end in (*EARLY, *range(MANY, m, MANY)) if end < m]
-    rows = np.concatenate([np.arange(OFTEN - 1, MANY, OFTEN), np.arange(MANY + SELDOM - 1, m, SELDOM)])
-    return [(end, rows[(rows >= begin) & (rows < end)]) for begin, end in zip((0, *ends), ends)]
+    rows = np.arange(OFTEN - 1, min(m, MANY), OFTEN)
+    if m > MANY:
+        rows = np.append(rows, np.arange(MANY + SELDOM - 1, m, SELDOM))
+    places = [0, *rows.searchsorted(ends).tolist()]
+    return [(end, rows[first:last]) for end, first, last in zip(ends, places, places[1:])]
 
 
-def is_worse(own: np.ndarray, classical: np.ndarray) -> bool:
-    """Return whether a method took more evaluations (p,) than L-BFGS, in the mean by more than one standard error."""
-    more = own - classical
-    total = more.sum()  # above one standard error of itself where its square is above the sum of squares
-    return bool(total > 0 and total * total > (more * more).sum())
+def _stages(verdicts: list[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray]]]:
+    """Yield the verdicts whose probes are solved in one call."""
+    stage, last = [], LEAST
+    for each in verdicts:
+        if each[0] > last:
+            yield stage
+            stage, last = [], MANY if last == LEAST else 4 * last
+        stage.append(each)
+    if stage:
+        yield stage
 
 
 def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
@@ -76,24 +104,38 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
     own, classical : callable
         Solve rows, given by number, by the method and by L-BFGS.
     """
-    probed, until = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.intp))], m
-    parts = []
-    for end, rows in schedule(m):
-        mine, theirs = own(rows), classical(rows).nfev
-        probed.append((rows, mine.nfev, theirs))
-        parts.append((rows, mine._replace(nfev=mine.nfev + theirs)))
-        if is_worse(np.concatenate([each[1] for each in probed]), np.concatenate([each[2] for each in probed])):
-            until = end
+    tally, until, parts, shown, beyond = Tally(), m, [], [_NONE], 0
+    open_rows = np.ones(m, np.bool_)
+    for stage in _stages(schedule(m)):
+        rows = np.concatenate([some for _, some in stage])
+        mine, theirs = own(rows), classical(rows)
+        more, both, first = (mine.nfev - theirs.nfev).tolist(), mine.nfev + theirs.nfev, 0
+        open_rows[rows] = False
+        for end, some in stage:
+            if tally.turns(more[first : first + len(some)]):
+                until = end
+                break
+            first += len(some)
+        n = len(rows) if until == m else int(rows.searchsorted(until))
+        shown.append((rows[:n], mine.nfev[:n], theirs.nfev[:n]))
+        parts.append((rows[:n], _some(mine._replace(nfev=both), slice(n))))
+        if until < m:
+            parts.append((rows[n:], _some(theirs._replace(nfev=both), slice(n, None))))
+            beyond = int(mine.nfev[n:].sum())
             break
-    places, taken, classical_taken = (np.concatenate(column) for column in zip(*probed))
-    probes = Probes(places, taken, classical_taken, until)
-    alone = np.ones(until, np.bool_)
-    alone[probes.rows] = False
-    rest = np.flatnonzero(alone)
-    parts.append((rest, own(rest)))
+    rest = np.flatnonzero(open_rows)
+    n = int(rest.searchsorted(until))
+    parts.append((rest[:n], own(rest[:n])))
     if until < m:
-        parts.append((np.arange(until, m), classical(np.arange(until, m))))
-    return joined(m, parts), probes
+        parts.append((rest[n:], classical(rest[n:])))
+    return joined(m, parts), Probes(*(np.concatenate(column) for column in zip(*shown)), until, beyond)
+
+
+_NONE = (np.empty(0, np.intp),) * 3
+
+
+def _some(solution: Solution, rows: slice) -> Solution:
+    return Solution(*(None if column is None else column[rows] for column in solution))
 
 
 def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
@@ -107,14 +149,16 @@ def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[S
         if ends[-1] < end < m and 2 * end >= 3 * ends[-1]:
             ends.append(end)
     rows = np.concatenate([np.empty(0, np.intp), *(rows for _, rows in schedule(m))])
-    begin, taken, theirs, parts = 0, np.empty(0, np.intp), np.empty(0, np.intp), []
+    begin, taken, theirs, parts, tally = 0, np.empty(0, np.intp), np.empty(0, np.intp), [], Tally()
     for end in (*ends[1:], m):
         mine, here = own(slice(begin, end)), rows[(rows >= begin) & (rows < end)]
-        taken, theirs = np.append(taken, mine.nfev[here - begin]), np.append(theirs, classical(here).nfev)
-        mine.nfev[here - begin] += theirs[len(theirs) - len(here) :]
+        new = classical(here).nfev
+        taken, theirs = np.append(taken, mine.nfev[here - begin]), np.append(theirs, new)
+        against = tally.turns((mine.nfev[here - begin] - new).tolist())
+        mine.nfev[here - begin] += new
         parts.append(mine)
         begin = end
-        if len(taken) and is_worse(taken, theirs):
+        if against:
             break
     if begin < m:
         parts.append(classical(slice(begin, m)))
@@ -131,5 +175,5 @@ def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
     outside = None
     if any(part.outside is not None for _, part in parts):
         outside = np.concatenate([np.zeros(len(rows), np.bool_) if part.outside is None else part.outside
-                                  for rows, part in parts])[place]
+                                  for rows, part in parts]).take(place)
     return Solution(x, fun, jac, nit, nfev, status, test, outside)

@@ -52,7 +52,7 @@ class Runs:
 
     def __getitem__(self, rows: slice | np.ndarray) -> Runs:
         box = None if self.box is None else self.box[rows]
-        return replace(self, problems=self.problems[rows], box=box)
+        return Runs(self.problems[rows], self.method, self.stopping, box, self.watch, self.free)
 
     def __call__(self) -> tuple[np.ndarray, ...]:
         found = solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, free=self.free)
