@@ -72,9 +72,9 @@ class Price:
     def of(cls, kind: Expectant, problems: Problems) -> Price:
         """Return the price for some problems of a family."""
         number = NUMBER if problems.kernel.source is None else OWN_NUMBER
-        model, measured = CALL + number * problems.blocks.shape[1], _clocked(problems)
+        model, measured = CALL + number * problems.mean_size, _clocked(problems)
         dear = measured > DEAR * model
-        return cls(kind, problems.dim, 2.0 ** np.round(np.log2(measured)) if dear else model)
+        return cls(kind, problems.dim, 2.0 ** float(np.round(np.log2(measured))) if dear else model)
 
     @property
     def classical(self) -> Cost:
