@@ -13,7 +13,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from l2o.learning.labels import Labels, Within, as_it_is
+from l2o.learning.labels import Labels
 from l2o.learning.means import MEANS
 from l2o.learning.prior import Base, Look, Prior, Seen, triangles, within_reach
 from l2o.learning.ridge import Ridge
@@ -21,7 +21,7 @@ from l2o.methods import StepMethod
 from l2o.policies.chained import Chained, Link
 from l2o.policies.prior import CURVATURES, MOST_FULL
 
-__all__ = ["FOLDS", "Candidate", "Lessons", "beginnings", "looks", "successions"]
+__all__ = ["FOLDS", "Candidate", "Lessons", "beginnings", "looks", "predictions", "successions"]
 
 FOLDS = 5
 LESS = 0.9  # of the squared error of predictions, at which products of inputs are worth their time
@@ -72,15 +72,15 @@ class Lessons:
         Problems of one number are left out together.
     moves : bool
         Whether runs may begin elsewhere than at their own starting points.
-    within : callable
-        Brings points (n, d) into the bounds.
+    look : callable
+        Evaluates each problem at its row of points (n, d).
     """
 
     labels: Labels
     start: Look
     fold: np.ndarray
     moves: bool
-    within: Within = as_it_is
+    look: Callable[[np.ndarray], Look]
 
     @cached_property
     def means(self) -> dict[str, np.ndarray]:
@@ -98,13 +98,18 @@ class Lessons:
         return np.linalg.cholesky(self.means["log"])
 
     @cached_property
+    def starts(self) -> list[Start]:
+        """Where runs may be evaluated first: at their own starting points, or at a constant."""
+        starts = [Start("x0", Base(np.zeros(self.labels.problems.dim), True), self.start, 1)]
+        if self.moves:
+            base = _constant(self.labels)
+            starts.append(Start("constant", base, self.look(base.of(self.labels.problems.x0)), 1))
+        return starts
+
+    @cached_property
     def triangle(self) -> np.ndarray:
         """What is to be predicted of the matrices, (n, d (d + 1) / 2)."""
         return within_reach(triangles(self.labels, self.metric))
-
-    def look(self, x: np.ndarray) -> Look:
-        """Evaluate each problem at its row of x (n, d)."""
-        return Look.at(self.labels.problems, self.within(x))
 
     def merit(self, look: Look, looks: int) -> float:
         """Return the mean log of the gap that is left, in units of the fall; a further look must be worth it."""
@@ -125,18 +130,20 @@ class Lessons:
 
 
 @dataclass(frozen=True, eq=False)
-class _Start:
+class Start:
+    """Where the labelled problems would begin, after so many looks at them."""
+
     name: str
     base: Base
     look: Look
     looks: int
 
-    def stepped(self, there: Look) -> _Start:
+    def stepped(self, there: Look) -> Start:
         """Return the lower of the start and of a point that was looked at from it."""
         take = there.fun < self.look.fun
         lower = Look(np.where(take[:, None], there.x, self.look.x), np.minimum(self.look.fun, there.fun),
                      np.where(take[:, None], there.jac, self.look.jac))
-        return _Start(self.name, self.base, lower, self.looks + 1)
+        return Start(self.name, self.base, lower, self.looks + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,13 +156,13 @@ class _Predicted:
     triangle: np.ndarray
 
     @classmethod
-    def of(cls, lessons: Lessons, base: Base, look: Look) -> _Predicted:
+    def of(cls, lessons: Lessons, start: Start) -> _Predicted:
         """Fit with inputs as they are, and with their products; take these where they are clearly better."""
         labels, dim = lessons.labels, len(lessons.metric)
-        way = (labels.x - base.of(labels.problems.x0)) @ np.linalg.inv(lessons.metric).T
+        way = (labels.x - start.base.of(labels.problems.x0)) @ np.linalg.inv(lessons.metric).T
         wanted, parts = np.hstack([within_reach(way), lessons.triangle]), (slice(0, dim), slice(dim, None))
-        seen = Seen.of(labels, lessons.metric, look, True)
-        inputs = seen.inputs(*look)
+        seen = Seen.of(labels, lessons.metric, start.look, True)
+        inputs = seen.inputs(*start.look)
 
         def made(quadratic: bool) -> tuple[_Predicted, float]:
             ridge, out = Ridge.crossed(inputs if quadratic else inputs[:, : 2 * dim + 2], wanted, parts, lessons.fold)
@@ -180,21 +187,25 @@ class _Predicted:
 
 
 def looks(moves: bool, ordered: bool) -> int:
-    """Return at how many points candidates evaluate each labelled problem."""
+    """Return at how many points candidates evaluate each labelled problem, if all of them are made."""
     return 3 + 2 * ordered if moves else 1
 
 
 def beginnings(lessons: Lessons) -> Iterator[Candidate]:
-    """Yield ways to begin, from the two most promising starts with four matrices each; simple ones first."""
-    labels = lessons.labels
-    bases = {"x0": Base(np.zeros(labels.problems.dim), True)}
-    looked = {"x0": lessons.start}
-    if lessons.moves:
-        bases["constant"] = _constant(labels)
-        looked["constant"] = lessons.look(bases["constant"].of(labels.problems.x0))
-    predicted = {name: _Predicted.of(lessons, base, looked[name]) for name, base in bases.items()}
-    starts = [_Start(name, base, looked[name], 1) for name, base in bases.items()]
-    starts += [each.stepped(lessons.look(each.look.x + predicted[each.name].z @ lessons.metric.T)) for each in starts]
+    """Yield ways to begin that predict nothing: each start with the mean matrices; simple ones first."""
+    spreads = lessons.spreads(lessons.means)
+    for start in lessons.starts:
+        merit = lessons.merit(start.look, start.looks)
+        for name, matrix in lessons.means.items():
+            yield _made(start, Prior(start.base, matrix), name, matrix, merit + DECADE * spreads[name])
+
+
+def predictions(lessons: Lessons) -> Iterator[Candidate]:
+    """Yield ways to begin with what is predicted, a first step or a matrix, from the two most promising starts."""
+    predicted = {each.name: _Predicted.of(lessons, each) for each in lessons.starts}
+    stepped = [each.stepped(lessons.look(each.look.x + predicted[each.name].z @ lessons.metric.T))
+               for each in lessons.starts]
+    starts = [*lessons.starts, *stepped]
     best = sorted(starts, key=lambda each: lessons.merit(each.look, each.looks))[:PROMISING]
     for each in (each for each in starts if each in best):  # simple ones first
         yield from _with_matrices(each, predicted[each.name], lessons)
@@ -239,16 +250,20 @@ def _constant(labels: Labels) -> Base:
     return Base(points[least], False) if least < len(points) else Base(moves[least - len(points)], True)
 
 
-def _with_matrices(start: _Start, predicted: _Predicted, lessons: Lessons) -> Iterator[Candidate]:
-    """Yield a start with the mean matrices, and with the best of the predicted ones."""
-    step, shape, means = start.looks == 2, lessons.labels.hessian.shape, lessons.means
-    name, merit = f"{start.name}, {'step, ' * step}", lessons.merit(start.look, start.looks)
-    plain = Prior(start.base, means["log"], predicted.seen, predicted.ridge, step=step)
+def _with_matrices(start: Start, predicted: _Predicted, lessons: Lessons) -> Iterator[Candidate]:
+    """Yield a start with the best of the predicted matrices, and one with a first step with the mean ones, too."""
+    step, means = start.looks == 2, lessons.means
     made = {curvature: predicted.matrices(curvature) for curvature in CURVATURES[1:]
-            if curvature != "full" or shape[1] <= MOST_FULL}
+            if curvature != "full" or len(lessons.metric) <= MOST_FULL}
     spreads = lessons.spreads(means | made)
-    best = min(made, key=spreads.__getitem__)
-    ways = [(mean, replace(plain, matrix=matrix), np.broadcast_to(matrix, shape)) for mean, matrix in means.items()]
-    for each, prior, matrices in [*ways, (best, replace(plain, curvature=best), made[best])]:
-        yield Candidate(name + each, prior.policy, start.look.x, matrices, start.looks,
-                        merit + DECADE * spreads[each])
+    best, merit = min(made, key=spreads.__getitem__), lessons.merit(start.look, start.looks)
+    plain = Prior(start.base, means["log"], predicted.seen, predicted.ridge, step=step)
+    ways = [(name, replace(plain, matrix=matrix), matrix) for name, matrix in means.items() if step]
+    for name, prior, matrices in [*ways, (best, replace(plain, curvature=best), made[best])]:
+        yield _made(start, prior, name, matrices, merit + DECADE * spreads[name])
+
+
+def _made(start: Start, prior: Prior, matrix: str, matrices: np.ndarray, merit: float) -> Candidate:
+    name = f"{start.name}, {'step, ' * prior.step}{matrix}"
+    matrices = np.broadcast_to(matrices, (len(start.look.x), *matrices.shape[-2:]))
+    return Candidate(name, prior.policy, start.look.x, matrices, start.looks, merit)

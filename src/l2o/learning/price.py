@@ -71,10 +71,15 @@ class Price:
     @classmethod
     def of(cls, kind: Expectant, problems: Problems) -> Price:
         """Return the price for some problems of a family."""
+        model, measured = cls.modelled(kind, problems), _clocked(problems)
+        dear = measured > DEAR * model.evaluation
+        return cls(kind, problems.dim, 2.0 ** np.round(np.log2(measured))) if dear else model
+
+    @classmethod
+    def modelled(cls, kind: Expectant, problems: Problems) -> Price:
+        """Return the price as the model has it; the clock is not asked."""
         number = NUMBER if problems.kernel.source is None else OWN_NUMBER
-        model, measured = CALL + number * problems.mean_size, _clocked(problems)
-        dear = measured > DEAR * model
-        return cls(kind, problems.dim, 2.0 ** float(np.round(np.log2(measured))) if dear else model)
+        return cls(kind, problems.dim, CALL + number * problems.blocks.shape[1])
 
     @property
     def classical(self) -> Cost:

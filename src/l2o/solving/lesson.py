@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from l2o.learning.candidates import FOLDS, Candidate, Lessons, beginnings, looks, successions
+from l2o.learning.candidates import FOLDS, Candidate, Lessons, beginnings, looks, predictions, successions
 from l2o.learning.labels import Ends, Labels, as_it_is, hessians
-from l2o.learning.prior import Look
+from l2o.learning.price import Price
+from l2o.learning.prior import LEAN, Look
 from l2o.methods import Method, Solution
 from l2o.policies.expecting import Expecting
 from l2o.solving.runs import Runs, solved
@@ -23,12 +26,16 @@ FEWEST = 10  # labels to learn from
 USABLE = 2 / 3  # of the labelled problems that are finite; others have no minima that tell of the rest
 CLOSE = 1e-3  # of the fall: a label need not be exacter
 BASIN = 1e-3  # of the fall, by which ends in other basins differ
-FOR_CHOICE = 0.01  # of the batch's evaluations that candidates may spend
+FOR_CHOICE = 0.005  # of the batch's evaluations that candidates may spend in a race
 FEW = 2  # candidates that are tried at least
 ROUNDS = 3  # after each the worse half of the candidates goes
-LESS = 0.95  # of the evaluations: what a candidate must bring against a simpler one
+LESS = 0.95  # of the evaluations of L-BFGS: what a candidate must bring
+CHEAPER = 0.98  # of those of the best so far: what one that costs more to learn must bring
 WORSE = 2  # ends in a higher basin than L-BFGS's, over those in a lower one, that a candidate may have
-ENOUGH = 0.5  # of the evaluations: where a neighbour saves as much, no other way to begin is looked for
+ENOUGH = 0.5  # of the evaluations: where a way to begin saves as much, costlier ones are not looked for
+CLEAR = 0.7  # of the evaluations: where the last candidate takes no more, its race is over
+PREDICTED = 0.03  # of a batch's time that predictions save against other ways to begin, in the mean of families
+FITTING = 3500.0  # microseconds that it takes to learn them
 HOPELESS = 1.1  # of the evaluations, above which a candidate is not tried again
 EXPECTED = 0.6  # of L-BFGS's evaluations that a candidate's run takes, about
 
@@ -92,11 +99,12 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
         left_out = ", ".join(f"{n} {reason}" for reason, n in labels.left_out.items())
         return Lesson(spent, why=f"too few of {len(runs)} labelled ones have a minimum to learn from ({left_out})")
     rows = affordable[labels.rows]
-    within = as_it_is if runs.box is None else runs.box[rows].nearest
-    lessons = Lessons(labels, start, (rows // 2) % FOLDS, runs.free, within)
     most = int((spent + first.nfev)[rows].max()) + looks(runs.free, ordered)
-    trial = _Trial(runs[rows], labels, first.nfev[rows], runs.stopping.maxfun - most)
-    best, scores = _best(lessons, trial, _mates(rows) if ordered else None, FOR_CHOICE * m * float(first.nfev.mean()))
+    trial = _Trial(runs[rows], labels, first.nfev[rows], runs.stopping.maxfun - most, m)
+    lessons = Lessons(labels, start, (rows // 2) % FOLDS, runs.free, trial.look)
+    stages = [partial(successions, mate=_mates(rows))] if ordered else []
+    stages += [beginnings, predictions] if _pays(runs, first, m) else [beginnings]
+    best, scores = _best(stages, lessons, trial)
     spent[rows] += trial.spent
     if best is None:
         why = f"none of {len(scores)} ways to begin took less than {LESS:.0%} of its evaluations"
@@ -123,6 +131,13 @@ def _refusal(runs: Runs, first: Solution, m: int, ordered: bool) -> str:
     return ""
 
 
+def _pays(runs: Runs, first: Solution, m: int) -> bool:
+    """Return whether predictions may save the time that it takes to learn them; nobody knows a user's objective's."""
+    price = Price.modelled(LEAN, runs.problems)
+    saved = PREDICTED * m * float(price.classical(first.nfev).mean())
+    return saved > FITTING or runs.problems.kernel.source is not None
+
+
 def _mates(rows: np.ndarray) -> np.ndarray:
     """Return the place of each row's neighbour, row 2 k of row 2 k + 1 and the other way round, or its own place."""
     place = np.searchsorted(rows, rows ^ 1).clip(max=len(rows) - 1)
@@ -143,13 +158,22 @@ def _labelled(runs: Runs, first: Solution) -> tuple[Labels, Look]:
 
 
 class _Trial:
-    """Runs of candidates on labelled problems, beside L-BFGS's; counts what they spend."""
+    """Runs of candidates on labelled problems of a batch of m, beside L-BFGS's; counts what they spend.
 
-    def __init__(self, runs: Runs, labels: Labels, rival: np.ndarray, most: int) -> None:
+    A race of `worth` candidates is worth what it spends.
+    """
+
+    def __init__(self, runs: Runs, labels: Labels, rival: np.ndarray, most: int, m: int) -> None:
         self.runs, self.rival, self._most = runs, rival, most
+        self.worth = int(FOR_CHOICE * m / (1.75 * len(rival) / ROUNDS * EXPECTED))
         self.spent = np.zeros(len(runs), np.intp)
         self.stopping = runs.stopping._replace(safeguard=True)
         self._fun, self._near = labels.fun, BASIN * labels.fall
+
+    def look(self, x: np.ndarray) -> Look:
+        """Evaluate each problem at its row of x (n, d), moved into the bounds."""
+        self.spent += 1
+        return Look.at(self.runs.problems, x if self.runs.box is None else self.runs.box.nearest(x))
 
     @property
     def left(self) -> int:
@@ -159,7 +183,7 @@ class _Trial:
     def afford(self, n: int) -> int:
         """Return how many of n candidates may be tried, and limit their runs so that no problem exceeds maxfun."""
         longest = 2 * int(self.rival.max())
-        n = max(FEW, min(n, self.left // longest))
+        n = max(FEW, min(n, self.worth, self.left // longest))
         self.stopping = self.stopping._replace(maxfun=max(1, min(longest, self.left // n)))
         return n
 
@@ -178,33 +202,31 @@ class _Trial:
         return nfev.sum(axis=1) + len(rows) * np.array([each.looks - 1 for each in ways]), higher
 
 
-def _best(lessons: Lessons, trial: _Trial, mates: np.ndarray | None,
-          budget: float) -> tuple[Candidate | None, dict[str, float]]:
+def _best(stages: list[Callable[[Lessons], Iterator[Candidate]]], lessons: Lessons,
+          trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
     """Return the best way to begin, or None where L-BFGS is, and the scores of those that were tried.
 
-    Neighbours come first, where the labelled problems have mates; other ways must be better to be chosen then.
+    Each stage makes candidates that cost more than those before, and must be better to be chosen.
     """
-    best, scores = None, {}
-    if mates is not None:
-        best, scores = _race(list(successions(lessons, mates)), trial, budget)
-        trial.spent += looks(lessons.moves, True) - looks(lessons.moves, False)
-        if trial.left < FEW or (best is not None and scores[best.name] <= ENOUGH):
-            return best, scores
-    other, more = _race(list(beginnings(lessons)), trial, budget)
-    trial.spent += looks(lessons.moves, False)
-    scores |= more
-    if best is None or (other is not None and scores[other.name] <= LESS * scores[best.name]):
-        best = other
+    best: Candidate | None = None
+    scores: dict[str, float] = {}
+    for stage in stages:
+        enough = best is not None and scores[best.name] <= ENOUGH
+        if scores and (enough or min(trial.worth, trial.left) < FEW):
+            break
+        other, more = _race(list(stage(lessons)), trial)
+        scores |= more
+        if best is None or (other is not None and scores[other.name] <= CHEAPER * scores[best.name]):
+            best = other
     return best, scores
 
 
-def _race(ways: list[Candidate], trial: _Trial, budget: float) -> tuple[Candidate | None, dict[str, float]]:
-    """Return the simplest candidate within 5 % of the best, or None where L-BFGS is; and their scores.
+def _race(ways: list[Candidate], trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
+    """Return the best candidate, or None where L-BFGS is; and the scores of those that were tried.
 
     Each round is run on other problems, by the better half of those before.
     """
-    n, mean = len(trial.rival), float(trial.rival.mean())
-    most = trial.afford(min(len(ways), int(budget / (1.75 * n / ROUNDS * EXPECTED * mean))))
+    n, most = len(trial.rival), trial.afford(len(ways))
     alive = [each for each in ways if each in sorted(ways, key=lambda way: way.merit)[:most]]
     own, higher = (dict.fromkeys((each.name for each in alive), 0) for _ in range(2))
     scores: dict[str, float] = {}
@@ -219,7 +241,7 @@ def _race(ways: list[Candidate], trial: _Trial, budget: float) -> tuple[Candidat
                  if scores[each.name] <= min(limit, HOPELESS) and higher[each.name] <= WORSE]
         if not alive:
             return None, scores
-    best = min(scores[each.name] for each in alive)
-    if best > LESS:
-        return None, scores
-    return next(each for each in alive if scores[each.name] <= best / LESS), scores
+        if len(alive) == 1 and scores[alive[0].name] <= CLEAR:
+            break
+    best = min(alive, key=lambda each: scores[each.name])
+    return best if scores[best.name] <= LESS else None, scores

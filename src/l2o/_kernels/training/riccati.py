@@ -13,14 +13,12 @@ the end, and LLVM does not vectorise. Inner functions take row numbers, not slic
 """
 
 import numpy as np
-from numba import uintp
-
-from l2o._kernels.base.compiled import compiled
+from numba import njit, uintp
 
 __all__ = ["backward", "backward_many"]
 
 # 'contract' allows fused multiply-adds; no loop here is a long sum, so 'reassoc' would add nothing. NaN stays NaN.
-_compile = compiled(nogil=True, fastmath={"contract"})
+_compile = njit(cache=True, nogil=True, fastmath={"contract"})
 
 
 @_compile
