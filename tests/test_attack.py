@@ -135,6 +135,32 @@ def test_card_that_is_none_is_a_policy_file_error(name, robust, tmp_path):
         l2o.load(rewritten(tmp_path / "bad.npz", arrays, changed))
 
 
+LEARNED = {
+    "prior a number": lambda arrays, card: card["network"].update(prior=3),
+    "data of a prior text": lambda arrays, card: card["network"]["prior"].update(data="x"),
+    "scale beyond exp": lambda arrays, card: arrays.update(scale=np.array([1e3])),
+}
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_prior_that_is_none_is_a_policy_file_error(name, tmp_path):
+    policy = l2o.train(l2o.families.Logistic(n_features=1, n_points=20), n_functions=12, n_validation=4, rng=0)
+    arrays, card = policy.weights, policy.card
+    LEARNED[name](arrays, card)
+    with pytest.raises(PolicyFileError, match=r"bad\.npz"):
+        l2o.load(rewritten(tmp_path / "bad.npz", arrays, json.dumps(card)))
+
+
+@pytest.mark.parametrize("large", [{"W1": 1e308, "deviation": 1e-3}, {"b1": 1.7e308}], ids=["inputs", "bias"])
+def test_network_that_the_kernel_cannot_hold_is_an_error_without_a_warning(large, robust, tmp_path):
+    arrays, card = robust
+    arrays = {**arrays, **{name: np.full_like(arrays[name], value) for name, value in large.items()}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PolicyFileError, match="not finite times"):
+            l2o.load(rewritten(tmp_path / "large.npz", arrays, card))
+
+
 def test_policy_of_no_dimension_is_a_policy_file_error(robust, tmp_path):
     arrays, card = robust
     none = {**arrays, "W2": arrays["W2"][:0], "b2": arrays["b2"][:0], "W1": arrays["W1"][:, :25],
@@ -171,7 +197,7 @@ def overlapping(path, content, n):
 def test_file_takes_no_more_memory_and_time_than_its_size(bomb, robust, tmp_path):
     path = tmp_path / "bomb.npz"
     if bomb == "compressed":
-        rewritten(path, {**robust[0], "extra": np.zeros(1 << 28, np.uint8)}, robust[1], np.savez_compressed)
+        rewritten(path, {**robust[0], "extra": np.zeros(1 << 26, np.uint8)}, robust[1], np.savez_compressed)
     else:
         overlapping(path, bytes(1 << 20), 500)
     size = path.stat().st_size

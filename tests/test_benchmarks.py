@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from benchmarks import (
     ablation,
+    attack,
     handoff,
     least_squares,
     local_models,
@@ -334,3 +335,23 @@ def test_curve_fits_are_summed_up_by_the_quickest_build_and_the_geometric_mean()
         "spot": {"curve_fit_many": row(3.0), "peer [slow]": row(48.0), "peer [quick]": row(np.nan, 0.5)}})
     line = text.splitlines()[-1]
     assert [cell.strip() for cell in line.split("|")[1:-1]] == ["peer", "4 x", "16 x", "8 x"]
+
+
+def test_attack_breaks_nothing(capsys):
+    assert attack.main(100, 7) == 0
+    assert "100 runs and 100 files, seed 7: 0 promises broken" in capsys.readouterr().out
+
+
+def test_attack_sees_what_is_broken(monkeypatch):
+    """A result above its start, at another point, of more evaluations; a file that is read as something else."""
+    def worse(f, x0, **given):
+        result = minimize(f, x0, **given)
+        result.x, result.nfev = result.x + 1.0, result.nfev + 1
+        return result
+
+    minimize = l2o.minimize
+    monkeypatch.setattr(l2o, "minimize", worse)
+    broken = {each for _, _, found in attack.runs(20, 7) for each in found}
+    assert {"fun is the value at x", "nfev is the number of calls"} <= broken
+    monkeypatch.setattr("benchmarks.attack_files.PolicyFileError", KeyError)
+    assert any(found for _, _, found in attack.damaged(8, 7))

@@ -22,6 +22,8 @@ class FromPrior(Architecture):
     def __post_init__(self) -> None:
         if isinstance(self.prior, dict):  # from a card
             object.__setattr__(self, "prior", PriorShape(**self.prior))
+        if not isinstance(self.prior, (PriorShape, type(None))):
+            raise TypeError(f"prior is {self.prior!r}; expected a PriorShape")
 
     @property
     def one_dimension(self) -> bool:

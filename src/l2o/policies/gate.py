@@ -26,11 +26,12 @@ def packed(metric: np.ndarray, unit: float, met: np.ndarray) -> np.ndarray:
     met : ndarray, shape (2, 2 d + 2)
         Lowest and highest of asinh(T'g / sqrt(s)), log|T'g|, asinh(f / s) and x in training.
     """
-    dim, width = len(metric), met[1] - met[0]
-    fixed = width <= 1e-9 * (1.0 + np.abs(met[0]))
-    limits = np.where(fixed, [[-np.inf], [np.inf]], met + FARTHEST * width * np.array([[-1.0], [1.0]]))
-    limits[0, dim] = -np.inf
-    with np.errstate(over="ignore"):
+    dim = len(metric)
+    with np.errstate(over="ignore"):  # what is too large for a number is no limit
+        width = met[1] - met[0]
+        fixed = width <= 1e-9 * (1.0 + np.abs(met[0]))
+        limits = np.where(fixed, [[-np.inf], [np.inf]], met + FARTHEST * width * np.array([[-1.0], [1.0]]))
+        limits[0, dim] = -np.inf
         limits[:, :dim] = np.sqrt(unit) * np.sinh(limits[:, :dim])
         limits[:, dim] = np.exp(2.0 * limits[:, dim])
         limits[:, dim + 1] = unit * np.sinh(limits[:, dim + 1])

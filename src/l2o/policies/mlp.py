@@ -147,6 +147,11 @@ class MLP(Architecture):
         """Raise ValueError if the weights make no network."""
         if not (weights["deviation"] > 0).all():
             raise ValueError(f"weights['deviation'] holds {weights['deviation'].min()}; expected numbers above 0")
+        with np.errstate(over="ignore"):
+            packed = [_in_base_2(weights["W1"] / weights["deviation"]), _in_base_2(weights["b1"])]
+        if not all(np.isfinite(each).all() for each in packed):
+            raise ValueError("weights['W1'] over weights['deviation'], or weights['b1'], holds numbers that are not "
+                             "finite times 1.45; expected smaller ones")
 
     # -- the kernel's view ----------------------------------------------------------------------------
 
@@ -160,8 +165,8 @@ class MLP(Architecture):
         blocks[0, :7] = self.history, width, 0 if self.newest_gradient else 1, self.max_step, self.scale_floor, *form
         payload = blocks[0, HEADER:].view(precision)[:size]
         b1, W1, W2, b2 = np.split(payload, np.cumsum([width, n * width, dim * width]))
-        b1[: self.width] = weights["b1"] * np.log2(np.e)
-        W1.reshape(n, width)[:, : self.width] = (weights["W1"] / weights["deviation"]).T * np.log2(np.e)
+        b1[: self.width] = _in_base_2(weights["b1"])
+        W1.reshape(n, width)[:, : self.width] = _in_base_2(weights["W1"] / weights["deviation"]).T
         W2.reshape(dim, width)[:, : self.width] = weights["W2"] * np.log(2)
         b2[:] = weights["b2"]
         return Step(_kernels.mlp.POLICIES[precision.name], blocks, self.history + 1)
@@ -282,3 +287,8 @@ class MLP(Architecture):
         if settings.get("max_step") is None:
             settings["max_step"] = np.inf
         return cls(**settings)
+
+
+def _in_base_2(weights: np.ndarray) -> np.ndarray:
+    """Return what the kernel, whose exponential is that of 2, has in the place of weights."""
+    return weights * np.log2(np.e)

@@ -19,6 +19,7 @@ __all__ = ["CURVATURES", "MOST_FULL", "PriorShape"]
 
 CURVATURES = ("mean", "scale", "diagonal", "full")  # as in the kernel: what is predicted of the matrix
 HEADER = 8
+LARGEST_SCALE = 700.0  # its exponential is a number
 MOST_FULL = 8  # dimension up to which a whole matrix may be predicted: beyond, d (d + 1) / 2 outputs overfit
 
 
@@ -55,6 +56,8 @@ class PriorShape:
         arguments.choice("curvature", self.curvature, CURVATURES)
         if isinstance(self.data, dict):  # from a card
             object.__setattr__(self, "data", DataShape(**self.data))
+        if not isinstance(self.data, (DataShape, type(None))):
+            raise TypeError(f"data is {self.data!r}; expected a DataShape")
 
     @property
     def predicts(self) -> bool:
@@ -123,6 +126,8 @@ class PriorShape:
             raise ValueError(f"curvature is 'full' in dimension {len(weights['base'])}; expected at most {MOST_FULL}")
         if not (np.linalg.eigvalsh(weights["matrix"]) > 0).all():
             raise ValueError("weights['matrix'] is not positive definite; expected an inverse Hessian")
+        if not abs(weights["scale"][0]) <= LARGEST_SCALE:
+            raise ValueError(f"weights['scale'] is {weights['scale'][0]}; expected a logarithm within {LARGEST_SCALE}")
         if "unit" in weights and not weights["unit"][0] > 0:
             raise ValueError(f"weights['unit'] is {weights['unit'][0]}; expected a number above 0")
         if self.gate and not (weights["met"][0] <= weights["met"][1]).all():
