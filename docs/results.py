@@ -1,15 +1,15 @@
 """Write what was computed into the documents: tables, figures and the output of the examples.
 
+    make demo && .venv/bin/python docs/results.py out
     .venv/bin/l2o reproduce logistic --out out && .venv/bin/python docs/results.py out
 
-Tables and figures come from what `l2o reproduce` wrote to out; what stands between their markers is never edited by
-hand. The output of an example (a text block after a python block) comes from running it.
+Tables and figures come from what the demo or `l2o reproduce` wrote to out; what stands between their markers is never
+edited by hand. The output of an example (a text block after a python block) comes from running it.
 """
 
 import contextlib
 import io
 import json
-import os
 import re
 import shutil
 import sys
@@ -155,15 +155,30 @@ def facts(record):
     return lines
 
 
+def brief(value):
+    """Return two digits or all before the point."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def jobs_table(record):
+    """Return the table of the demo: what a fit takes each method, and how often it is right."""
+    methods = {method: None for job in record["jobs"].values() for method in job["rows"]}
+    heads = ["evaluations, microseconds a fit, right", *methods]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, job in record["jobs"].items():
+        cells = [f"{row['evaluations']:.1f}, {brief(row['microseconds'])}, {100 * row['lowest basin']:.1f} %"
+                 if (row := job["rows"].get(method)) else "" for method in methods]
+        lines.append(f"| {name}, {job['problems']:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def as_list(lines):
     """Return a Markdown list."""
     return "\n".join(f"- {line}" for line in lines)
 
 
 BLOCKS = {"fresh": fresh_table, "real": real_table, "medians": medians, "margins": margins, "paired": paired,
-          "facts": lambda record: as_list(facts(record)),
-          "verdict": lambda record: as_list(line for line in facts(record) if " below " in f" {line.lower()}"
-                                            or "same time" in line)}
+          "facts": lambda record: as_list(facts(record)), "jobs": jobs_table}
 
 
 def rewrite(path, record):
@@ -177,29 +192,37 @@ def rewrite(path, record):
 
 def rerun(path):
     """Run the examples of a document, one after the other, and replace what they print."""
-    text, namespace, printed = path.read_text(encoding="utf-8"), {}, ""
-    for found in re.finditer(r"^```(python|text)\n(.*?)^```$", path.read_text(encoding="utf-8"), re.M | re.S):
-        if found[1] == "python":
-            with contextlib.redirect_stdout(io.StringIO()) as output:
-                exec(compile(found[2], str(path), "exec"), namespace)
-            printed = output.getvalue()
-        else:
-            text = text.replace(found[0], f"```text\n{printed}```")
+    namespace, printed = {}, ""
+
+    def new(found):
+        nonlocal printed
+        if found[1] == "text":
+            return f"```text\n{printed}```"
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(compile(found[2], str(path), "exec"), namespace)
+        printed = output.getvalue()
+        return found[0]
+
+    text = re.sub(r"^```(python|text)\n(.*?)^```$", new, path.read_text(encoding="utf-8"), flags=re.M | re.S)
     path.write_text(text, encoding="utf-8")
 
 
 def main(folder):
     """Rewrite the documents and copy the figures."""
-    folder = os.path.abspath(folder)
-    record = json.loads((Path(folder) / "results.json").read_text(encoding="utf-8"))
-    for path in (ROOT / "README.md", ROOT / "docs" / "method.md"):
-        rewrite(path, record)
+    folder = Path(folder).absolute()
+    record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    figures = ROOT / "docs" / "figures"
+    if "jobs" in record:
+        rewrite(ROOT / "README.md", record)
+        shutil.copyfile(folder / "many-fits.png", figures / "many-fits.png")
+    else:
+        rewrite(ROOT / "docs" / "method.md", record)
+        for part in ("fresh", "real-data"):
+            name = f"{record['family']}{'' if part == 'fresh' else '-real-data'}.png"
+            shutil.copyfile(folder / f"{record['family']}-{part}.png", figures / name)
     with tempfile.TemporaryDirectory() as elsewhere, contextlib.chdir(elsewhere):
         for path in (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "quickstart.md"):
             rerun(path)
-    name = record["family"]
-    shutil.copyfile(Path(folder) / f"{name}-fresh.png", ROOT / "docs" / "figures" / f"{name}.png")
-    shutil.copyfile(Path(folder) / f"{name}-real-data.png", ROOT / "docs" / "figures" / f"{name}-real-data.png")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from l2o.commands.real_data import factor_regressions
 GTOL = 1e-6
 BASIN = 1e-3  # of the fall, within which a run has found the lowest minimum known
 ROUNDS = 3  # of each method; the fastest counts
+SHORT = {"SciPy in a loop": "SciPy, a loop", "L-BFGS, compiled": "L-BFGS", "Newton, compiled": "Newton",
+         "adaptive": "l2o, learning"}
 COLOURS = {"SciPy in a loop": "0.75", "L-BFGS, compiled": "0.55", "Newton, compiled": "0.55", "adaptive": "tab:blue"}
 
 
@@ -156,19 +158,27 @@ def table(name, job):
 
 
 def draw(jobs, path):
-    """Draw for each job how long a fit takes."""
-    figure, grid = plt.subplots(1, len(jobs), figsize=(4.4 * len(jobs), 3.0), layout="constrained", sharex=True)
-    for axes, (name, job) in zip(grid, jobs.items()):
-        took = {method: row["microseconds"] for method, row in job["rows"].items()}
-        bars = axes.barh(list(took), list(took.values()), color=[COLOURS[method] for method in took])
-        least = took["adaptive"]
-        axes.bar_label(bars, [f" {each:,.3g} us" + (f", {each / least:,.3g} x as long" if each != least else "")
-                              for each in took.values()], fontsize=9)
-        axes.set(xscale="log", title=f"{name}\n{job['problems']:,} fits of {job['dimension']} parameters",
-                 xlabel="microseconds a fit", xlim=(0.5, 3e6))
-        axes.invert_yaxis()
-        axes.spines[["top", "right"]].set_visible(False)
+    """Draw for each job how many evaluations a fit takes, and how long."""
+    figure, grid = plt.subplots(2, len(jobs), figsize=(3.8 * len(jobs), 4.2), layout="constrained", sharey="col")
+    for (above, below), (name, job) in zip(grid.T, jobs.items()):
+        above.set_title(f"{name}\n{job['problems']:,} fits of {job['dimension']} parameters")
+        rows = job["rows"]
+        bars(above, {method: row["evaluations"] for method, row in rows.items()}, "evaluations a fit")
+        bars(below, {method: row["microseconds"] for method, row in rows.items()}, "microseconds a fit")
+        below.set(xscale="log", xlim=(0.5, 3e4))
+        above.set_xlim(0.0, 1.2 * max(row["evaluations"] for row in rows.values()))
+        above.invert_yaxis()  # the other shares it
     figure.savefig(path, dpi=150)
+
+
+def bars(axes, lengths, label):
+    """Draw a bar for each method, with its length as text."""
+    drawn = axes.barh([SHORT[method] for method in lengths], list(lengths.values()),
+                      color=[COLOURS[method] for method in lengths])
+    texts = [f"{length:.1f}" if length < 100 else f"{length:,.0f}" for length in lengths.values()]
+    axes.bar_label(drawn, texts, padding=3, fontsize=9)
+    axes.set_xlabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def main():
