@@ -8,6 +8,7 @@ in turn; answers come before times. A library that is not installed is left out.
 """
 
 import importlib
+import sys
 
 import numpy as np
 
@@ -81,6 +82,12 @@ def measured(curves, calls, rounds):
                    "distance": distance, "nfev": nfev} for name, (share, distance, nfev) in told.items()}
 
 
+def libraries():
+    """Return the packages of Python beside which we were, of those that have been used."""
+    modules = (sys.modules.get(f"benchmarks.curve_fits.with_{name}") for name in PEERS[1:])
+    return [module.LIBRARY for module in modules if module and module.LIBRARY]
+
+
 def quickest(rows):
     """Return the rows with one for each engine: of several builds the quickest that is right."""
     best = {}
@@ -132,7 +139,7 @@ def main():
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=PEERS, default=PEERS, help="some of the libraries")
     given = parser.parse_args()
     one_core()
-    missing, record = set(), {"machine": machine("numpy", "numba"), "families": {}}
+    missing, record = set(), {"families": {}}
     for name in given.families or FAMILIES:
         try:
             curves = FAMILIES[name](given.curves, np.random.default_rng(5))
@@ -143,6 +150,7 @@ def main():
         print(shown(name, curves, record["families"][name]), "\n", flush=True)
     for name in sorted(missing):
         print(f"{name} is not installed and is left out")
+    record["machine"] = machine("numpy", "numba", *libraries())
     text = [summary(record["families"]), "", f"{given.curves} curves a family, best of {given.rounds} rounds in turn. "
             + sentence(record["machine"])]
     publish("curve-fits", "\n".join(text), record, given, "curve-fitting.md")

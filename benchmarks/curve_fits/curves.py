@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 import l2o
-from benchmarks import tensor_data
 from l2o.problems.models import Model
 
 __all__ = ["FAMILIES", "Curves", "draw", "values"]
@@ -127,6 +126,8 @@ def _rings(m, rng, n=60):
 
 
 def _tensors(m, rng):
+    from benchmarks import tensor_data  # not at the top: the suite has this file alone, by its path
+
     B, measured = tensor_data.design("small_64D"), tensor_data.measured("small_64D")
     Y = measured[rng.choice(len(measured), m, replace=m > len(measured))]
     p0 = tensor_data.weighted_logs(B, Y)

@@ -7,7 +7,8 @@ from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
-from l2o._kernels.solvers._curve cimport curve, is_fixed
+from l2o._kernels.solvers._curve cimport curve
+from l2o._kernels.solvers._fit cimport fit, is_fixed
 from l2o._kernels.solvers._normal_equations cimport eliminate, invert
 
 cdef extern from *:
@@ -23,21 +24,25 @@ cdef extern from *:
     const double REPAIR "L2O_REPAIR"                           # of the diagonal of a matrix that has no inverse
 
 
-cdef inline bint covariance(const curve* c, const double* normal, const double* scale, const unsigned char* on_bound,
-                            intptr_t* which, double* part, double* rows, double* work, double* inverse) noexcept nogil:
+cdef inline bint covariance(fit* f, const double* normal, const unsigned char* on_bound,
+                            double* inverse) noexcept nogil:
     """Fill inverse (d, d): zero for what is fixed, NaN for what is on a bound; inf for what is undetermined.
 
-    Returns False if something is. which, work (d,), part, rows (d + 1, d + 1) are workspace.
+    Returns False if something is. The fit is over: its workspace is used up.
     """
-    cdef intptr_t d = c.d, n = 0, a, i, j
+    cdef double* part = f.part
+    cdef double* rows = f.rows
+    cdef double* work = f.work
+    cdef intptr_t* which = f.moving
+    cdef intptr_t d = f.d, n = 0, a, i, j
     cdef bint all_determined = True
     cdef double entry
     for a in range(d):
         for i in range(d):
-            inverse[a * d + i] = 0.0 if is_fixed(c, a) or is_fixed(c, i) else NAN
-        if is_fixed(c, a) or on_bound[a]:
+            inverse[a * d + i] = 0.0 if is_fixed(f, a) or is_fixed(f, i) else NAN
+        if is_fixed(f, a) or on_bound[a]:
             continue
-        if normal[a * (d + 2)] <= NO_INFLUENCE * scale[a]:
+        if normal[a * (d + 2)] <= NO_INFLUENCE * f.scale[a]:
             inverse[a * (d + 1)] = INFINITY
             all_determined = False
             continue
@@ -66,14 +71,13 @@ cdef inline bint covariance(const curve* c, const double* normal, const double* 
     return all_determined
 
 
-cdef inline bint sandwich(const curve* c, const double* normal, const double* scale, const unsigned char* on_bound,
-                          intptr_t* which, double* part, double* rows, double* work, double* bread, double* meat,
-                          double* inverse) noexcept nogil:
-    """As `covariance`, of a robust loss; c.rows are those of the point. bread (d + 1, d + 1), meat (d, d): workspace.
+cdef inline bint sandwich(fit* f, const curve* c, const unsigned char* on_bound, double* inverse) noexcept nogil:
+    """As `covariance`, of a robust loss; c.rows are those of the point.
 
     The gradient of point i is J_i r_i, its curvature J_i J_i' times c.work, which undoes what was cut off; if that is
     not positive in all, it stays cut off.
     """
+    cdef double* bread = f.normal_trial
     cdef intptr_t d = c.d, n = c.n, a, b, i
     cdef double entry
     for a in range(d):
@@ -82,11 +86,11 @@ cdef inline bint sandwich(const curve* c, const double* normal, const double* sc
             for i in range(n):
                 entry += c.work[i] * c.rows[a * n + i] * c.rows[b * n + i]
             bread[a * (d + 1) + b] = entry
-    cdef bint determined = covariance(c, bread, scale, on_bound, which, part, rows, work, inverse)
+    cdef bint determined = covariance(f, bread, on_bound, inverse)
     if not determined:
-        determined = covariance(c, normal, scale, on_bound, which, part, rows, work, inverse)
-    variance_of_gradient(c, inverse, meat)
-    between(inverse, meat, part, work, d)
+        determined = covariance(f, f.normal, on_bound, inverse)
+    variance_of_gradient(c, inverse, f.meat)
+    between(inverse, f.meat, f.part, f.work, d)
     return determined
 
 
