@@ -310,7 +310,7 @@ def test_from_data_rejects_what_does_not_fit():
     x0 = np.zeros((2, 3))
     with pytest.raises(ValueError, match=r"x0 is None; expected starting points, shape \(2, 3\)"):
         family.from_data([DATA, DATA])
-    for bad in (x0[:1], x0[0], x0[:, :2]):
+    for bad in (x0[:1], x0[0, :2], x0[:, :2]):
         with pytest.raises(ValueError, match="x0 has shape"):
             family.from_data([DATA, DATA], bad)
     with pytest.raises(ValueError, match="x0 holds nan"):

@@ -203,7 +203,8 @@ def test_starts_can_be_replaced(family, members):
     assert np.shares_memory(moved.blocks, members.blocks)
     assert members.with_starts(None) is members
     assert not np.array_equal(members.x0, x0)
-    for bad in (x0[0], x0[:4], x0[:, 1:], x0 * np.nan):
+    np.testing.assert_array_equal(members.with_starts(x0[0]).x0, x0[[0] * 5])
+    for bad in (x0[0, 1:], x0[:4], x0[:, 1:], x0 * np.nan):
         with pytest.raises(ValueError, match="x0 h"):
             members.with_starts(bad)
 

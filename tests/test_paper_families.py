@@ -86,13 +86,13 @@ def test_inputs_of_any_layout_mean_the_same(family):
 
 def test_shape_that_does_not_fit_is_an_error_that_names_it(family):
     X, y, x0 = data(family)
-    for bad in (X[0], X[..., :-1], X[None]):
+    for bad in (X[0, 0], X[..., :-1], X[None]):
         with pytest.raises(ValueError, match="X has shape"):
             family.from_data(bad, y, x0)
     for bad in (y[0], y[:, :-1], y[:1], y[..., None]):
         with pytest.raises(ValueError, match="y has shape"):
             family.from_data(X, bad, x0)
-    for bad in (x0[0], x0[:, :-1], x0[:1]):
+    for bad in (x0[0, :-1], x0[:, :-1], x0[:1]):
         with pytest.raises(ValueError, match="x0 has shape"):
             family.from_data(X, y, bad)
     with pytest.raises(ValueError, match="X has 0 points"):
@@ -100,11 +100,19 @@ def test_shape_that_does_not_fit_is_an_error_that_names_it(family):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_value_that_is_not_finite_is_an_error_that_names_it(family, bad):
+def test_value_that_is_not_finite_is_status_3_of_its_row_or_an_error_that_names_it(family, bad):
+    good = l2o.minimize_many(family.from_data(*data(family)), method="lbfgs")
+    others = np.arange(len(good)) != 1
     for which, name in enumerate(("X", "y", "x0")):
         given = list(data(family))
         given[which] = given[which].copy()
         given[which][1, 0] = bad
+        batch = l2o.minimize_many(family.from_data(*given), method="lbfgs")
+        assert batch.status[1] == 3
+        np.testing.assert_array_equal(batch.x[others], good.x[others])
+        with pytest.raises(ValueError, match=rf"{name} holds.*{bad} at \(1, 0"):
+            family.from_data(*given, check="raise")
+        given[which][:, 0] = bad
         with pytest.raises(ValueError, match=f"{name} holds.*{bad}"):
             family.from_data(*given)
 

@@ -55,8 +55,8 @@ MASKED = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, False], [False, Tru
 
 @pytest.mark.parametrize(("call", "where"), [
     (lambda: l2o.families.Custom(slip, dim=2).from_data([MASKED], np.zeros((1, 2))), r"data\[0\] is masked at \(1, 1"),
-    (lambda: l2o.families.Logistic(n_features=2).from_data(MASKED[None], [[0, 1]]), r"X is masked at \(0, 1, 1\)"),
-    (lambda: l2o.families.Logistic(n_features=1).from_data([[[1.0], [2.0]]], MASKED[1:]), r"y is masked at \(0, 1\)"),
+    (lambda: l2o.families.NeuralNet().from_data(MASKED[None], [[0, 1]], np.ones((1, 12))), "X or y is masked"),
+    (lambda: l2o.families.Logistic(n_features=2).from_data([MASKED], [[0, 1]]), r"X is masked at \(1, 1\)"),
     (lambda: members(slip, 2).with_starts(MASKED), r"x0 is masked at \(1, 1\)"),
     (lambda: l2o.minimize(lambda x: x @ x, MASKED[1]), r"x0 is masked at \(1,\)"),
     (lambda: l2o.minimize(lambda x: x @ x, [1.0, np.ma.masked]), r"x0 is masked"),

@@ -16,7 +16,8 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 from l2o.families import Family
 from l2o.problems import Problems
-from l2o.problems.objectives import HEADER, CompiledObjective, is_compiled, kernel_of, one_problem
+from l2o.problems.layout import HEADER
+from l2o.problems.objectives import CompiledObjective, is_compiled, kernel_of, one_problem
 from l2o.solving.slopes import contradiction, ways
 from l2o.training import streams
 
@@ -163,7 +164,7 @@ def _fenced(array: np.ndarray) -> np.ndarray:
 
 def _check_member(problem: Problems, where: str = "") -> None:
     call, x = _Guarded(problem, where), problem.x0[0]
-    data = problem.blocks[problem.index[0]].copy()
+    data = problem.block(0).copy()
     value, gradient = call(x)
     if not np.isfinite(value):
         _fail(f"{call.at(x)} the value is {value}; expected a finite one")
@@ -178,7 +179,7 @@ def _check_member(problem: Problems, where: str = "") -> None:
         if np.isfinite(f) and np.isfinite(g).all():
             _fail(f"{call.at(swallowed)} the value is {f}, the gradient {g.tolist()}; expected a NaN in one "
                   f"of them, as in component {j} of x")
-    changed = problem.blocks[problem.index[0]]
+    changed = problem.block(0)
     for i in np.flatnonzero(changed.view(np.int64) != data.view(np.int64)):
         _fail(f"{call.at(x)} the objective writes into its data: entry {i} of the block ({HEADER} sizes, then data)")
 
@@ -220,7 +221,7 @@ def _check_slope(call: _Guarded, x: np.ndarray, gradient: np.ndarray, j: int) ->
 
 def _check_against_python(objective: CompiledObjective, problem: Problems, where: str = "") -> None:
     """Raise if the Python function fails, which an index out of range does there only, or gives something else."""
-    x, block = problem.x0[0].copy(), problem.blocks[problem.index[0]]
+    x, block = problem.x0[0].copy(), problem.block(0)
     rows, columns = block[:HEADER].astype(int)
     data = block[HEADER : HEADER + rows * columns].reshape(rows, columns).copy()
     x.flags.writeable = data.flags.writeable = False
@@ -310,7 +311,7 @@ def _check_sampler(family: Family, problems: Problems) -> None:
                     (m - 1, f"it is not that of sample({m}, rng=0): the first of many must be those of few")):
         drawn = family.sample(k, rng=0)
         for i, (x0, block) in enumerate(_members(drawn)):
-            if not np.array_equal(x0, problems.x0[i]) or not _same(block, problems.blocks[problems.index[i]]):
+            if not np.array_equal(x0, problems.x0[i]) or not _same(block, problems.block(i)):
                 _fail(f"problem {i} of sample({k}, rng=0): {what}")
     training = family.sample(m, streams(0)["training"])
     seen = [(f"problem {i} of {name}", x0, block)
@@ -324,7 +325,7 @@ def _check_sampler(family: Family, problems: Problems) -> None:
 
 def _members(problems: Problems) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return starting point and block of each member."""
-    return list(zip(problems.x0, problems.blocks[problems.index]))
+    return list(zip(problems.x0, map(problems.block, range(len(problems)))))
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

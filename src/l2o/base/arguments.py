@@ -17,7 +17,7 @@ import numpy as np
 
 from l2o.base.typing import ArrayLike, File, Seed
 
-__all__ = ["array", "choice", "count", "flag", "generator", "number", "starts", "writable", "written"]
+__all__ = ["array", "bad_rows", "choice", "count", "flag", "generator", "number", "starts", "writable", "written"]
 
 
 LARGEST = 2**63 - 1  # what a count may be in C
@@ -79,9 +79,8 @@ def array(name: str, value: ArrayLike, shape: tuple[int | None, ...] | None, wha
             result.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, result.shape))):
         expected = str(shape).replace("None", "any")
         raise ValueError(f"{name} has shape {result.shape}; expected {expected}{what and ': ' + what}")
-    if finite and not np.isfinite(result).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
-        raise ValueError(f"{name} holds {result[where]} at {where}; expected finite numbers")
+    if finite:
+        _finite(name, result)
     return result
 
 
@@ -97,6 +96,38 @@ def _converted(name: str, value: ArrayLike) -> np.ndarray:
         ragged = ", of parts of different shapes" if "inhomogeneous" in str(error) else ""
         raise TypeError(f"{name} cannot be read as an array of real numbers: {type(value).__name__}{ragged}") from None
     return result.reshape(given.shape)  # ascontiguousarray turns a scalar into one dimension
+
+
+def _finite(name: str, values: np.ndarray) -> None:
+    """Raise ValueError if one of the values is not finite."""
+    if not np.isfinite(values).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise ValueError(f"{name} holds {values[where]} at {where}; expected finite numbers")
+
+
+def bad_rows(check: str, **given: np.ndarray) -> np.ndarray | None:
+    """Return which of m members hold a number that is not finite, (m,); None if none does.
+
+    Parameters
+    ----------
+    check : {"row", "raise"}
+        Whether one that does is a row with status 3, or an error.
+    given : ndarray, shape (m, ...)
+        What there is of each member.
+
+    Raises
+    ------
+    ValueError
+        If there is one and check is "raise", or if there is no other.
+    """
+    choice("check", check, ("row", "raise"))
+    if all(np.isfinite(values).all() for values in given.values()):
+        return None
+    bad = np.logical_or.reduce([~np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in given.values()])
+    if check == "raise" or bad.all():
+        for name, values in given.items():
+            _finite(name, values)
+    return bad
 
 
 def unmasked(name: str, value: object) -> None:
@@ -123,8 +154,13 @@ def _holds_numbers(given: np.ndarray) -> bool:
 
 
 def starts(x0: ArrayLike, m: int, dim: int) -> np.ndarray:
-    """Return starting points (m, dim), a copy."""
-    return array("x0", x0, (m, dim), f"one starting point of dimension {dim} for each of {m} problems").copy()
+    """Return starting points (m, dim), a copy; one point (dim,) is that of all. They need not be finite."""
+    if not (isinstance(x0, np.ndarray) and x0.ndim == 2):
+        x0 = array("x0", x0, None, finite=False)
+        if x0.shape == (dim,):
+            return np.tile(x0, (m, 1))
+    what = f"one starting point of dimension {dim} for each of {m} problems"
+    return array("x0", x0, (m, dim), what, finite=False).copy()
 
 
 def generator(rng: Seed) -> np.random.Generator:

@@ -58,7 +58,8 @@ class _Wrapper:
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         if len(self.values) >= self.limit or self.status == OBJECTIVE_FAILED:
             raise _Ended
-        if not np.isfinite(x).all():
+        usable = np.isfinite(x).all()  # a start that is not has a value, too, that counts for nothing
+        if self.values and not usable:
             self.end = NON_FINITE
             raise _Ended
         fun, jac, self.status = self.objective.evaluate(x)
@@ -66,7 +67,7 @@ class _Wrapper:
         self.points.append(np.array(x))
         self.values.append(fun)
         self.gradients.append(jac)
-        if len(self.values) == 1 and not (np.isfinite(fun) and np.isfinite(jac).all()):
+        if len(self.values) == 1 and not (usable and np.isfinite(fun) and np.isfinite(jac).all()):
             self.end = NON_FINITE
             raise _Ended
         if self.judge is not None and np.isfinite(jac).all():

@@ -12,7 +12,8 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Seed
 from l2o.families.family import Family
 from l2o.problems import Problems, from_blocks
-from l2o.problems.objectives import blocks, kernel_of
+from l2o.problems.layout import blocks
+from l2o.problems.objectives import kernel_of
 
 __all__ = ["Custom"]
 
@@ -124,7 +125,7 @@ class Custom(Family):
         """
         return super().starts(m, rng) if self.draw is None else self.sample(m, rng).x0
 
-    def from_data(self, data: Iterable[ArrayLike], x0: ArrayLike | None = None) -> Problems:
+    def from_data(self, data: Iterable[ArrayLike], x0: ArrayLike | None = None, *, check: str = "row") -> Problems:
         """Make the members of given data.
 
         Parameters
@@ -132,8 +133,10 @@ class Custom(Family):
         data : array_like, shape (m, rows, columns), or sequence of m array_like, each (rows, columns)
             Data of each of m functions, copied. They may differ in size, and need not be finite: what a NaN means is
             up to the objective.
-        x0 : array_like, shape (m, d)
-            Starting points. There is no default: nobody but you knows a good one.
+        x0 : array_like, shape (m, d) or (d,)
+            Starting points, or one for all. There is no default: nobody but you knows a good one.
+        check : {"row", "raise"}
+            A start that is not finite ends its row with status 3, or is an error, as are data that are not finite.
 
         Returns
         -------
@@ -142,13 +145,16 @@ class Custom(Family):
         Raises
         ------
         ValueError, TypeError
-            If x0 is missing or not finite, or shapes do not fit.
+            If x0 is missing or nowhere finite, shapes do not fit, or `check` finds something.
         """
-        try:
-            tables = list(data)
-        except TypeError:
-            raise TypeError(f"data is {type(data).__name__}; expected a table for each problem") from None
-        made = blocks(tables)
+        made, offsets = blocks(data)
+        m = len(made if offsets is None else offsets[1:])
         if x0 is None:
-            raise ValueError(f"x0 is None; expected starting points, shape {(len(tables), self.dim)}")
-        return from_blocks(kernel_of(self.objective), made, arguments.starts(x0, len(tables), self.dim))
+            raise ValueError(f"x0 is None; expected starting points, shape {(m, self.dim)}")
+        x0 = arguments.starts(x0, m, self.dim)
+        arguments.bad_rows(check, x0=x0)
+        problems = from_blocks(kernel_of(self.objective), made, x0, offsets)
+        if check == "raise":
+            for i, table in enumerate(problems.data()):
+                arguments.array(f"data[{i}]", table, table.shape)
+        return problems

@@ -111,20 +111,24 @@ class LeastSquares(Family):
         drawn = [self._drawn(rng) for _ in range(m)]
         return self.from_data(np.array([y for y, _ in drawn]), np.array([x0 for _, x0 in drawn]))
 
-    def from_data(self, Y: ArrayLike, x0: ArrayLike) -> Problems:
+    def from_data(self, Y: ArrayLike, x0: ArrayLike, *, check: str = "row") -> Problems:
         """Make the members of given curves.
 
         Parameters
         ----------
         Y : array_like, shape (m, n)
-            Values. Where one is NaN the point is left out.
-        x0 : array_like, shape (m, d)
-            Starting parameters.
+            Values. Where one is NaN, or masked, the point is left out.
+        x0 : array_like, shape (m, d) or (d,)
+            Starting parameters, or one start for all.
+        check : {"row", "raise"}
+            A start that is not finite ends its row with status 3, or is an error.
 
         Returns
         -------
         Problems
         """
+        if isinstance(Y, np.ma.MaskedArray):
+            Y = np.ma.filled(Y.astype(float), np.nan)
         values = arguments.array("Y", Y, (None, len(self.t)), "curves at the points of the family", finite=False)
         known = np.isfinite(values)
         table = np.column_stack([self.t, np.zeros(len(self.t)), 1.0 / self.sigma])
@@ -133,7 +137,9 @@ class LeastSquares(Family):
             each[:, -2] = row[kept]
         if not tables:
             raise ValueError("Y has no rows; expected at least one curve")
-        return least_squares(self.model, tables, arguments.starts(x0, len(values), self.dim))
+        x0 = arguments.starts(x0, len(values), self.dim)
+        arguments.bad_rows(check, x0=x0)
+        return least_squares(self.model, tables, x0)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the values (n,) and the start (d,) of one curve."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Seed
-from l2o.families import points
+from l2o.families import points, regression
 from l2o.families.family import Family
-from l2o.problems import LOGISTIC, Problems, from_blocks
+from l2o.problems import LOGISTIC, WEIGHTED_LOGISTIC, Problems, from_blocks
 
 __all__ = ["Logistic"]
 
@@ -85,17 +85,23 @@ class Logistic(Family):
             x0[i] = rng.standard_normal(self.dim)
         return self.from_data(X, y, x0)
 
-    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None) -> Problems:
+    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None, *, weights: ArrayLike | None = None,
+                  check: str = "row") -> Problems:
         """Make the members of given data.
 
         Parameters
         ----------
-        X : array_like, shape (m, n, p)
-            Features of n points for each of m functions.
+        X : array_like, shape (m, n, p) or (n, p)
+            Features of n points for each of m functions, or one design for all, which is kept once.
         y : array_like, shape (m, n)
-            Labels, 0 or 1.
-        x0 : array_like, shape (m, d), optional
-            Starting points, zero by default.
+            Labels, 0 or 1. A point that X or y masks, in a masked array, has weight zero.
+        x0 : array_like, shape (m, d) or (d,), optional
+            Starting points, or one for all; zero by default.
+        weights : array_like, shape (m, n) or (n,), optional
+            Weights of the points, at least 0: f is sum(weight * loss) / sum(weight), and what a point of weight zero
+            holds does not matter.
+        check : {"row", "raise"}
+            A function with a number that is not finite, or without weight, ends with status 3, or is an error.
 
         Returns
         -------
@@ -104,17 +110,21 @@ class Logistic(Family):
         Raises
         ------
         ValueError
-            If shapes do not fit, a value is not finite, or a label is neither 0 nor 1.
+            If shapes do not fit, a label is neither 0 nor 1, a weight is negative, or no function is finite.
         """
-        X = points.features(X, self.n_features)
-        m, n, p = X.shape
-        y = arguments.array("y", y, (m, n), "a label for each point")
-        if not np.isin(y, (0.0, 1.0)).all():
-            raise ValueError(f"y holds the label {y[~np.isin(y, (0.0, 1.0))][0]}; expected 0 or 1")
-        x0 = np.zeros((m, self.dim)) if x0 is None else arguments.starts(x0, m, self.dim)
+        data = regression.read(X, y, x0, weights, check, (self.n_features, self.dim))
+        regression.check_labels(data.y, np.arange(2), "0 or 1")
+        sign = (2.0 * data.y - 1.0) * np.log2(np.e)
+        if data.X.ndim == 2 or data.weights is not None:
+            if data.weights is not None:
+                sign = np.where(data.weights == 0.0, 0.0, sign)
+            blocks, design = regression.weighted(data, sign, self.l2)
+            return from_blocks(WEIGHTED_LOGISTIC, blocks, data.x0, shared=design)
+        m, n, p = data.X.shape
         blocks, columns = points.columns(m, n, p + 2, self.l2)
         columns[:, 0, n:] = PADDING_MARGIN
-        sign = (2.0 * y - 1.0) * np.log2(np.e)
-        np.multiply(X.transpose(0, 2, 1), sign[:, None, :], out=columns[:, 1 : p + 1, :n])
+        np.multiply(data.columns, sign[:, None, :], out=columns[:, 1 : p + 1, :n])
         columns[:, p + 1, :n] = sign
-        return from_blocks(LOGISTIC, blocks, x0)
+        if data.bad is not None:
+            blocks[data.bad, 0] = np.nan  # the number of points: so are value and gradient
+        return from_blocks(LOGISTIC, blocks, data.x0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Seed
-from l2o.families import points
+from l2o.families import points, regression
 from l2o.families.family import Family
 from l2o.problems import NEURAL_NET, Problems, from_blocks
 
@@ -118,18 +118,21 @@ class NeuralNet(Family):
             x0[i] = rng.standard_normal(self.dim)
         return self.from_data(X, y, x0)
 
-    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None) -> Problems:
+    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None, *,
+                  check: str = "row") -> Problems:
         """Make the members of given data.
 
         Parameters
         ----------
-        X : array_like, shape (m, n, n_inputs)
-            Features of n points for each of m functions.
+        X : array_like, shape (m, n, n_inputs) or (n, n_inputs)
+            Features of n points for each of m functions, or the same for all.
         y : array_like, shape (m, n)
             Labels, integers from 0 to n_classes - 1.
-        x0 : array_like, shape (m, d)
-            Starting points, for instance ``family.starts(m, rng)``. There is no default: at zero all hidden
-            units rest and the gradient for W, b and U vanishes.
+        x0 : array_like, shape (m, d) or (d,)
+            Starting points, or one for all, for instance ``family.starts(m, rng)``. There is no default: at zero all
+            hidden units rest and the gradient for W, b and U vanishes.
+        check : {"row", "raise"}
+            A member with a number that is not finite ends with status 3, or is an error.
 
         Returns
         -------
@@ -138,21 +141,22 @@ class NeuralNet(Family):
         Raises
         ------
         ValueError
-            If x0 is missing, shapes do not fit, a value is not finite, or a label is not one of the classes.
+            If x0 is missing, shapes do not fit, a label is not one of the classes, or no member is finite.
         """
-        X = points.features(X, self.n_inputs)
-        m, n, p = X.shape
-        y = arguments.array("y", y, (m, n), "a label for each point")
-        classes = np.arange(self.n_classes)
-        if not np.isin(y, classes).all():
-            raise ValueError(f"y holds the label {y[~np.isin(y, classes)][0]}; expected 0 to {self.n_classes - 1}")
         if x0 is None:
             raise ValueError("x0 is None; expected starting points, for instance family.starts(m, rng): "
                              "zero, where the gradient for W, b and U vanishes, is none")
-        x0 = arguments.starts(x0, m, self.dim)
+        data = regression.read(X, y, x0, None, check, (self.n_inputs, self.dim))
+        if data.weights is not None:
+            raise ValueError("X or y is masked; expected arrays without a mask: leave these points out")
+        classes = np.arange(self.n_classes)
+        regression.check_labels(data.y, classes, f"0 to {self.n_classes - 1}")
+        (m, n), p = data.y.shape, self.n_inputs
         blocks, columns = points.columns(m, n, p + 1 + self.n_classes, self.l2, p, self.n_hidden, self.n_classes,
                                          self._chunk)
-        columns[:, :p, :n] = X.transpose(0, 2, 1)
+        columns[:, :p, :n] = data.columns
         columns[:, p, :n] = 1.0
-        columns[:, p + 1 :, :n] = y[:, None, :] == classes[:, None]
-        return from_blocks(NEURAL_NET, blocks, x0)
+        columns[:, p + 1 :, :n] = data.y[:, None, :] == classes[:, None]
+        if data.bad is not None:
+            blocks[data.bad, 0] = np.nan  # the number of points: so are value and gradient
+        return from_blocks(NEURAL_NET, blocks, data.x0)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from l2o import _kernels
-from l2o.base import arguments
-from l2o.base.typing import ArrayLike
 
-__all__ = ["HEADER", "clusters", "columns", "features", "gaussian"]
+__all__ = ["HEADER", "clusters", "columns", "gaussian"]
 
 HEADER, LANES = 8, 8  # numbers before the columns of a block, and points at a time: as in the kernels
 
@@ -22,14 +20,6 @@ def gaussian(rng: np.random.Generator, n: int, p: int) -> np.ndarray:
     """Draw n points (n, p) of a Gaussian with a standard normal mean and covariance A A^T, A standard normal."""
     mean, factor = rng.standard_normal(p), rng.standard_normal((p, p))
     return mean + rng.standard_normal((n, p)) @ factor.T
-
-
-def features(X: ArrayLike, n_features: int) -> np.ndarray:
-    """Return X as an array (m, n, n_features) of finite numbers, n at least 1."""
-    X = arguments.array("X", X, (None, None, n_features), "(functions, points, features)")
-    if X.shape[1] == 0:
-        raise ValueError("X has 0 points; expected at least 1")
-    return X
 
 
 def columns(m: int, n: int, n_columns: int, *settings: float) -> tuple[np.ndarray, np.ndarray]:

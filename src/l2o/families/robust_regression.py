@@ -9,9 +9,9 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Seed
-from l2o.families import points
+from l2o.families import points, regression
 from l2o.families.family import Family
-from l2o.problems import ROBUST, Problems, from_blocks
+from l2o.problems import ROBUST, WEIGHTED_ROBUST, Problems, from_blocks
 
 __all__ = ["RobustRegression"]
 
@@ -93,17 +93,23 @@ class RobustRegression(Family):
             x0[i] = rng.standard_normal(self.dim)
         return self.from_data(X, y, x0)
 
-    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None) -> Problems:
+    def from_data(self, X: ArrayLike, y: ArrayLike, x0: ArrayLike | None = None, *, weights: ArrayLike | None = None,
+                  check: str = "row") -> Problems:
         """Make the members of given data.
 
         Parameters
         ----------
-        X : array_like, shape (m, n, p)
-            Features of n points for each of m functions.
+        X : array_like, shape (m, n, p) or (n, p)
+            Features of n points for each of m functions, or one design for all, which is kept once.
         y : array_like, shape (m, n)
-            Targets, any real numbers.
-        x0 : array_like, shape (m, d), optional
-            Starting points, zero by default.
+            Targets, any real numbers. A point that X or y masks, in a masked array, has weight zero.
+        x0 : array_like, shape (m, d) or (d,), optional
+            Starting points, or one for all; zero by default.
+        weights : array_like, shape (m, n) or (n,), optional
+            Weights of the points, at least 0: f is sum(weight * loss) / sum(weight), and what a point of weight zero
+            holds does not matter.
+        check : {"row", "raise"}
+            A function with a number that is not finite, or without weight, ends with status 3, or is an error.
 
         Returns
         -------
@@ -112,14 +118,17 @@ class RobustRegression(Family):
         Raises
         ------
         ValueError
-            If shapes do not fit or a value is not finite.
+            If shapes do not fit, a weight is negative, or no function is finite.
         """
-        X = points.features(X, self.n_features)
-        m, n, p = X.shape
-        y = arguments.array("y", y, (m, n), "a target for each point")
-        x0 = np.zeros((m, self.dim)) if x0 is None else arguments.starts(x0, m, self.dim)
+        data = regression.read(X, y, x0, weights, check, (self.n_features, self.dim))
+        if data.X.ndim == 2 or data.weights is not None:
+            blocks, design = regression.weighted(data, data.y / self.c, self.c)
+            return from_blocks(WEIGHTED_ROBUST, blocks, data.x0, shared=design)
+        m, n, p = data.X.shape
         blocks, columns = points.columns(m, n, p + 2)
-        columns[:, 0, :n] = y / self.c
-        np.divide(X.transpose(0, 2, 1), -self.c, out=columns[:, 1 : p + 1, :n])
+        columns[:, 0, :n] = data.y / self.c
+        np.divide(data.columns, -self.c, out=columns[:, 1 : p + 1, :n])
         columns[:, p + 1, :n] = -1.0 / self.c
-        return from_blocks(ROBUST, blocks, x0)
+        if data.bad is not None:
+            blocks[data.bad, 0] = np.nan  # the number of points: so are value and gradient
+        return from_blocks(ROBUST, blocks, data.x0)

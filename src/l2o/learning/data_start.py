@@ -58,9 +58,11 @@ class Source:
         """
         if function is not None:
             return cls._of_function(problems, function), ""
-        blocks = problems.blocks[np.unique(problems.index)]
-        if (blocks[:, :2] != blocks[:1, :2]).any():
+        distinct = problems[np.unique(problems.index, return_index=True)[1]]
+        heads, size = distinct.entries(np.arange(2)), len(distinct.block(0))
+        if (heads != heads[:1]).any():
             return None, "data blocks of different shapes"
+        blocks = distinct.entries(np.arange(size))
         entries = 2 + np.flatnonzero(np.isfinite(blocks[:, 2:]).all(axis=0))
         with np.errstate(over="ignore"):
             varies = blocks[:, entries].std(axis=0) > REST * (1.0 + np.abs(blocks[:, entries].mean(axis=0)))
@@ -89,7 +91,7 @@ class Source:
         """Return the features (m, k)."""
         if self.entries is None:
             return self.shape.features(problems)
-        return problems.blocks[problems.index].take(self.entries.astype(np.intp), axis=1)
+        return problems.entries(self.entries.astype(np.intp))
 
 
 def _apart(values: np.ndarray) -> np.ndarray:

@@ -73,13 +73,13 @@ class Price:
         """Return the price for some problems of a family."""
         model, measured = cls.modelled(kind, problems), _clocked(problems)
         dear = measured > DEAR * model.evaluation
-        return cls(kind, problems.dim, 2.0 ** np.round(np.log2(measured))) if dear else model
+        return cls(kind, problems.dim, 2.0 ** float(np.round(np.log2(measured)))) if dear else model
 
     @classmethod
     def modelled(cls, kind: Expectant, problems: Problems) -> Price:
         """Return the price as the model has it; the clock is not asked."""
         number = NUMBER if problems.kernel.source is None else OWN_NUMBER
-        return cls(kind, problems.dim, CALL + number * problems.blocks.shape[1])
+        return cls(kind, problems.dim, CALL + number * problems.mean_size)
 
     @property
     def classical(self) -> Cost:

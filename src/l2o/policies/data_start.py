@@ -11,6 +11,7 @@ l2o.learning.data_start finds the numbers; the kernel is _kernels/policies/_data
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -23,6 +24,7 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
+from l2o.problems.layout import HEADER
 
 __all__ = ["FAR", "MOST_FEATURES", "DataBeginning", "DataShape", "Features", "name_of"]
 
@@ -148,11 +150,15 @@ class DataBeginning:
 
     def __call__(self, problems: Problems) -> np.ndarray:
         """Return where runs begin, (m, d): problems with data unlike those learned from at their own starts."""
-        result, blocks, index = problems.x0.copy(), problems.blocks, problems.index
-        if self.shape.function is not None:
-            blocks, index = self.shape.features(problems), np.arange(len(problems))
-        if blocks.shape[1] >= self.least:  # else none is laid out in the way of the family
-            _kernels.data_start.starts(self.block, _kernels.addresses(blocks, index), result)
+        result = problems.x0.copy()
+        if self.shape.layout is None:
+            features = self.shape.features(problems)
+            size, data = features.shape[1], _kernels.addresses(features, np.arange(len(problems)))
+        else:  # of problems of different sizes those of the layout have its size
+            size = problems.blocks.shape[1] if problems.offsets is None else HEADER + math.prod(self.shape.layout)
+            data = problems.block_addresses()
+        if size >= self.least:  # else none is laid out in the way of the family
+            _kernels.data_start.starts(self.block, data, result)
         return result
 
 

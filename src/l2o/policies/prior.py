@@ -101,7 +101,7 @@ class PriorShape:
             return self.data.beginning(weights)
         base = weights["base"]
         if not self.relative:
-            return lambda problems: np.broadcast_to(base, problems.x0.shape).copy()
+            return lambda problems: base[None].repeat(len(problems), axis=0)
         return (lambda problems: problems.x0 + base) if base.any() else own_starts
 
     def limits(self, weights: Weights) -> np.ndarray | None:

@@ -5,14 +5,15 @@ from l2o.problems.problems import (
     LOGISTIC,
     NEURAL_NET,
     ROBUST,
+    WEIGHTED_LOGISTIC,
+    WEIGHTED_ROBUST,
     Kernel,
     Objective,
     Problems,
-    PythonObjective,
     from_blocks,
-    number_of,
     problems_with_starts,
 )
+from l2o.problems.python import PythonObjective, number_of
 
-__all__ = ["KERNELS", "LOGISTIC", "NEURAL_NET", "ROBUST", "Kernel", "Objective", "Problems", "PythonObjective",
-           "from_blocks", "number_of", "problems_with_starts"]
+__all__ = ["KERNELS", "LOGISTIC", "NEURAL_NET", "ROBUST", "WEIGHTED_LOGISTIC", "WEIGHTED_ROBUST", "Kernel", "Objective",
+           "Problems", "PythonObjective", "from_blocks", "number_of", "problems_with_starts"]

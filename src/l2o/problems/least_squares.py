@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2o import _kernels
+from l2o.problems.layout import blocks
 from l2o.problems.models import Model
-from l2o.problems.objectives import blocks
 from l2o.problems.problems import Kernel, Problems, from_blocks
 
 __all__ = ["SquaresOf", "least_squares"]
@@ -43,7 +43,7 @@ class SquaresOf:
         return Kernel(f"least squares of {self.model.name}", _kernels.least_squares.FUNCTION, source=self,
                       over=self.over)
 
-    def over(self, data: np.ndarray) -> np.ndarray:
+    def over(self, data: np.ndarray, shared: int) -> np.ndarray:
         """Return the addresses (m,) of what the function is called with, of data at addresses (m,)."""
         return _kernels.least_squares.over(self.model.address(self.d, self.k), self.model.user(self.d, self.k), data)
 
@@ -61,4 +61,5 @@ def least_squares(model: Model, tables: Sequence[np.ndarray], x0: np.ndarray) ->
         Starting parameters.
     """
     k = tables[0].shape[1] - 2
-    return from_blocks(SquaresOf(model, x0.shape[1], k).kernel, blocks(tables), x0)
+    made, offsets = blocks(tables)
+    return from_blocks(SquaresOf(model, x0.shape[1], k).kernel, made, x0, offsets)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,12 @@ from l2o.base.typing import ArrayLike
 from l2o.base.watch import Watch
 from l2o.errors import CompilationError
 from l2o.problems import Kernel, Problems, from_blocks
+from l2o.problems.layout import HEADER, blocks, table
 from l2o.problems.sources import Address, UserFunction, is_address
 
-__all__ = ["HEADER", "SIGNATURE", "CompiledObjective", "blocks", "is_compiled", "kernel_of", "objective", "one_problem"]
+__all__ = ["SIGNATURE", "CompiledObjective", "is_compiled", "kernel_of", "objective", "one_problem"]
 
 SIGNATURE = "int (const double *, double *, double *, intptr_t, void *)"
-HEADER = 2  # numbers of a block before its data: rows, columns
 
 _PARAMETERS = ("x", "data", "grad")
 _HOW = ("expected a function compiled by @l2o.objective, a Numba cfunc or a scipy.LowLevelCallable; "
@@ -141,8 +141,8 @@ class CompiledObjective(UserFunction):
         args=(data,), jac=True)``.
         """
         x = arguments.array("x", x, (None,), finite=False)[None]
-        table = _table("data", _no_data() if data is None else data)
-        block = np.concatenate([table.shape, table.reshape(-1)])[None]  # quicker than Problems of one
+        given = table("data", _no_data() if data is None else data)
+        block = np.concatenate([given.shape, given.reshape(-1)])[None]  # quicker than Problems of one
         fun, jac, status = np.empty(1), np.empty(x.shape), np.empty(1, np.intc)
         address = _kernels.addresses(block, np.zeros(1, np.intp))
         _kernels.evaluate.evaluate_many(self.kernel.function, address, x, fun, jac, status, Watch())
@@ -211,20 +211,6 @@ def kernel_of(given: object) -> Kernel:
     return address.kernel
 
 
-def blocks(data: Sequence[ArrayLike]) -> np.ndarray:
-    """Return the blocks (m, size) of m tables of data, each (rows, columns); short ones are filled up with zeros."""
-    tables = [_table(f"data[{i}]", table) for i, table in enumerate(data)]
-    result = _kernels.aligned((len(tables), HEADER + max((table.size for table in tables), default=0)))
-    for block, table in zip(result, tables):
-        block[:HEADER] = table.shape
-        block[HEADER : HEADER + table.size] = table.reshape(-1)
-    return result
-
-
-def _table(name: str, data: ArrayLike) -> np.ndarray:
-    return arguments.array(name, data, (None, None), "(rows, columns)", finite=False)
-
-
 def _no_data() -> np.ndarray:
     return np.empty((0, 0))
 
@@ -244,8 +230,8 @@ def one_problem(given: object, x0: ArrayLike | None, args: object = ()) -> Probl
         raise ValueError(f"args has {len(args)} entries; expected one for a compiled objective, its data")
     address = _Address.of(given)
     if address is None or address.user_data is None:
-        table = _table("args[0]", args[0] if args else _no_data())
-        return from_blocks(kernel_of(given), blocks([table]), x0[None])
+        one, _ = blocks([table("args[0]", args[0] if args else _no_data())])
+        return from_blocks(kernel_of(given), one, x0[None])
     if args:
         raise ValueError("fun is a LowLevelCallable with user_data; expected no args")
     memory = (ctypes.c_double * 1).from_address(address.user_data)  # it stands for its address

@@ -1,7 +1,8 @@
 """Problems: members of a family, ready for the kernels; and Objective, one function of them.
 
 A member is one flat block of float64 (sizes, then data) behind a C function of the ABI in
-_kernels/base/objective.h. `Problems` holds the blocks of many members; indexing shares them.
+_kernels/base/objective.h, and what it shares with all others. `Problems` holds the blocks of many members; indexing
+shares them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Card
 from l2o.base.watch import Watch, heard
+from l2o.problems import layout
 
-__all__ = ["Kernel", "Objective", "Problems", "PythonObjective", "number_of"]
+__all__ = ["KERNELS", "LOGISTIC", "NEURAL_NET", "ROBUST", "WEIGHTED_LOGISTIC", "WEIGHTED_ROBUST", "Kernel", "Objective",
+           "Problems", "from_blocks", "problems_with_starts"]
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,15 @@ class Kernel:
     source : object, optional
         What a user's function was made of, kept alive here; its attribute ``kernel`` is this kernel.
     over : callable, optional
-        What the function is called with, where that is not the data: addresses (m,) of data -> addresses (m,).
+        What the function is called with, where that is not the data: addresses (m,) of data, address of the shared part
+        or 0 -> addresses (m,).
     """
 
     name: str
     function: int
     hessian: int | None = None
     source: Any = None
-    over: Callable[[np.ndarray], np.ndarray] | None = None
+    over: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
@@ -61,7 +65,12 @@ def _kernel(name: str) -> Kernel:
 LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN)
 ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN)
 NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN)
-KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET)}
+# with a weight for each point, and a design that problems may share
+WEIGHTED_LOGISTIC = Kernel("weighted-logistic", _kernels.weighted_logistic.FUNCTION,
+                           _kernels.weighted_logistic.HESSIAN, over=_kernels.weighted.over)
+WEIGHTED_ROBUST = Kernel("weighted-robust", _kernels.weighted_robust.FUNCTION, _kernels.weighted_robust.HESSIAN,
+                         over=_kernels.weighted.over)
+KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET, WEIGHTED_LOGISTIC, WEIGHTED_ROBUST)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,18 +84,24 @@ class Problems:
     ----------
     kernel : Kernel
         The compiled objective.
-    blocks : ndarray, shape (k, size)
-        Sizes and data of each distinct member.
+    blocks : ndarray, shape (k, size), or (size,)
+        Sizes and data of each distinct member; where they differ in size, all in a row.
     index : ndarray of intp, shape (m,)
         The block of each member.
     x0 : ndarray, shape (m, d)
         Starting points.
+    offsets : ndarray of intp, shape (k + 1,), optional
+        Of blocks that differ in size: block j goes from offsets[j] to offsets[j + 1].
+    shared : ndarray, shape (size,), optional
+        What all members have in common, which is kept once: the design of regressions.
     """
 
     kernel: Kernel
     blocks: np.ndarray
     index: np.ndarray
     x0: np.ndarray
+    offsets: np.ndarray | None = None
+    shared: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -110,11 +125,12 @@ class Problems:
         index = self.index[which]
         if np.ndim(index) != 1:
             raise IndexError(f"index is {which!r}; expected an integer, a slice, or integers or bools in one dimension")
-        return Problems(self.kernel, self.blocks, index, self.x0[which])
+        return Problems(self.kernel, self.blocks, index, self.x0[which], self.offsets, self.shared)
 
     def __reduce__(self) -> tuple[Any, ...]:
         used, index = np.unique(self.index, return_inverse=True)
-        return _problems, (self.kernel, self.blocks[used], index, self.x0)
+        blocks, offsets = layout.chosen(self.blocks, self.offsets, used)
+        return _problems, (self.kernel, blocks, index, self.x0, offsets, self.shared)
 
     @property
     def dim(self) -> int:
@@ -142,9 +158,9 @@ class Problems:
 
     @cached_property
     def _addresses(self) -> np.ndarray:
-        result = _kernels.addresses(self.blocks, self.index)
+        result = self.block_addresses()
         if self.kernel.over is not None:
-            result = self.kernel.over(result)
+            result = self.kernel.over(result, 0 if self.shared is None else self.shared.ctypes.data)
         result.flags.writeable = False
         return result
 
@@ -153,21 +169,46 @@ class Problems:
 
         Parameters
         ----------
-        x0 : array_like, shape (m, d) or None
-            Starting points; None keeps the present ones.
+        x0 : array_like, shape (m, d) or (d,), or None
+            Starting points, or one for all; None keeps the present ones. A row that is not finite is status 3 of its
+            run.
 
         Raises
         ------
         ValueError
-            If the shape is another one, or a value is not finite.
+            If the shape is another one, or no point is finite.
         """
         if x0 is None:
             return self
-        return Problems(self.kernel, self.blocks, self.index, arguments.starts(x0, len(self), self.dim))
+        x0 = arguments.starts(x0, len(self), self.dim)
+        arguments.bad_rows("row", x0=x0)
+        return Problems(self.kernel, self.blocks, self.index, x0, self.offsets, self.shared)
+
+    @property
+    def mean_size(self) -> float:
+        """Numbers that one evaluation reads, in the mean over the blocks."""
+        n_blocks = len(self.blocks) if self.offsets is None else len(self.offsets) - 1
+        return self.blocks.size / max(n_blocks, 1) + (0 if self.shared is None else self.shared.size)
+
+    def block_addresses(self) -> np.ndarray:
+        """Return the address of each member's block, (m,)."""
+        if self.offsets is None:
+            return _kernels.addresses(self.blocks, self.index)
+        return layout.addresses(self.blocks, self.offsets, self.index)
+
+    def block(self, i: int) -> np.ndarray:
+        """Return sizes and data of member i, (size,), shared with these problems."""
+        j = self.index[i]
+        return self.blocks[j] if self.offsets is None else self.blocks[self.offsets[j] : self.offsets[j + 1]]
+
+    def entries(self, columns: np.ndarray) -> np.ndarray:
+        """Return some entries (m, k) of the blocks of all members; NaN beyond the end of one."""
+        return layout.entries(self.blocks, self.offsets, self.index, columns)
 
     def data(self) -> Iterator[np.ndarray]:
         """Yield the data of each member, read-only: the table that a user's objective is given, or the block."""
-        for block in self.blocks[self.index]:
+        for block in map(self.block, range(len(self))):
+            block = block[:]
             block.flags.writeable = False
             if self.kernel.source is None:
                 yield block
@@ -216,33 +257,34 @@ class Problems:
         return hessian
 
 
-def _problems(kernel: Kernel, blocks: np.ndarray, index: np.ndarray, x0: np.ndarray) -> Problems:
-    """Make Problems; blocks that the kernels can take as they are, which families make, are not copied."""
-    flags = blocks.flags
-    if blocks.dtype != np.float64 or blocks.ctypes.data % 64 or not (flags.c_contiguous and flags.writeable):
-        memory = _kernels.aligned(blocks.shape)
-        memory[...] = blocks
-        blocks = memory
-    return Problems(kernel, blocks, np.asarray(index, np.intp), np.ascontiguousarray(x0, np.float64))
+def _problems(kernel: Kernel, blocks: np.ndarray, index: np.ndarray, x0: np.ndarray,
+              offsets: np.ndarray | None = None, shared: np.ndarray | None = None) -> Problems:
+    """Make Problems; arrays that the kernels can take as they are, which families make, are not copied."""
+    return Problems(kernel, layout.on_boundary(blocks), np.asarray(index, np.intp),
+                    np.ascontiguousarray(x0, np.float64), None if offsets is None else np.asarray(offsets, np.intp),
+                    None if shared is None else layout.on_boundary(shared))
 
 
-def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray) -> Problems:
+def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray, offsets: np.ndarray | None = None,
+                shared: np.ndarray | None = None) -> Problems:
     """Make Problems of one member a block.
 
     Parameters
     ----------
     kernel : Kernel
         The compiled objective.
-    blocks : ndarray, shape (m, size)
+    blocks : ndarray, shape (m, size), or (size,) with offsets
         Sizes and data of each member. An array of `l2o._kernels.aligned` is kept, any other copied.
     x0 : ndarray, shape (m, d)
         Starting points.
+    offsets, shared : ndarray, optional
+        As `Problems` has them.
 
     Returns
     -------
     Problems
     """
-    return _problems(kernel, blocks, np.arange(len(blocks)), x0)
+    return _problems(kernel, blocks, np.arange(len(x0)), x0, offsets, shared)
 
 
 def problems_with_starts(problems: object, x0: ArrayLike | None) -> Problems:
@@ -299,99 +341,3 @@ class Objective:
     def hessian(self, x: ArrayLike) -> np.ndarray:
         """Return the Hessian (d, d) at x (d,)."""
         return self.problem.hessian(arguments.array("x", x, (self.dim,), finite=False)[None])[0]
-
-
-Limits = tuple[np.ndarray, np.ndarray] | None  # bounds (d,), or none
-Source = Callable[[np.ndarray, Limits], tuple[ArrayLike, ArrayLike]]  # x -> value, gradient, as the user returned them
-
-
-class PythonObjective:
-    """A Python callable that looks to the kernels like a batch of one.
-
-    Parameters
-    ----------
-    function : callable
-        x (d,), bounds -> (value, gradient (d,)); x is its own, to keep or to change; differences must not leave bounds,
-        (low, high) of (d,) or None.
-    calls : callable
-        () -> number of calls of the user's function so far.
-    x0 : ndarray, shape (d,)
-        Starting point.
-    begin : callable, optional
-        x (d,), bounds -> (function, calls that a value with its gradient takes): for what is known only when a run
-        begins.
-    """
-
-    def __init__(self, function: Source, calls: Callable[[], int], x0: np.ndarray,
-                 begin: Callable[[np.ndarray, Limits], tuple[Source, int]] | None = None) -> None:
-        self._function = function
-        self._calls = calls
-        self._begin = begin
-        self.x0 = x0[None]
-        self.error: BaseException | None = None
-        self.calls_per_point = 1
-        self._limits: Limits = None
-
-    def begin(self, low: np.ndarray | None = None, high: np.ndarray | None = None) -> None:
-        """Begin a run, within bounds (d,) if there are any."""
-        x = self.x0[0]
-        if low is not None and high is not None:
-            self._limits, x = (low, high), np.clip(x, low, high)
-        if self._begin is not None:
-            self._function, self.calls_per_point = self._begin(x, self._limits)
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, which: int | slice) -> PythonObjective:
-        return self
-
-    @property
-    def dim(self) -> int:
-        """Number of variables."""
-        return self.x0.shape[1]
-
-    @property
-    def function(self) -> int:
-        """Address of the trampoline."""
-        return _kernels.python.FUNCTION
-
-    @property
-    def hessian_function(self) -> None:
-        """No Hessian."""
-
-    @property
-    def objective_card(self) -> None:
-        """Not known: two functions cannot be told apart."""
-
-    @property
-    def n_calls(self) -> int:
-        """Calls of the user's function so far."""
-        return self._calls()
-
-    def addresses(self) -> np.ndarray:
-        """Return the address of this object, (1,)."""
-        return np.array([id(self)], np.uintp)
-
-    def value_and_grad(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return value and gradient at x (d,), checked; the user may keep x, and write to the gradient again."""
-        fun, jac = self._function(x, self._limits)
-        shape = x.shape
-        jac = np.atleast_1d(jac) if shape == (1,) else jac  # SciPy takes a number there, too
-        return number_of(fun), arguments.array("the gradient", jac, shape, finite=False)
-
-    def evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray, None]:
-        """Return value and gradient at x (d,), and no status: an error is an exception."""
-        fun, jac = self.value_and_grad(x.copy())
-        return fun, jac.copy(), None
-
-
-def number_of(value: ArrayLike) -> float:
-    """Return a value of fun, a number or an array of one, as a float."""
-    if isinstance(value, float):
-        return float(value)
-    result = arguments.array("the value of fun", value, None, finite=False)
-    if result.size != 1:
-        raise ValueError(f"fun returned a value of shape {result.shape}; expected a number, or a pair of it and the "
-                         "gradient (for residuals of a curve there is scipy.optimize.curve_fit)")
-    return float(result.reshape(()))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from l2o.problems import PythonObjective, number_of
-from l2o.problems.problems import Limits, Source
+from l2o.problems.python import Limits, Source
 from l2o.solving.differences import SCHEMES, Differences
 
 __all__ = ["python_objective"]

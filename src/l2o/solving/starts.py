@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from l2o.base.status import CONVERGED, LIMIT, OBJECTIVE_FAILED
@@ -14,8 +16,12 @@ __all__ = ["begun", "declined", "gone_back", "taken_over"]
 
 def begun(problems: Problems, method: Method) -> Problems:
     """Return problems whose starts nobody gave with those that the method prefers to their own."""
-    starts = method.starts(problems)
-    return problems if starts is problems.x0 else problems.with_starts(starts)
+    starts, own = method.starts(problems), problems.x0
+    if starts is own:
+        return problems
+    if type(starts) is np.ndarray and starts.shape == own.shape and starts.dtype == own.dtype and starts.flags.carray:
+        return replace(problems, x0=starts)  # what is not finite ends its run at once
+    return problems.with_starts(starts)
 
 
 def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box | None = None) -> Solution:
@@ -35,9 +41,9 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
     box : Box or None
         Bounds.
     """
-    unfinished = np.flatnonzero(found.status != CONVERGED)
-    if len(unfinished) == 0:
+    if not found.status.any():  # all have converged, which is 0
         return found
+    unfinished = np.flatnonzero(found.status != CONVERGED)
     x, fun, jac, nit, nfev, status, test = (part.copy() for part in found[:7])
     unfinished = unfinished[(status[unfinished] != OBJECTIVE_FAILED) & (nfev[unfinished] < stopping.maxfun)]
     for i in unfinished.tolist():  # few; one by one, so that a row does not depend on others

@@ -14,7 +14,8 @@ import numpy as np
 from l2o.base import arguments
 from l2o.base.typing import Seed
 from l2o.problems import Problems, from_blocks
-from l2o.problems.objectives import CompiledObjective, blocks
+from l2o.problems.layout import blocks
+from l2o.problems.objectives import CompiledObjective
 from l2o.training import bank_objectives as of
 
 __all__ = ["DIMENSIONS", "KINDS", "bank"]
@@ -51,8 +52,9 @@ def bank(n: int, rng: Seed, dimensions: Sequence[int] = DIMENSIONS) -> tuple[Pro
                 objective, table, x0 = draw(rng, arguments.count("dimensions", dim, 2))
                 table[0, :2] = _scale_and_offset(rng)
                 groups.setdefault(objective, []).append((table, x0))
-        result += [from_blocks(objective.kernel, blocks([table for table, _ in group]), np.array([x for _, x in group]))
-                   for objective, group in groups.items()]
+        for objective, group in groups.items():
+            made, offsets = blocks([table for table, _ in group])
+            result.append(from_blocks(objective.kernel, made, np.array([x for _, x in group]), offsets))
     return tuple(result)
 
 

@@ -6,8 +6,8 @@ Each is scale * F(x) + offset. The first row of its table begins with scale and 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from l2o._kernels.base.compiled import compiled
 from l2o.problems.objectives import objective
 
 __all__ = ["curve_fit", "least_squares", "log_sum_exp", "ridge_sum"]
@@ -18,22 +18,22 @@ DECAY, SIGMOID, LORENTZ, WAVE = range(4)  # curves
 LARGEST = 40.0  # of an exponent, by magnitude
 LOG_2 = 0.6931471805599453
 
-compiled = njit(cache=True, error_model="numpy")
+native = compiled(error_model="numpy")
 
 
-@compiled
+@native
 def _exp(z):  # type: ignore[no-untyped-def]
     return np.exp(min(max(z, -LARGEST), LARGEST))
 
 
-@compiled
+@native
 def _sigmoid(z):  # type: ignore[no-untyped-def]
     """Return 1 / (1 + exp(-z)) without an overflow."""
     e = np.exp(-abs(z))
     return 1.0 / (1.0 + e) if z > 0 else e / (1.0 + e)
 
 
-@compiled
+@native
 def _dot(row, first, x):  # type: ignore[no-untyped-def]
     """Return x . row[first:first + d]."""
     total = 0.0
@@ -42,7 +42,7 @@ def _dot(row, first, x):  # type: ignore[no-untyped-def]
     return total
 
 
-@compiled
+@native
 def _ridge(kind, z):  # type: ignore[no-untyped-def]
     """Return value and derivative of a ridge function."""
     if kind == SOFTPLUS:
@@ -84,7 +84,7 @@ def ridge_sum(x, data, grad):  # type: ignore[no-untyped-def]
     return scale * f + data[0, 1]
 
 
-@compiled
+@native
 def _unit(kind, u, before):  # type: ignore[no-untyped-def]
     """Return value and derivative by u of a unit; `before` is what the unit before is given."""
     if kind == EXP:
@@ -138,7 +138,7 @@ def least_squares(x, data, grad):  # type: ignore[no-untyped-def]
     return scale * f + data[0, 1]
 
 
-@compiled
+@native
 def _curve(kind, u, shift):  # type: ignore[no-untyped-def]
     """Return value and derivative by u of a curve."""
     if kind == DECAY:

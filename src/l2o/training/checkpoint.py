@@ -214,8 +214,10 @@ def identity(family: dict[str, Any], training: Functions, validation: Functions,
 def _contents(functions: Functions) -> Iterator[np.ndarray]:
     """Yield starting points and data, each block of these once."""
     for problems in functions:
-        used, index = np.unique(problems.index, return_inverse=True)
-        yield from (problems.x0, index, *(problems.blocks[i] for i in used))
+        _, first, index = np.unique(problems.index, return_index=True, return_inverse=True)
+        yield from (problems.x0, index, *(problems.block(i) for i in first))
+        if problems.shared is not None:
+            yield problems.shared
 
 
 def _digest(*parts: Any) -> str:

@@ -7,7 +7,8 @@
  *   return negative   stop the run with status 4; a Python exception may be pending
  *
  * The caller sets *f and g to NaN first, so an objective that leaves one of them unwritten is noticed.
- * `user` is one flat block of doubles (sizes, then data). A batch calls from several threads at
+ * `user` is one flat block of doubles (sizes, then data), or, of objectives that problems share a
+ * part of, a record of pointers to the own block and to that part. A batch calls from several threads at
  * once with different `user`, so an objective keeps no state of its own. */
 #ifndef L2O_OBJECTIVE_H
 #define L2O_OBJECTIVE_H

@@ -1,7 +1,9 @@
 """A step of Adam, of Kingma and Ba (2015), along a gradient that is clipped."""
 
 import numpy as np
-from numba import njit, uintp
+from numba import uintp
+
+from l2o._kernels.base.compiled import compiled
 
 __all__ = ["adam"]
 
@@ -10,7 +12,7 @@ TINY = 1e-8  # added to the denominator
 
 
 # 'contract' allows fused multiply-adds. Without NumPy's error model a division asks for a zero, and nothing vectorises.
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(nogil=True, fastmath={"contract"}, error_model="numpy")
 def adam(weights, gradient, mean, square, step, rate, clip):
     """Take a step of Adam, of Kingma and Ba (2015), algorithm 1, along the clipped gradient.
 
@@ -39,7 +41,7 @@ def adam(weights, gradient, mean, square, step, rate, clip):
         weights[i] -= rate * mean[i] / (np.sqrt(square[i] * unbias) + tiny)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})  # a sum of squares, in any order
+@compiled(nogil=True, fastmath={"contract", "reassoc"})  # a sum of squares, in any order
 def _sum_of_squares(values):
     total = 0.0
     for i in range(values.shape[0]):

@@ -13,12 +13,14 @@ the end, and LLVM does not vectorise. Inner functions take row numbers, not slic
 """
 
 import numpy as np
-from numba import njit, uintp
+from numba import uintp
+
+from l2o._kernels.base.compiled import compiled
 
 __all__ = ["backward", "backward_many"]
 
 # 'contract' allows fused multiply-adds; no loop here is a long sum, so 'reassoc' would add nothing. NaN stays NaN.
-_compile = njit(cache=True, nogil=True, fastmath={"contract"})
+_compile = compiled(nogil=True, fastmath={"contract"})
 
 
 @_compile

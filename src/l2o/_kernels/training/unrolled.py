@@ -7,14 +7,15 @@ loss with respect to what it is named after.
 """
 
 import numpy as np
-from numba import njit
+
+from l2o._kernels.base.compiled import compiled
 
 __all__ = ["ACTIVATE", "BLOCK", "move", "observe", "pull_action", "pull_observation"]
 
 BLOCK = 32
 
 # 'contract' allows fused multiply-adds. Without NumPy's error model a division asks for a zero, and nothing vectorises.
-_compile = njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+_compile = compiled(nogil=True, fastmath={"contract"}, error_model="numpy")
 
 
 @_compile

@@ -1,0 +1,5 @@
+from numpy import ndarray
+
+def over(data: ndarray, shared: int) -> ndarray: ...
+
+__test__: dict[str, str]

@@ -1,0 +1,91 @@
+# l2o: built per instruction set
+# Robust regression (Geman-McClure) with weights: sum v_i q_i^2 / (1 + q_i^2) / sum v_i, q_i = (y_i - w . x_i - b) / c.
+#
+# The own column holds the targets y / c. The design is as it was given, for others may share it.
+from libc.stdint cimport intptr_t
+
+from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._linalg cimport add_dots, add_gram, affine, dot
+from l2o._kernels.objectives._weighted cimport CHUNK, HEADER, PADDED, SETTING, TOTAL, Weighted
+
+
+cdef inline void residuals(double* q, const double* target, double c, intptr_t n) noexcept nogil:
+    """Make residuals of predictions, bounded, so that their squares are finite: there the loss is 1 and flat."""
+    cdef double largest = 1e150
+    cdef intptr_t i
+    for i in range(n):
+        q[i] = target[i] - q[i] / c
+        q[i] = q[i] if q[i] < largest else largest
+        q[i] = q[i] if q[i] > -largest else -largest
+
+
+cdef inline double zero_if_finite(const double* x, intptr_t n) noexcept nogil:
+    """0, or NaN where x is not finite: the loss is bounded, so nothing else would show it."""
+    cdef double total = 0.0
+    cdef intptr_t j
+    for j in range(n):
+        total += 0.0 * x[j]
+    return total
+
+
+cdef int robust(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    cdef const Weighted* one = <const Weighted*> user
+    cdef const double* target = one.own + HEADER
+    cdef const double* weight = one.weights
+    cdef intptr_t padded = <intptr_t> one.own[PADDED], start = 0, size, i, j
+    cdef double residual[CHUNK]
+    cdef double ratio[CHUNK]
+    cdef double slope[CHUNK]
+    cdef double loss = 0.0, nothing = zero_if_finite(x, n), total = one.own[TOTAL], c = one.own[SETTING], q, u
+    for j in range(n):
+        g[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        affine(residual, one.design + start, padded, x, n, size)
+        residuals(residual, target, c, size)
+        for i in range(size):
+            q = residual[i]
+            u = 1.0 / (1.0 + q * q)
+            ratio[i] = weight[i] * (q * u)
+            slope[i] = weight[i] * (q * u * u)                 # half of d loss / dq
+        loss += dot(residual, ratio, size)
+        add_dots(g, one.design + padded + start, padded, slope, size, n)
+        start += size
+        target += size
+        weight += size
+    for j in range(n):
+        g[j] = -2.0 * g[j] / (total * c) + nothing
+    f[0] = loss / total + nothing
+    return 0
+
+
+cdef int robust_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
+    cdef const Weighted* one = <const Weighted*> user
+    cdef const double* target = one.own + HEADER
+    cdef const double* weight = one.weights
+    cdef intptr_t padded = <intptr_t> one.own[PADDED], start = 0, size, i, j, k
+    cdef double curvature[CHUNK]
+    cdef double nothing = zero_if_finite(x, n), c = one.own[SETTING], scale = 2.0 / (one.own[TOTAL] * c * c), q, u
+    for j in range(n * n):
+        hessian[j] = 0.0
+    while start < padded:
+        size = min(padded - start, <intptr_t> CHUNK) & -8
+        affine(curvature, one.design + start, padded, x, n, size)
+        residuals(curvature, target, c, size)
+        for i in range(size):
+            q = curvature[i]
+            u = 1.0 / (1.0 + q * q)
+            curvature[i] = weight[i] * (u * u * (4.0 * u - 3.0))       # half of (2 - 6 q^2) / (1 + q^2)^3
+        add_gram(hessian, n, one.design + padded + start, padded, curvature, size, n)
+        start += size
+        target += size
+        weight += size
+    for j in range(n):
+        for k in range(j + 1):
+            hessian[j * n + k] = hessian[j * n + k] * scale + nothing
+            hessian[k * n + j] = hessian[j * n + k]
+    return 0
+
+
+FUNCTION = <size_t> <l2o_objective_fn> robust
+HESSIAN = <size_t> <l2o_hessian_fn> robust_hessian
