@@ -15,7 +15,7 @@ from l2o.baselines import BASELINES
 from l2o.families import Custom
 
 START = np.array([3.0, 1.0, -1.0])
-NAMES = tuple(name for name in BASELINES if name != "newton")
+NAMES = tuple(name for name in BASELINES if name not in ("newton", "lm"))
 
 
 @l2o.objective

@@ -134,7 +134,7 @@ l2o.minimize(problems[0], method=policy)
 l2o.minimize(lambda x: (x @ x, 2 * x), [1.0, 2.0], method=policy)
 l2o.minimize_many(problems, method=policy, workers=2)
 l2o.rollout(problems, method=policy)
-for name in l2o.baselines.BASELINES:
+for name in set(l2o.baselines.BASELINES) - {{"lm"}}:
     l2o.minimize(problems[0], method=name)
 """)
     assert "scipy.optimize" in modules

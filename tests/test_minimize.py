@@ -14,7 +14,7 @@ import l2o
 from l2o.baselines import BASELINES, LBFGS, ConjugateGradient, GradientDescent, Momentum, ScipyLBFGS
 from l2o.families import Logistic
 
-NAMES = tuple(name for name in BASELINES if name != "newton")  # those that need no Hessian, for any callable
+NAMES = tuple(name for name in BASELINES if name not in ("newton", "lm"))  # those for any callable
 METHODS = (*NAMES, "policy")
 STEPWISE = ("gradient-descent", "momentum", "policy")
 NATIVE = (*STEPWISE, "lbfgs", "newton")
@@ -198,7 +198,7 @@ def test_success_means_finite_and_within_gtol(problems, random_policy):
     x = np.concatenate([problems.x0, 1e200 * problems.x0])
     twice = problems[[*range(12), *range(12)]]
     found = set()
-    methods = (*BASELINES, random_policy(seed=1), GradientDescent(50.0))
+    methods = (*NAMES, "newton", random_policy(seed=1), GradientDescent(50.0))
     for method, gtol in itertools.product(methods, (1e-6, 0.05, 0.3)):
         batch = l2o.minimize_many(twice, x, method=method, options={"gtol": gtol, "maxiter": 60})
         f, g = twice.value_and_grad(batch.x)
@@ -632,7 +632,7 @@ def test_baseline_setting_that_does_not_fit_is_an_error_that_names_it(make, erro
         make()
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", [*NAMES, "newton"])
 def test_baseline_by_name_is_the_object_of_default_settings(name, problems):
     assert equal(parts(l2o.rollout(problems, method=name, n_steps=4)),
                  parts(l2o.rollout(problems, method=BASELINES[name](), n_steps=4)))

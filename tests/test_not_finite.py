@@ -8,7 +8,7 @@ import pytest
 import l2o
 from l2o.baselines import BASELINES, LBFGS, GradientDescent, Momentum, ScipyLBFGS
 
-METHODS = [*(name for name in BASELINES if name != "newton"), GradientDescent(1e200), Momentum(1e200, 0.9),
+METHODS = [*(name for name in BASELINES if name not in ("newton", "lm")), GradientDescent(1e200), Momentum(1e200, 0.9),
            "policy", "alone"]
 
 
@@ -86,7 +86,7 @@ STARTS = {
 
 @pytest.mark.parametrize("name", STARTS)
 def test_start_that_is_not_finite_is_status_3_of_every_method(name, descent_policy):
-    for method in (*(name for name in BASELINES if name != "newton"), descent_policy(1)):
+    for method in (*(name for name in BASELINES if name not in ("newton", "lm")), descent_policy(1)):
         for options in ({}, {"maxiter": 0}):
             result = l2o.minimize(STARTS[name], [3.0], method=method, options=options)
             assert (result.status, result.nfev, result.x.tolist()) == (3, 1, [3.0])

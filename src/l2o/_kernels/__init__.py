@@ -16,7 +16,6 @@ import l2o._kernels.base._python as python
 import l2o._kernels.base._status as status
 import l2o._kernels.base._tables as tables
 import l2o._kernels.base._watch as watch
-import l2o._kernels.objectives._least_squares as least_squares
 import l2o._kernels.objectives._weighted as weighted
 import l2o._kernels.policies._learned_newton as learned_newton
 import l2o._kernels.policies._linear as linear
@@ -35,8 +34,9 @@ from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "data_start",
            "descent_method", "evaluate", "judge", "lbfgs", "learned_newton", "least_squares", "levenberg", "linear",
-           "logistic", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression", "robust",
-           "rollout", "runs", "status", "step", "tables", "watch", "weighted", "weighted_logistic", "weighted_robust"]
+           "logistic", "marquardt", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression",
+           "robust", "rollout", "runs", "status", "step", "tables", "watch", "weighted", "weighted_logistic",
+           "weighted_robust"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
@@ -56,9 +56,10 @@ def _load(name: str) -> ModuleType:
     return importlib.import_module(f"l2o._kernels.{name}_{CPU_LEVEL}")
 
 
-logistic, neural_net, robust = (_load(f"objectives._{name}") for name in ("logistic", "neural_net", "robust"))
+least_squares, logistic, neural_net, robust = (
+    _load(f"objectives._{name}") for name in ("least_squares", "logistic", "neural_net", "robust"))
 weighted_logistic, weighted_robust = (_load(f"objectives._weighted_{name}") for name in ("logistic", "robust"))
-levenberg = _load("solvers._levenberg")
+levenberg, marquardt = _load("solvers._levenberg"), _load("solvers._marquardt")
 data_start, mlp, quasi_newton = (_load(f"policies._{name}") for name in ("data_start", "mlp", "quasi_newton"))
 regression = _load("training._regression")
 

@@ -46,6 +46,10 @@ class Runnable(Protocol):
         """Address of the compiled Hessian, if there is one."""
 
     @property
+    def normal_function(self) -> int | None:
+        """Address of the compiled normal equations, if the objective is half a sum of squares that offers them."""
+
+    @property
     def objective_card(self) -> Card | None:
         """What a policy's card says of the objective, if that is known."""
 
@@ -64,6 +68,7 @@ class Wrapped(ABC):
 
     function: int  # address of the layer's objective
     over_hessian: int  # address of the layer's Hessian
+    over_normal: int  # address of the layer's normal equations
 
     def __init__(self, problems: Runnable) -> None:
         self._problems, self.x0 = problems, problems.x0
@@ -83,6 +88,11 @@ class Wrapped(ABC):
     def hessian_function(self) -> int | None:
         """Address of the layer's Hessian, if the problems have one."""
         return self._problems.hessian_function and self.over_hessian
+
+    @property
+    def normal_function(self) -> int | None:
+        """Address of the layer's normal equations, if the problems have them."""
+        return self._problems.normal_function and self.over_normal
 
     @property
     def objective_card(self) -> Card | None:

@@ -23,7 +23,7 @@ class Watched(Wrapped):
     Methods that are Python hear by themselves: they are given the objectives without it.
     """
 
-    function, over_hessian = _kernels.watch.FUNCTION, _kernels.watch.HESSIAN
+    function, over_hessian, over_normal = _kernels.watch.FUNCTION, _kernels.watch.HESSIAN, _kernels.watch.NORMAL
 
     def __init__(self, problems: Runnable, watch: Watch) -> None:
         super().__init__(problems)
@@ -31,7 +31,8 @@ class Watched(Wrapped):
 
     def addresses(self) -> np.ndarray:
         problems = self._problems
-        return self._watch.over(problems.function, problems.hessian_function or 0, problems.addresses())
+        return self._watch.over(problems.function, problems.hessian_function or 0, problems.normal_function or 0,
+                                problems.addresses())
 
 
 def heard(call: Callable[[Watch], T]) -> T:

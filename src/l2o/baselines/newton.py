@@ -34,5 +34,6 @@ class Newton(NativeMethod):
     def kernel(self, problems: Runnable) -> DescentMethod:
         """Return the method of the kernels with the Hessian of the problems."""
         if problems.hessian_function is None:
-            raise ValueError("method is 'newton', which needs a Hessian; this objective offers none")
+            nearest = "" if problems.normal_function is None else "; 'lm' takes products of the residuals' derivatives"
+            raise ValueError(f"method is 'newton', which needs a Hessian; this objective offers none{nearest}")
         return _kernels.newton.method(problems.hessian_function)

@@ -13,6 +13,7 @@ from l2o.base import arguments
 from l2o.base.parallel import check_progress, map_rows
 from l2o.base.typing import ArrayLike, Workers
 from l2o.base.watch import Watch
+from l2o.baselines.levenberg_marquardt import DAMPING
 from l2o.curves.data import Curves, read_curves
 from l2o.curves.losses import Loss, read_loss
 from l2o.curves.result import CurveFit
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["curve_fit", "curve_fit_many"]
 
-DAMPING = {"more": (_kernels.levenberg.MORE, 100.0), "nielsen": (_kernels.levenberg.NIELSEN, 1e-2)}
 METHODS = ("lm",)
 MAXFEV = 2000
 

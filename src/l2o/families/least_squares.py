@@ -25,8 +25,8 @@ Sampler = Callable[[np.random.Generator], tuple[ArrayLike, ArrayLike]]
 class LeastSquares(Family):
     """Fits of a model to drawn curves: half the sum of squares of the residuals, in units of sigma.
 
-    Any method minimises them, and policies are trained on them; `l2o.curve_fit_many` is the method that knows what they
-    are made of.
+    "lm" is the method for them; any other minimises them, too, but for "newton", as there is no Hessian, and policies
+    are trained on them. `l2o.curve_fit_many` fits curves with standard errors.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class LeastSquares(Family):
     >>> def draw(rng):
     ...     return np.exp(-rng.uniform(0.5, 2.0) * t) + 0.01 * rng.standard_normal(20), np.ones(2)
     >>> family = l2o.families.LeastSquares(decay, t, draw, sigma=0.01)
-    >>> batch = l2o.minimize_many(family.sample(50, rng=0), method="lbfgs")
+    >>> batch = l2o.minimize_many(family.sample(50, rng=0))
     >>> bool(batch.success.all())
     True
     """

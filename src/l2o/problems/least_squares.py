@@ -41,7 +41,7 @@ class SquaresOf:
         """The objective as the kernels see it; the model is compiled."""
         self.model.address(self.d, self.k)
         return Kernel(f"least squares of {self.model.name}", _kernels.least_squares.FUNCTION, source=self,
-                      over=self.over)
+                      over=self.over, normal=_kernels.least_squares.NORMAL)
 
     def over(self, data: np.ndarray, shared: int) -> np.ndarray:
         """Return the addresses (m,) of what the function is called with, of data at addresses (m,)."""

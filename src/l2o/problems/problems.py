@@ -42,6 +42,8 @@ class Kernel:
     over : callable, optional
         What the function is called with, where that is not the data: addresses (m,) of data, address of the shared part
         or 0 -> addresses (m,).
+    normal : int, optional
+        Address of an l2o_normal_fn, if the objective is half a sum of squares that offers its normal equations.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Kernel:
     hessian: int | None = None
     source: Any = None
     over: Callable[[np.ndarray, int], np.ndarray] | None = None
+    normal: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
@@ -146,6 +149,11 @@ class Problems:
     def hessian_function(self) -> int | None:
         """Address of the compiled Hessian, if there is one."""
         return self.kernel.hessian
+
+    @property
+    def normal_function(self) -> int | None:
+        """Address of the compiled normal equations, if there are any."""
+        return self.kernel.normal
 
     @property
     def objective_card(self) -> Card:

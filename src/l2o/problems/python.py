@@ -72,6 +72,10 @@ class PythonObjective:
         """No Hessian."""
 
     @property
+    def normal_function(self) -> None:
+        """No residuals are known."""
+
+    @property
     def objective_card(self) -> None:
         """Not known: two functions cannot be told apart."""
 

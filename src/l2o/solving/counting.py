@@ -15,14 +15,15 @@ __all__ = ["evaluations_until"]
 class _Counted(Wrapped):
     """Problems whose evaluations are counted; each run ends when it has met its targets or spent its evaluations."""
 
-    function, over_hessian = _kernels.count.FUNCTION, _kernels.count.HESSIAN
+    function, over_hessian, over_normal = _kernels.count.FUNCTION, _kernels.count.HESSIAN, _kernels.count.NORMAL
 
     def __init__(self, problems: Runnable, targets: np.ndarray, limit: int) -> None:
         super().__init__(problems)
         self._targets = np.ascontiguousarray(targets, np.float64)
         self.met = np.empty(targets.shape, np.intp)
-        self._addresses = _kernels.count.over(problems.function, problems.hessian_function or 0, problems.addresses(),
-                                              self._targets, limit, self.met)
+        self._addresses = _kernels.count.over(problems.function, problems.hessian_function or 0,
+                                              problems.normal_function or 0, problems.addresses(), self._targets,
+                                              limit, self.met)
 
     def addresses(self) -> np.ndarray:
         return self._addresses

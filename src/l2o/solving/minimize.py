@@ -56,8 +56,9 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     args : tuple
         Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
     method : str, Policy or baseline, optional
-        By default the learned rule, ``l2o.load("universal")``, and L-BFGS above 200 variables. A name: "lbfgs" (SciPy's
-        "L-BFGS-B", too), "gradient-descent", "momentum", "cg", "newton" (needs a Hessian), "scipy-lbfgs"; or an object.
+        By default the learned rule, ``l2o.load("universal")``, "lm" for problems of `families.LeastSquares`, and L-BFGS
+        above 200 variables. A name: "lbfgs" (SciPy's "L-BFGS-B", too), "gradient-descent", "momentum", "cg", "newton"
+        (needs a Hessian), "lm" (needs residuals), "scipy-lbfgs"; or an object.
     jac : bool, str or callable, optional
         None: as fun returns at the start, a pair of value and gradient, or a value. True: a pair. A callable: ``jac(x,
         *args)`` is the gradient. "2-point", which False is, too, and "3-point": differences in the bounds, counted in
@@ -83,11 +84,12 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     -------
     OptimizeResult
         x, fun, jac, nit, nfev, njev, status, success, message, outside_training; the best point seen. status:
-        0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 99 stopped by
-        the callback. With a safeguard a step of the policy to where the function is not finite does not end
-        the run: L-BFGS takes over. After a loss of precision 3 to 24 more evaluations tell whether the gradient is
-        plainly wrong; the message has it then. outside_training: whether the policy met what it did not meet in
-        training, or was trained for another objective; None for other methods, and for files that do not say.
+        0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 6 the minimum
+        of a least-squares problem lies at infinity, 99 stopped by the callback. With a safeguard a step of the policy
+        to where the function is not finite does not end the run: L-BFGS takes over. After a loss of precision 3 to 24
+        more evaluations tell whether the gradient is plainly wrong; the message has it then. outside_training: whether
+        the policy met what it did not meet in training, or was trained for another objective; None for other methods,
+        and for files that do not say.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
         arguments.unmasked("x0", x0)
     options, differences = for_differences(options, 1 if x0 is None else np.size(x0))
     problem = runnable(fun, x0, args, jac, differences)
-    chosen, options = for_method(default_method(problem.dim) if method is None else resolve(method), options)
+    chosen, options = for_method(default_method(problem) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
     stopping = _stopping(tol, options, chosen)
@@ -160,7 +162,8 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
 
     By default some thirty of the problems teach how to begin with the others: where, with which first step, with what
     curvature. They are chosen from all over the batch; what they and the choice cost is in their ``nfev``, and
-    ``batch.learned`` says what came of it. Fewer than 200 problems are solved by L-BFGS.
+    ``batch.learned`` says what came of it. Fewer than 200 problems are solved by L-BFGS. Least-squares problems, of
+    `families.LeastSquares`, are solved by "lm" by default, which takes fewer evaluations than anything learned.
 
     From 192 problems on, a `Policy` with its safeguard is probed: L-BFGS solves every 32nd row, too, after row 1,024
     every 128th, and all that follow once the policy took more evaluations there. These are added to ``nfev``.
@@ -172,7 +175,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     x0 : array_like, shape (m, d), optional
         Starting points; by default those of the problems.
     method : str, Policy or baseline, optional
-        As in `minimize`, or "adaptive", the default, which is for batches.
+        As in `minimize`, or "adaptive", which is for batches.
     ordered : bool
         Whether neighbours are alike, as rolling windows and the pixels of a row are: problems may then begin where
         the one before them ended, in pieces of 256. For the adaptive method.
@@ -209,11 +212,13 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     >>> batch.x.shape, bool(batch.success.all())
     ((100, 4), True)
     """
-    problems, adaptive = problems_with_starts(problems, x0), method is None or method == ADAPTIVE
-    ordered = arguments.flag("ordered", ordered)
+    problems, ordered = problems_with_starts(problems, x0), arguments.flag("ordered", ordered)
+    by_residuals = method is None and not ordered and problems.normal_function is not None
+    adaptive = method == ADAPTIVE or (method is None and not by_residuals)
     if ordered and not adaptive:
         raise ValueError(f"ordered is True and method is {method!r}; expected method='adaptive', or none")
-    chosen, options = for_method(resolve("lbfgs" if adaptive else method), options)
+    chosen, options = for_method(
+        default_method(problems) if by_residuals else resolve("lbfgs" if adaptive else method), options)
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)

@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from l2o.baselines import BASELINES, LBFGS
+from l2o.base.runnable import Runnable
+from l2o.baselines import BASELINES, LBFGS, LevenbergMarquardt
 from l2o.methods import Method
 from l2o.policies import load
 from l2o.policies.quasi_newton import MOST_VARIABLES
@@ -19,12 +20,15 @@ NEAREST = {  # and what to take for those that are not here
 }
 
 
-def default_method(dim: int) -> Method:
-    """Return the method for one problem of dim variables where none is named.
+def default_method(problem: Runnable) -> Method:
+    """Return the method for one problem where none is named.
 
-    It is the learned rule, which is read once; L-BFGS where the matrix of the rule would be too large for a step.
+    It is the learned rule, which is read once, and that of Levenberg and Marquardt for what offers its residuals:
+    L-BFGS where the matrix of either would be too large for a step.
     """
-    return _rule() if dim <= MOST_VARIABLES else LBFGS()
+    if problem.dim > MOST_VARIABLES:
+        return LBFGS()
+    return _rule() if problem.normal_function is None else LevenbergMarquardt()
 
 
 @cache

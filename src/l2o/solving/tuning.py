@@ -18,7 +18,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Workers
-from l2o.baselines import GradientDescent, Momentum
+from l2o.baselines import GradientDescent, LevenbergMarquardt, Momentum
 from l2o.methods import Method
 from l2o.problems import Problems, problems_with_starts
 from l2o.solving.rollout import rollout
@@ -67,8 +67,11 @@ class Axis:
 STEP_SIZE = Axis(ratio=10**0.2, first=-10, last=5)  # 16 step sizes from 0.01 to 10
 DECAY = Axis(ratio=0.7, first=0, last=7, complement=True, lowest=0)  # 0, 0.3, 0.51, ... 0.918
 
+RADIUS = Axis(ratio=10**0.5, first=-4, last=5)  # 10 first radii from 0.01 to 316, in units of the start
+
 AXES: dict[type, dict[str, Axis]] = {
     GradientDescent: {"step_size": STEP_SIZE},
+    LevenbergMarquardt: {"factor": RADIUS},
     Momentum: {"step_size": STEP_SIZE, "decay": DECAY},
 }
 
@@ -87,7 +90,7 @@ def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, 
          workers: Workers = 1, return_grid: bool = False) -> Baseline | tuple[Baseline, list[Baseline]]:
     """Find the settings of a baseline with the lowest mean of f - f_star over k = 1..n_steps.
 
-    The grid has 16 step sizes, and 8 decays for momentum. It grows where its best point lies on a border
+    The grid has 16 step sizes, and 8 decays for momentum, or 10 factors. It grows where its best point lies on a border
     (at most 8 times), and is refined once, by steps of an eighth. A setting with which any value is not
     finite counts as +inf; problems that are not finite at their starts are left out. The constant f_star of a problem
     does not change which settings are best, so it is not needed.
@@ -95,7 +98,8 @@ def tune(baseline_class: type[Baseline], problems: Problems, n_steps: int = 40, 
     Parameters
     ----------
     baseline_class : type
-        `l2o.baselines.GradientDescent` or `l2o.baselines.Momentum`.
+        `l2o.baselines.GradientDescent`, `l2o.baselines.Momentum`, or for least-squares problems
+        `l2o.baselines.LevenbergMarquardt`, of which it is the factor.
     problems : Problems
         The problems to do well on; those of training, never those of the evaluation.
     n_steps : int
@@ -147,7 +151,7 @@ def grid(baseline_class: type) -> list[Method]:
     Parameters
     ----------
     baseline_class : type
-        `l2o.baselines.GradientDescent` (16 settings) or `l2o.baselines.Momentum` (128).
+        `l2o.baselines.GradientDescent` (16 settings), `l2o.baselines.Momentum` (128), `LevenbergMarquardt` (10).
 
     Returns
     -------

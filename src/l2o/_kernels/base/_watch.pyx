@@ -8,7 +8,7 @@ cimport numpy as cnp
 from libc.signal cimport SIG_DFL, SIG_ERR, SIG_IGN, SIGINT
 from libc.stdint cimport intptr_t
 
-from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_model, l2o_objective_fn
+from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_model, l2o_normal_fn, l2o_objective_fn
 from l2o._kernels.base._arrays cimport addresses_in, empty, records
 
 import threading
@@ -23,7 +23,8 @@ cdef extern from "Python.h":
 
 cdef struct Watched:                                           # what an objective is given in place of its data
     l2o_objective_fn objective
-    l2o_hessian_fn hessian                                     # or NULL
+    l2o_hessian_fn hessian                                     # or NULL, and so is this
+    l2o_normal_fn normal
     void* data
     volatile int* flag
 
@@ -78,6 +79,13 @@ cdef int watched_hessian(const double* x, double* hessian, intptr_t n, void* use
     return one.hessian(x, hessian, n, one.data)
 
 
+cdef int watched_normal(const double* x, double* normal, intptr_t n, void* user) noexcept nogil:
+    cdef const Watched* one = <const Watched*> user
+    if one.flag[0] != QUIET and (one.flag[0] == STOP or ends(one.flag)):
+        return -1
+    return one.normal(x, normal, n, one.data)
+
+
 cdef struct WatchedModel:                                      # what a model is given in place of its own
     l2o_model model
     const void* user
@@ -96,6 +104,7 @@ cdef int watched_model(const double* p, const double* t, intptr_t n, double* val
 FUNCTION = <size_t> <l2o_objective_fn> watched
 MODEL = <size_t> <l2o_model> watched_model
 HESSIAN = <size_t> <l2o_hessian_fn> watched_hessian
+NORMAL = <size_t> <l2o_normal_fn> watched_normal
 
 
 def watch_here():
@@ -125,7 +134,7 @@ cdef class Watch:
     def __reduce__(self):
         return type(None), ()
 
-    def over(self, size_t objective, size_t hessian, cnp.ndarray data not None):
+    def over(self, size_t objective, size_t hessian, size_t normal, cnp.ndarray data not None):
         """Return the addresses (m,) of what `watched` needs, of data at addresses (m,); they keep it alive."""
         cdef cnp.npy_intp m = data.shape[0], i
         cdef const size_t* data_of = addresses_in(data, m)
@@ -133,7 +142,7 @@ cdef class Watch:
         cdef Watched* one = <Watched*> (addresses_in(addresses, m) + m)
         for i in range(m):
             one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
-            one.data, one.flag = <void*> data_of[i], &self.flag
+            one.normal, one.data, one.flag = <l2o_normal_fn> normal, <void*> data_of[i], &self.flag
             one += 1
         return addresses
 

@@ -1,4 +1,5 @@
-# Half the sum of squares of a curve's residuals, by way of its model, and the gradient.
+# l2o: built per instruction set
+# Half the sum of squares of a curve's residuals, by way of its model: value and gradient, or normal equations.
 #
 # The data of one problem is that of a user's objective: rows, columns, then a row for each point, the k numbers of t,
 # y, and 1 / sigma. `over` puts before it what a model is and what it is called with: addresses hold in one process
@@ -7,11 +8,17 @@ cimport numpy as cnp
 from libc.math cimport NAN
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
-from l2o._kernels.base._abi cimport l2o_model, l2o_objective_fn
+from l2o._kernels.base._abi cimport l2o_model, l2o_normal_fn, l2o_objective_fn
 from l2o._kernels.base._arrays cimport addresses_in, records
 
 cnp.import_array()
+
+cdef extern from "gram.h" nogil:
+    enum:
+        SPARE "L2O_GRAM_SPARE"
+    void gram "l2o_gram"(double* out, const double* rows, intptr_t n, intptr_t count)
 
 cdef struct Squares:                                           # what the objective is given in place of its data
     l2o_model model
@@ -24,51 +31,95 @@ cdef enum:
     ON_STACK = 2048                                            # doubles; more are allocated
 
 
-cdef int squares(const Squares* one, const double* p, double* f, double* g, intptr_t d, double* work) noexcept nogil:
-    """work: k n numbers for t, d n for the derivatives, n for the values."""
+cdef inline intptr_t room(const Squares* one, intptr_t d) noexcept nogil:
+    """Doubles for t, for d rows of derivatives, for the residuals, and for what `gram` reads after them."""
+    return <intptr_t> one.data[0] * (<intptr_t> one.data[1] - 1 + d) + SPARE
+
+
+cdef inline int evaluate_model(const Squares* one, const double* p, intptr_t d, double* work) noexcept nogil:
+    """Write d rows of derivatives, unweighted, then the weighted residuals to `work`, then t; the code of a failure."""
     cdef intptr_t n = <intptr_t> one.data[0], k = <intptr_t> one.data[1] - 2, i, j
     cdef const double* row = one.data + 2
-    cdef double* jacobian = work + n * k
-    cdef double* residual = jacobian + n * d
-    cdef double total = 0.0
+    cdef double* residual = work + d * n
+    cdef double* t = residual + n + SPARE
     cdef int code
     for i in range(n):
         for j in range(k):
-            work[i * k + j] = row[i * (k + 2) + j]
-    code = one.model(p, work, n, residual, jacobian, d, one.user)
+            t[i * k + j] = row[i * (k + 2) + j]
+    code = one.model(p, t, n, residual, work, d, one.user)
     if code != 0:
         return 1 if code > 0 else code
     for i in range(n):
         residual[i] = (residual[i] - row[k]) * row[k + 1]
-        total += residual[i] * residual[i]
-        residual[i] *= row[k + 1]
         row += k + 2
+    return 0
+
+
+cdef int squares(const Squares* one, const double* p, double* f, double* g, intptr_t d, double* work) noexcept nogil:
+    cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], i, j
+    cdef double* residual = work + d * n
+    cdef double total = 0.0
+    cdef int code = evaluate_model(one, p, d, work)
+    if code != 0:
+        return code
+    for i in range(n):
+        total += residual[i] * residual[i]
+        residual[i] *= one.data[1 + (i + 1) * columns]
     f[0] = 0.5 * total
     for j in range(d):
         g[j] = 0.0
         for i in range(n):
-            g[j] += residual[i] * jacobian[j * n + i]
+            g[j] += residual[i] * work[j * n + i]
     return 0
 
 
 cdef int least_squares(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
     cdef const Squares* one = <const Squares*> user
-    cdef intptr_t points = <intptr_t> one.data[0], size = points * (<intptr_t> one.data[1] - 1 + n)
     cdef double[ON_STACK] here
     cdef double* work = here
     cdef int code
-    if size > ON_STACK:
-        work = <double*> malloc(size * sizeof(double))
+    if room(one, n) > ON_STACK:
+        work = <double*> malloc(room(one, n) * sizeof(double))
         if work == NULL:
             f[0] = NAN
             return -1
     code = squares(one, x, f, g, n, work)
-    if size > ON_STACK:
+    if work != here:
+        free(work)
+    return code
+
+
+cdef int products(const Squares* one, const double* p, double* normal, intptr_t d, double* work) noexcept nogil:
+    cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], i, j
+    cdef int code = evaluate_model(one, p, d, work)
+    if code != 0:
+        return code
+    for j in range(d):
+        for i in range(n):
+            work[j * n + i] *= one.data[1 + (i + 1) * columns]
+    memset(work + (d + 1) * n, 0, SPARE * sizeof(double))
+    gram(normal, work, n, d + 1)
+    return 0
+
+
+cdef int normal_equations(const double* x, double* normal, intptr_t n, void* user) noexcept nogil:
+    """What a step of Gauss and Newton needs, the derivatives of the residuals multiplied with one another."""
+    cdef const Squares* one = <const Squares*> user
+    cdef double[ON_STACK] here
+    cdef double* work = here
+    cdef int code
+    if room(one, n) > ON_STACK:
+        work = <double*> malloc(room(one, n) * sizeof(double))
+        if work == NULL:
+            return -1
+    code = products(one, x, normal, n, work)
+    if work != here:
         free(work)
     return code
 
 
 FUNCTION = <size_t> <l2o_objective_fn> least_squares
+NORMAL = <size_t> <l2o_normal_fn> normal_equations
 
 
 def over(size_t model, size_t user, cnp.ndarray data not None):

@@ -5,7 +5,7 @@
 # between two inverses of the curvature.
 from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from l2o._kernels.solvers._curve cimport curve
 from l2o._kernels.solvers._fit cimport fit, is_fixed
@@ -81,6 +81,8 @@ cdef inline bint sandwich(fit* f, const curve* c, const unsigned char* on_bound,
     cdef intptr_t d = c.d, n = c.n, a, b, i
     cdef double entry
     for a in range(d):
+        if is_fixed(f, a):
+            memset(c.rows + a * n, 0, n * sizeof(double))
         for b in range(a + 1):
             entry = 0.0
             for i in range(n):

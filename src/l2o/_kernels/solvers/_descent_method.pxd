@@ -29,6 +29,8 @@ ctypedef struct descent_method:
     # Forget the matrix: units (n,) is about the inverse diagonal of the Hessian. NULL: the method has no units.
     void (*rescale)(double* memory, const double* units) noexcept nogil
     double curvature                                           # of the Wolfe conditions: what of the slope may be left
+    # A loop of its own, which runs a `descent` to its end and returns the status, workspace as there; NULL: descend.
+    int (*loop)(void* run, double* work) noexcept nogil
 
 cdef class DescentMethod:                                      # one with its settings, as loops take it from Python
     cdef const descent_method* method

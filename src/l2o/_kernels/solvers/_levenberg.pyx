@@ -9,21 +9,20 @@ cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_model
 from l2o._kernels.base._arrays cimport codes, counts, doubles, flags
-from l2o._kernels.base._status cimport (
-    CONVERGED, GO_ON, LIMIT, NON_FINITE, PRECISION_LOSS, SINGULAR, STOPPED, TOO_FEW_POINTS)
+from l2o._kernels.base._status cimport CONVERGED, GO_ON, LIMIT, PRECISION_LOSS, SINGULAR, TOO_FEW_POINTS
 from l2o._kernels.solvers._covariance cimport covariance, sandwich
-from l2o._kernels.solvers._curve cimport evaluate_curve, is_fixed
+from l2o._kernels.solvers._curve cimport curve, evaluate_curve, gather, points_size
 from l2o._kernels.solvers._damping cimport (
-    MOST_DAMPING, damping_rule, more_begin, more_learn, more_step, nielsen_begin, nielsen_learn, nielsen_step)
+    damping_rule, more_begin, more_learn, more_step, nielsen_begin, nielsen_learn, nielsen_step)
 from l2o._kernels.solvers._fit cimport (
-    PACE, arrive, fit, fit_size, free_parameters, gather, lay_out, offset, propose, runs_away)
+    NEAR, PACE, arrive, attempt_step, begin_fit, evaluate_fit, fit, fit_size, free_parameters, is_fixed, lay_out,
+    offset, propose, runs_away)
 from l2o._kernels.solvers._loss cimport (
     cauchy, geman_mcclure, huber, loss, soft_l1, weigh_counts, weigh_robust)
-from l2o._kernels.solvers._normal_equations cimport expected_gain, size_of
 
 cnp.import_array()
 
@@ -49,63 +48,15 @@ counts_of.weigh, counts_of.shape, counts_of.scaled = weigh_counts, NULL, False
 LINEAR, HUBER, SOFT_L1, CAUCHY = 0, <size_t> &hubers, <size_t> &soft, <size_t> &cauchys
 GEMAN_MCCLURE, POISSON = <size_t> &gemans, <size_t> &counts_of
 
-cdef int attempt(fit* f, bint* accepted) noexcept nogil:
-    """Evaluate the trial, and take it where it is lower; GO_ON, or why the run ends."""
-    cdef intptr_t d = f.c.d, corner = d * (d + 2), a
-    cdef double expected = expected_gain(f.normal, f.step, d), slope = 0.0, fall = -INFINITY
-    cdef double value = 0.5 * f.normal[corner], ratio = -10.0
-    cdef int status = evaluate_curve(&f.c, f.trial, f.normal_trial)
-    f.nfev += 1
-    if status == STOPPED:
-        return status
-    if status == GO_ON:
-        fall = value - 0.5 * f.normal_trial[corner]
-        if expected > 0.0:
-            ratio = fall / expected
-    accepted[0] = f.here = fall > 0.0
-    if not accepted[0] and fall >= -1e-14 * value and expected <= 1e-13 * value:
-        return PRECISION_LOSS
-    for a in range(d):
-        slope += f.normal[d * (d + 1) + a] * f.step[a]
-    f.rule.learn(&f.state, ratio, size_of(f.step, f.scale, d), slope, fall, f.nit == 0 and f.nfev == 2)
-    if accepted[0]:
-        f.nit += 1
-        memcpy(f.x, f.trial, d * sizeof(double))
-        f.normal, f.normal_trial = f.normal_trial, f.normal
-        for a in range(d):
-            f.scale[a] = max(f.scale[a], f.normal[a * (d + 2)])
-    return GO_ON if f.state.value <= MOST_DAMPING else PRECISION_LOSS
-
-
-cdef int begin(fit* f) noexcept nogil:
-    """Evaluate the start; GO_ON, or why the run ends there."""
-    cdef intptr_t d = f.c.d, a
-    cdef int status
-    for a in range(d):
-        if not isfinite(f.x[a]):
-            f.normal[d * (d + 2)] = NAN
-            return NON_FINITE
-    f.nfev, f.here = 1, True
-    if f.c.low != NULL:
-        for a in range(d):
-            f.x[a] = min(max(f.x[a], f.c.low[a]), f.c.high[a])
-    status = evaluate_curve(&f.c, f.x, f.normal)
-    if status != GO_ON:
-        f.normal[d * (d + 2)] = NAN
-        return status
-    for a in range(d):
-        f.scale[a] = f.normal[a * (d + 2)] if f.normal[a * (d + 2)] > 0.0 else 1.0
-    f.before, f.slow = f.normal[d * (d + 2)], 0
-    f.rule.begin(&f.state, size_of(f.x, f.scale, d))
-    return GO_ON
-
 
 cdef int run(fit* f) noexcept nogil:
     """Fit from f.x; x, normal, nit, nfev tell the best point and what it took."""
-    cdef int status = begin(f)
+    cdef int status = begin_fit(f)
     cdef bint accepted = True
     cdef double left = INFINITY, before
     cdef intptr_t n = 0
+    if status != GO_ON:
+        f.normal[f.d * (f.d + 2)] = NAN
     while status == GO_ON:
         if accepted:
             n, before = free_parameters(f), left
@@ -113,22 +64,23 @@ cdef int run(fit* f) noexcept nogil:
             if left <= f.tol * f.tol and left * min(left / before, 1.0) <= REST * f.tol * f.tol:
                 arrive(f, n)
                 return CONVERGED
-            if f.nit > 0 and f.nit % PACE == 0 and runs_away(f, left):
+            if f.nit > 0 and f.nit % PACE == 0 and runs_away(f, left > NEAR):
                 return SINGULAR
         if f.nfev >= f.maxfev:
             return LIMIT
-        status = attempt(f, &accepted) if propose(f, free_parameters(f)) else PRECISION_LOSS
+        status = attempt_step(f, &accepted) if propose(f, free_parameters(f)) else PRECISION_LOSS
     return CONVERGED if status == PRECISION_LOSS and left <= ROUNDING_OFFSET * ROUNDING_OFFSET else status
 
 
-cdef int solve(fit* f, const double* t, const double* y, const double* sigma, intptr_t n, double* work, double* inverse,
-               double* chi2, unsigned char* on_bound, intptr_t* used) noexcept nogil:
+cdef int solve(fit* f, curve* c, const double* t, const double* y, const double* sigma, intptr_t n, double* work,
+               double* inverse, double* chi2, unsigned char* on_bound, intptr_t* used) noexcept nogil:
     """Fit one curve and say what came of it."""
-    cdef intptr_t d = f.c.d, n_free = 0, a
+    cdef intptr_t d = f.d, n_free = 0, a
     cdef int status
     for a in range(d):
-        n_free += not is_fixed(&f.c, a)
-    used[0] = gather(f, t, y, sigma, n, work)
+        n_free += not is_fixed(f, a)
+    f.noise = 1e-30 * gather(c, t, y, sigma, n, work)
+    used[0] = c.n
     f.freedom = max(used[0] - n_free, 1)
     chi2[0] = NAN
     for a in range(d * d):
@@ -141,23 +93,20 @@ cdef int solve(fit* f, const double* t, const double* y, const double* sigma, in
     chi2[0] = f.normal[d * (d + 2)]
     if isfinite(chi2[0]):
         for a in range(d):
-            on_bound[a] = (f.c.low != NULL and not is_fixed(&f.c, a)
-                           and (f.x[a] == f.c.low[a] or f.x[a] == f.c.high[a]))
-        if not errors_of(f, on_bound, inverse):
+            on_bound[a] = (f.low != NULL and not is_fixed(f, a)
+                           and (f.x[a] == f.low[a] or f.x[a] == f.high[a]))
+        if not errors_of(f, c, on_bound, inverse):
             status = SINGULAR if status == CONVERGED else status
     return status
 
 
-cdef bint errors_of(fit* f, const unsigned char* on_bound, double* inverse) noexcept nogil:
+cdef bint errors_of(fit* f, const curve* c, const unsigned char* on_bound, double* inverse) noexcept nogil:
     """Fill inverse (d, d), the covariance but for the scale of the errors; False if something is undetermined."""
-    if f.c.loss == NULL or f.c.loss.shape == NULL:
-        return covariance(&f.c, f.normal, f.scale, on_bound, f.moving, f.part, f.rows, f.work, inverse)
-    if not f.here:                                             # the trial before was higher
-        f.nfev += 1
-        if evaluate_curve(&f.c, f.x, f.normal_trial) != GO_ON:
-            return True
-    return sandwich(&f.c, f.normal, f.scale, on_bound, f.moving, f.part, f.rows, f.work, f.normal_trial, f.meat,
-                    inverse)
+    if c.loss == NULL or c.loss.shape == NULL:
+        return covariance(f, f.normal, on_bound, inverse)
+    if not f.here and evaluate_fit(f, f.x, f.normal_trial) != GO_ON:  # the trial before was higher
+        return True
+    return sandwich(f, c, on_bound, inverse)
 
 
 def fit_many(size_t model, size_t user, size_t rule, double first, size_t lost, double tol, intptr_t maxfev, intptr_t k,
@@ -189,14 +138,15 @@ def fit_many(size_t model, size_t user, size_t rule, double first, size_t lost, 
     cdef const double* high_of = NULL if low is None else doubles(high, m * d)
     cdef double* work
     cdef double* points
+    cdef curve c
     cdef fit f
     for i in range(m):
         longest = max(longest, first_of[i + 1] - first_of[i])
     memset(&f, 0, sizeof(fit))
-    f.c.model, f.c.user, f.c.d, f.c.k = <l2o_model> model, <const void*> user, d, k
+    c.model, c.user, c.d, c.k, c.loss = <l2o_model> model, <const void*> user, d, k, <const loss*> lost
+    f.normal_equations, f.data, f.d, f.scaled = evaluate_curve, &c, d, c.loss == NULL or c.loss.scaled
     f.rule, f.state.first, f.tol, f.maxfev = <const damping_rule*> rule, first, tol, maxfev
-    f.c.loss = <const loss*> lost
-    work = <double*> calloc(fit_size(d, k, longest), sizeof(double))
+    work = <double*> calloc(fit_size(d) + points_size(d, k, longest), sizeof(double))
     if work == NULL:
         raise MemoryError
     points = lay_out(&f, work)
@@ -205,8 +155,8 @@ def fit_many(size_t model, size_t user, size_t rule, double first, size_t lost, 
             at, n = first_of[i], first_of[i + 1] - first_of[i]
             f.x = x_of + i * d
             if low_of != NULL:
-                f.c.low, f.c.high = low_of + i * d, high_of + i * d
-            status_of[i] = solve(&f, t_of + (at * k if n_t == total else 0), y_of + at,
+                f.low, f.high = low_of + i * d, high_of + i * d
+            status_of[i] = solve(&f, &c, t_of + (at * k if n_t == total else 0), y_of + at,
                                  NULL if sigma_of == NULL else sigma_of + (at if n_sigma == total else 0), n, points,
                                  cov_of + i * d * d, chi2_of + i, held_of + i * d, used_of + i)
             nfev_of[i], nit_of[i] = f.nfev, f.nit

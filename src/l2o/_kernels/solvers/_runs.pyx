@@ -36,6 +36,10 @@ cdef inline void begin(descent* run, const void* settings, size_t data) noexcept
     run.method.reset(run.memory, run.n, settings, run.data)
 
 
+cdef inline int run_to_end(descent* run, double* work) noexcept nogil:
+    return descend(run, work) if run.method.loop == NULL else run.method.loop(run, work)
+
+
 def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method not None, object stopping,
              object callback, tuple solution not None, cnp.ndarray low=None, cnp.ndarray high=None):
     """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
@@ -57,7 +61,7 @@ def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method n
         for i in range(call.m):
             enter(&call, &run, i)
             begin(&run, settings, data_of[i])
-            leave(&call, &run, i, descend(&run, work))
+            leave(&call, &run, i, run_to_end(&run, work))
     free(work)
     if told[2] is not None:
         raise told[2]
@@ -99,7 +103,7 @@ cdef int record_one(descent* run, recorder* r, double* work) noexcept nogil:
     record_value(r, run.f[0])
     record_step(r, run.x, run.f[0], run.g, 1)
     if status == GO_ON:
-        status = descend(run, work)
+        status = run_to_end(run, work)
         if r.row == run.maxiter:
             status = LIMIT
     for row in range(r.row, run.maxiter):

@@ -1,0 +1,61 @@
+"""Levenberg's and Marquardt's method: for half sums of squares that offer their residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from l2o import _kernels
+from l2o._kernels.solvers._descent_method import DescentMethod
+from l2o.base import arguments
+from l2o.base.runnable import Runnable
+from l2o.baselines._native import NativeMethod
+
+__all__ = ["DAMPING", "LevenbergMarquardt"]
+
+DAMPING = {"more": (_kernels.levenberg.MORE, 100.0), "nielsen": (_kernels.levenberg.NIELSEN, 1e-2)}  # rule, factor
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt(NativeMethod):
+    """The method of Levenberg and Marquardt, for problems of `families.LeastSquares`.
+
+    It takes the products of the derivatives of the residuals for the Hessian. A run ends as those of all methods do;
+    `curve_fit_many` is the same method with a stop in standard errors, and with the errors.
+
+    Parameters
+    ----------
+    damping : {"more", "nielsen"}
+        How the length of a step is found: a trust region, or a damping that follows what steps have won.
+    factor : float, optional
+        Radius of the first step in units of the start, or the first damping; 100 and 0.01 by default.
+
+    References
+    ----------
+    More, *The Levenberg-Marquardt algorithm: implementation and theory*, 1978.
+    Nielsen, *Damping parameter in Marquardt's method*, 1999.
+    """
+
+    damping: str = "more"
+    factor: float | None = None
+
+    scipy_options = MappingProxyType({"damping": "damping", "factor": "factor"})
+
+    def __post_init__(self) -> None:
+        arguments.choice("damping", self.damping, DAMPING)
+        if self.factor is not None:
+            arguments.number("factor", self.factor, exclusive=True)
+
+    def check_problems(self, problems: Runnable) -> None:
+        """Raise ValueError if the objective is no half sum of squares that is known as one."""
+        self.kernel(problems)
+
+    def kernel(self, problems: Runnable) -> DescentMethod:
+        """Return the method of the kernels with the normal equations of the problems."""
+        if problems.normal_function is None:
+            card = problems.objective_card
+            name = "a function of Python" if card is None else repr(card["name"])
+            raise ValueError(f"method is 'lm', which needs residuals, and the objective, {name}, has none; expected "
+                             "problems of families.LeastSquares, or another method, such as 'lbfgs'")
+        rule, first = DAMPING[self.damping]
+        return _kernels.marquardt.method(problems.normal_function, rule, first if self.factor is None else self.factor)
