@@ -109,8 +109,9 @@ def summary(families):
     best = {name: quickest(rows) for name, rows in families.items()}
     drawn = [name for name in DRAWN if name in best]
     names = list(dict.fromkeys(engine for rows in best.values() for engine in rows if engine != OURS))
-    rows = [["microseconds a fit", *(f"{best[name][OURS]['us']:.1f}" for name in best), ""],
-            ["evaluations", *(f"{best[name][OURS]['nfev']:.1f}" for name in best), ""]]
+    ours = [rows[OURS] for rows in best.values()]
+    rows = [["microseconds a fit", *(f"{row['us']:.1f}{_right(row)}" for row in ours), ""],
+            ["evaluations", *(f"{row['nfev']:.1f}" for row in ours), ""]]
     for engine in names:
         logs = [np.log(_ratio(best[name], engine)) for name in drawn]
         mean = np.exp(np.mean(logs)) if drawn else np.nan
@@ -123,12 +124,15 @@ def _ratio(rows, engine):
 
 
 def _cell(rows, engine):
-    share = rows[engine]["share"] if engine in rows else 1.0
-    return f"{_times(_ratio(rows, engine))}{f', {share:.2f} right' if share < 0.99 else ''}"
+    return _times(_ratio(rows, engine)) + (_right(rows[engine]) if engine in rows else "")
+
+
+def _right(row):
+    return f", {row['share']:.2f} right" if row["share"] < 0.99 else ""
 
 
 def _times(ratio):
-    return "-" if np.isnan(ratio) else f"{ratio:.2g} x" if ratio < 100 else f"{ratio:.0f} x"
+    return "-" if np.isnan(ratio) else f"{ratio:.{2 if ratio < 1 else 1 if ratio < 10 else 0}f} x"
 
 
 def main():

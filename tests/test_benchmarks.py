@@ -334,7 +334,7 @@ def test_curve_fits_are_summed_up_by_the_quickest_build_and_the_geometric_mean()
         "decay": {"curve_fit_many": row(2.0), "peer [slow]": row(40.0), "peer [quick]": row(8.0)},
         "spot": {"curve_fit_many": row(3.0), "peer [slow]": row(48.0), "peer [quick]": row(np.nan, 0.5)}})
     line = text.splitlines()[-1]
-    assert [cell.strip() for cell in line.split("|")[1:-1]] == ["peer", "4 x", "16 x", "8 x"]
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == ["peer", "4.0 x", "16 x", "8.0 x"]
 
 
 def test_attack_breaks_nothing(capsys):
