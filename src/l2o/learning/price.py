@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import thread_time
+from typing import cast
 
 import numpy as np
 
 from l2o.learning.prior import Prior
+from l2o.policies.prior import PriorShape
 from l2o.policies.trainable import Expectant
 from l2o.problems import Problems
 
@@ -89,12 +91,14 @@ class Price:
     @property
     def alone(self) -> Cost:
         """What a run without a prior costs."""
-        return Cost(self.evaluation, self.kind.with_prior(None).step_time(self.dim))
+        return Cost(self.evaluation, self._step(None))
 
     def with_prior(self, prior: Prior) -> Cost:
         """Return what a run from a prior costs."""
-        step = self.kind.with_prior(prior.shape).step_time(self.dim)
-        return Cost(self.evaluation, step, self._beginning(prior))
+        return Cost(self.evaluation, self._step(prior.shape), self._beginning(prior))
+
+    def _step(self, shape: PriorShape | None) -> float:
+        return cast(Expectant, self.kind.with_prior(shape)).step_time(self.dim)
 
     def _beginning(self, prior: Prior) -> float:
         d, shape, total = self.dim, prior.shape, 0.0

@@ -189,5 +189,5 @@ class Expectant(Protocol):
     def whole(self, weights: Weights) -> tuple[Architecture, Weights]:
         """Return the kind with all that can be trained of it from a prior, and weights that do the same."""
 
-    def with_prior(self, prior: PriorShape | None) -> Expectant:
+    def with_prior(self, prior: PriorShape | None) -> Architecture:
         """Return the kind that begins with such a prior, or without any."""

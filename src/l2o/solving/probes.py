@@ -82,7 +82,8 @@ def schedule(m: int) -> list[tuple[int, np.ndarray]]:
 
 def _stages(verdicts: list[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray]]]:
     """Yield the verdicts whose probes are solved in one call."""
-    stage, last = [], LEAST
+    stage: list[tuple[int, np.ndarray]] = []
+    last = LEAST
     for each in verdicts:
         if each[0] > last:
             yield stage
@@ -128,14 +129,15 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
     parts.append((rest[:n], own(rest[:n])))
     if until < m:
         parts.append((rest[n:], classical(rest[n:])))
-    return joined(m, parts), Probes(*(np.concatenate(column) for column in zip(*shown)), until, beyond)
+    places, taken, classical_taken = (np.concatenate(column) for column in zip(*shown))
+    return joined(m, parts), Probes(places, taken, classical_taken, until, beyond)
 
 
 _NONE = (np.empty(0, np.intp),) * 3
 
 
 def _some(solution: Solution, rows: slice) -> Solution:
-    return Solution(*(None if column is None else column[rows] for column in solution))
+    return Solution(*(None if column is None else column[rows] for column in solution))  # type: ignore[arg-type]
 
 
 def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
