@@ -1,0 +1,136 @@
+"""An image of curves that is larger than memory: read, fitted and written chunk by chunk.
+
+    pip install 'l2o[dask]'
+    python large_image.py [--pixels 4000000] [--processes 2] [--folder FOLDER] [--alone]
+
+Draws a decay in each pixel and writes the image to a file; then a Dask cluster on this machine fits it. Each chunk is
+read by the process that fits it, and its maps are written there: parameters, standard errors, status. Nothing else
+travels, and nothing is ever whole in memory. A run that broke off is continued by the same call: chunks that have a
+status are done. `--alone` fits the chunks in this process, one after the other, to compare.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+from distributed import Client, LocalCluster, progress
+
+import l2o
+
+TIMES = np.linspace(0.0, 4.0, 30)
+SIDE = 200  # pixels of a chunk: 10 MB of curves
+UNDONE = -1.0
+
+
+@l2o.model
+def decay(t, p):
+    amplitude, rate, offset = p
+    return amplitude * np.exp(-rate * t) + offset
+
+
+def guess(t, Y):
+    """Return a start for each curve: what the first value has above the last, a rate of 1, the last value."""
+    return np.stack([Y[..., 0] - Y[..., -1], np.ones(Y.shape[:-1]), Y[..., -1]], axis=-1)
+
+
+class OnDisk:
+    """An array in a file of NumPy's, of which only what is asked for is read or written; it travels as its path.
+
+    Zarr, HDF5 and xarray have such arrays of their own.
+    """
+
+    def __init__(self, path):
+        array = np.load(path, mmap_mode="r")
+        self.path, self.shape, self.dtype, self.ndim = path, array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, part):
+        return np.array(np.load(self.path, mmap_mode="r")[part])
+
+    def __setitem__(self, part, values):
+        array = np.load(self.path, mmap_mode="r+")
+        array[part] = values
+        array.flush()
+
+
+def draw(path, rows, columns):
+    """Write an image (rows, columns, 30) of noisy decays, some rows at a time."""
+    image = np.lib.format.open_memmap(path, "w+", np.float64, (rows, columns, len(TIMES)))
+    for first in range(0, rows, SIDE):
+        row, column = np.mgrid[first : min(first + SIDE, rows), :columns] / max(rows, columns)
+        rate = np.exp(0.8 * np.sin(2 * np.pi * row) * np.cos(np.pi * column))
+        noise = np.random.default_rng(first).standard_normal((*rate.shape, len(TIMES)))
+        image[first : first + SIDE] = np.exp(-rate[..., None] * TIMES) + 0.1 + 0.05 * noise
+        image.flush()
+
+
+def empty_maps(path, shape, d=3):
+    """Write maps (..., 2 d + 1) without results."""
+    maps = np.lib.format.open_memmap(path, "w+", np.float64, (*shape, 2 * d + 1))
+    maps[:] = UNDONE
+    maps.flush()
+
+
+def fitted(block, done):
+    """Return the maps of a chunk: parameters, standard errors, status; as they are, if they are done."""
+    if (done[..., -1] != UNDONE).all():
+        return done
+    fit = l2o.curve_fit_many(decay, TIMES, block, guess)
+    return np.concatenate([fit.x, fit.stderr, fit.status[..., None]], axis=-1)
+
+
+def warm_up():
+    """Compile the model, which takes a second in each process."""
+    fitted(np.ones((1, 1, len(TIMES))), np.full((1, 1, 7), UNDONE))
+
+
+def fit_image(image, maps, side=SIDE):
+    """Return the task that fits an image in a file, in chunks of side x side pixels, and writes its maps to another."""
+    curves = da.from_array(OnDisk(image), chunks=(side, side, -1), name=False)
+    done = da.from_array(OnDisk(maps), chunks=(side, side, -1), name=False)
+    found = da.map_blocks(fitted, curves, done, dtype=np.float64, chunks=done.chunks)
+    return da.store(found, OnDisk(maps), lock=False, compute=False)
+
+
+def main():
+    """Draw, fit, say how long it took and how much memory."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pixels", type=int, default=4_000_000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--folder", help="where the image and the maps are kept; a temporary one by default")
+    parser.add_argument("--alone", action="store_true", help="no cluster")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(options.folder or folder)
+        image, maps, side = folder / "image.npy", folder / "maps.npy", round(options.pixels**0.5)
+        if not image.exists():
+            draw(image, side, side)
+        if not maps.exists():
+            empty_maps(maps, (side, side))
+        if options.alone:
+            warm_up()
+            begun = time.perf_counter()
+            with dask.config.set(scheduler="synchronous"):
+                fit_image(image, maps).compute()
+            kept = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        else:
+            with LocalCluster(n_workers=options.processes, threads_per_worker=1, dashboard_address=None) as cluster, \
+                    Client(cluster) as client:
+                client.run(warm_up)
+                begun = time.perf_counter()
+                future = client.compute(fit_image(image, maps))
+                progress(future, notebook=False)
+                future.result()
+                kept = max(client.run(lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss).values())
+        seconds = time.perf_counter() - begun
+        status = np.load(maps, mmap_mode="r")[..., -1]
+        print(f"\n{side * side:,} pixels in {seconds:.1f} s, {1e-3 * side * side / seconds:,.0f} thousand a second; "
+              f"{100 * np.mean(status == 0):.2f} % converged; at most {kept / 1024:.0f} MB in a process")
+
+
+if __name__ == "__main__":
+    main()
