@@ -109,6 +109,8 @@ def windows(shuffled=False):
 
 FAMILIES = {
     "decays": lambda m: image(m, True),
+    "broad decays": lambda m: family_data.FAMILIES["decays"](m, 0)[0],
+    "ragged decays": lambda m: family_data.FAMILIES["decays, ragged"](m, 0)[0],
     "one design, d = 4": lambda m: one_design(m, 3),
     "one design, d = 10": lambda m: one_design(m, 9),
     "bootstrap": lambda m: regressions(*resampled(m, np.random.default_rng(77))),
@@ -146,6 +148,9 @@ def main():
     parser.add_argument("--problems", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    unknown = [name for name in options.families if name not in FAMILIES]
+    if unknown:
+        parser.error(f"argument FAMILY: {unknown[0]!r}; expected of {', '.join(FAMILIES)}")
     one_core()
     found = {}
     for name in options.families or FAMILIES:

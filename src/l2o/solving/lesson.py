@@ -206,13 +206,15 @@ def _best(stages: list[Callable[[Lessons], Iterator[Candidate]]], lessons: Lesso
           trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
     """Return the best way to begin, or None where L-BFGS is, and the scores of those that were tried.
 
-    Each stage makes candidates that cost more than those before, and must be better to be chosen.
+    Each stage makes candidates that cost more than those before, and must be better to be chosen. Where nothing else
+    helps, predictions are not tried: it is not for want of them.
     """
     best: Candidate | None = None
     scores: dict[str, float] = {}
     for stage in stages:
         enough = best is not None and scores[best.name] <= ENOUGH
-        if scores and (enough or min(trial.worth, trial.left) < FEW):
+        useless = stage is predictions and best is None
+        if scores and (enough or useless or min(trial.worth, trial.left) < FEW):
             break
         other, more = _race(list(stage(lessons)), trial)
         scores |= more
