@@ -83,6 +83,13 @@ def test_learned_says_what_was_chosen_and_what_it_saved(problems, batch, classic
     assert repr(learned).startswith(f"Learned({learned.chosen!r} for 1,500 problems: about ")
 
 
+def test_predictions_are_learned_where_they_may_pay_for_it(problems, batch):
+    assert not any(name.endswith("full") or "step" in name for name in batch.learned.scores)
+    many = l2o.minimize_many(walk(6000))  # of a user's objective nobody knows the price
+    assert "constant, log" in many.learned.scores
+    assert any(name.endswith("full") or "step" in name for name in many.learned.scores)
+
+
 @numba.cfunc(types.intc(doubles, doubles, doubles, types.intp, doubles))
 def bowl(x, f, g, n, user):
     """A sum of quadratics and quartics; counts its evaluations in the first number of its data."""

@@ -8,7 +8,7 @@ import l2o
 from l2o.methods import Solution
 from l2o.policies import QuasiNewton
 from l2o.policies.prior import PriorShape
-from l2o.solving.probes import Tally, schedule, solved_with_probes
+from l2o.solving.probes import Tally, schedule, solved_in_order, solved_with_probes
 
 COLUMNS = ("x", "fun", "jac", "nit", "nfev", "status")
 
@@ -106,6 +106,38 @@ def test_probes_of_a_long_batch_are_solved_in_few_calls():
     assert probes.until == m
     assert calls[:-1] == [n for stage in (6, 26, 24, 96, 24) for n in (stage, stage)]
     assert sum(calls) == m + len(probes.rows)
+
+
+def in_order(m, costs, classical=10):
+    """Solve m rows in pieces of 100; return the solution, the probes, and the calls of the method, (first, end)."""
+    calls = []
+
+    def own(rows):
+        calls.append((rows.start, rows.stop))
+        return solver(costs, [])(np.arange(rows.start, rows.stop))
+
+    rival = solver(np.full(m, classical), [], 0.5)
+    return *solved_in_order(m, 100, own, lambda rows: rival(np.arange(m)[rows])), calls
+
+
+def test_verdicts_on_neighbours_fall_at_pieces_and_half_more_rows_each_time():
+    m = 20000
+    found, probes, calls = in_order(m, np.full(m, 5))
+    ends = [end for _, end in calls]
+    assert [first for first, _ in calls] == [0, *ends[:-1]]
+    assert ends[-1] == m
+    assert all(end % 100 == 0 for end in ends)
+    assert (np.diff(ends[:-1]) >= 0.5 * np.array(ends[:-2])).all()
+    assert probes.until == m
+    assert found.nfev.sum() == 5 * m + 10 * len(probes.rows)
+
+
+def test_rows_after_a_verdict_on_neighbours_are_those_of_lbfgs():
+    m = 3000
+    found, probes, calls = in_order(m, np.where(np.arange(m) < 500, 5, 50))
+    assert calls[-1][1] == probes.until < m
+    np.testing.assert_array_equal(found.x[:, 0], np.arange(m) + 0.5 * (np.arange(m) >= probes.until))
+    assert (found.nfev[probes.until :] == 10).all()
 
 
 def test_batch_by_a_policy_returns_its_results_and_counts_the_probes(problems, good):
