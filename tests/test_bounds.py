@@ -122,7 +122,7 @@ def test_kernel_refuses_an_array_of_another_size_or_kind(number, wrong, random_p
     x, f, g, nfev, status, evaluations = _kernels.rollout.empty_record(2, 3, 4)
     x[:, 0] = problems.x0
     given = [problems.function, 0, problems.addresses(), step.native, step.addresses(2), None, x, f, g, status, nfev,
-             evaluations]
+             evaluations, _kernels.watch.Watch()]
     _kernels.rollout.rollout(*given)
     given[number] = wrong
     with pytest.raises(ValueError, match="an array has shape"):
