@@ -1,6 +1,7 @@
 """curve_fit and curve_fit_many, beside SciPy's; shapes, masks, errors, what users give."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -368,7 +369,13 @@ def test_model_that_raises_is_a_status():
             raise ValueError("too large")
         return p[0] * t
 
-    assert l2o.curve_fit(picky, TIMES, TIMES, [2.0]).status == 4
+    fit = l2o.curve_fit(picky, TIMES, TIMES, [2.0])
+    assert fit.status == 4
+    assert re.fullmatch(r"At the start the model .*picky fails at p = \[2.0\]: ValueError: too large \(at t = 0.0\)\.",
+                        fit.message())
+    many = l2o.curve_fit_many(picky, [TIMES + 1.0, TIMES[2:]], [TIMES, TIMES[2:]], [[0.2], [2.0]])
+    assert many.status.tolist() == [0, 4]
+    assert many.message(1).endswith(f"(at t = {TIMES[2]}).")
     assert l2o.curve_fit(picky, TIMES, TIMES, [0.2]).success
 
 

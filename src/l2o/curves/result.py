@@ -10,7 +10,7 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
-from l2o.base.status import CONVERGED, status_message
+from l2o.base.status import CONVERGED, OBJECTIVE_FAILED, status_message
 from l2o.base.table import QUANTILES, Table, spread
 from l2o.base.typing import ArrayLike
 from l2o.curves.data import Curves
@@ -123,8 +123,12 @@ class CurveFit:
         return self._table(None).html()
 
     def message(self, i: int | tuple[int, ...] = ()) -> str:
-        """Say why fit i ended; i may be an index of several numbers."""
-        return status_message(self.status[i])
+        """Say why fit i ended; i may be an index of several numbers. Of a model that fails: where, and what it raises."""
+        if self.status[i] != OBJECTIVE_FAILED:
+            return status_message(self.status[i])
+        curves, which = self._curves, int(np.arange(np.size(self.status)).reshape(np.shape(self.status))[i])
+        own = slice(*curves.offsets[which : which + 2]) if len(curves.t) == len(curves.y) else slice(None)
+        return f"At the start {self._model.failure(curves.t[own], self.x[i])}."
 
     def predict(self, t: ArrayLike | None = None) -> np.ndarray | list[np.ndarray]:
         """Return the curves of the fitted parameters.

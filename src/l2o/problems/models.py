@@ -111,8 +111,12 @@ class Model:
         code = _FUNCTION(function.address)(p.ctypes.data, points.ctypes.data, n, values.ctypes.data,
                                            jacobian.ctypes.data if derivatives else None, d, function.user or None)
         if code:
-            raise ValueError(f"the model {self.name} fails at p = {p.tolist()}{self.source.raised(points, p)}")
+            raise ValueError(self.failure(points, p))
         return values, jacobian
+
+    def failure(self, points: np.ndarray, p: np.ndarray) -> str:
+        """Say that the model fails for parameters (d,) at one of the points (n,) or (n, k): which, and what it raises."""
+        return f"the model {self.name} fails at p = {p.tolist()}{self.source.raised(points, p)}"
 
 
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p,
@@ -164,7 +168,8 @@ class PointFunction(UserFunction):
             try:
                 slow.value(point, p)
             except Exception as error:
-                return f": {type(error).__name__}: {error}"
+                where = point.tolist()
+                return f": {type(error).__name__}: {error} (at t = {where[0] if len(where) == 1 else tuple(where)})"
         return ""
 
     def _returns(self, what: NotANumber) -> CompilationError:
