@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     ablation,
     attack,
+    curve_figures,
     handoff,
     least_squares,
     local_models,
@@ -316,6 +317,18 @@ def test_curve_fits_of_other_libraries_have_the_same_answers(peer):
     for share, distance, _ in told.values():
         assert share >= 0.9
         assert distance < 5e-3
+
+
+@pytest.mark.parametrize("figure", ["bounds", "units", "distance", "derivatives"])
+def test_figures_of_curve_fits_are_told(figure):
+    said = list(curve_figures.FIGURES[figure](20))
+    assert said
+    assert not any("nan" in line for line in said)
+
+
+def test_memory_of_curve_fits_is_told(capsys):
+    curve_figures.peak(200)
+    assert "1.0000 converged" in capsys.readouterr().out
 
 
 def test_missing_library_of_curve_fits_is_named(monkeypatch):

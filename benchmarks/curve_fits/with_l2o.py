@@ -1,4 +1,4 @@
-"""l2o: `curve_fit_many`, and its L-BFGS on the same sums of squares."""
+"""l2o: `curve_fit_many`, and "lm" and L-BFGS of `minimize_many` on the same sums of squares."""
 
 import l2o
 
@@ -17,9 +17,9 @@ def engines(curves):
         fit = l2o.curve_fit_many(curves.model, curves.points, curves.Y, curves.p0, sigma=curves.sigma, **settings)
         return fit.x, fit.nfev
 
-    def by_gradient():
-        batch = l2o.minimize_many(problems, method="lbfgs")
+    def minimised(method):
+        batch = l2o.minimize_many(problems, method=method)
         return batch.x, batch.nfev
 
     return {"curve_fit_many": fitted, "curve_fit_many, Nielsen": lambda: fitted(options={"damping": "nielsen"}),
-            "L-BFGS of l2o": by_gradient}
+            "lm of minimize_many": lambda: minimised("lm"), "L-BFGS of l2o": lambda: minimised("lbfgs")}

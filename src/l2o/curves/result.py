@@ -123,7 +123,7 @@ class CurveFit:
         return self._table(None).html()
 
     def message(self, i: int | tuple[int, ...] = ()) -> str:
-        """Say why fit i ended; i may be an index of several numbers. Of a model that fails: where, and what it raises."""
+        """Say why fit i ended, and of a model that fails where, and what it raises; i may be several numbers."""
         if self.status[i] != OBJECTIVE_FAILED:
             return status_message(self.status[i])
         curves, which = self._curves, int(np.arange(np.size(self.status)).reshape(np.shape(self.status))[i])

@@ -115,7 +115,7 @@ class Model:
         return values, jacobian
 
     def failure(self, points: np.ndarray, p: np.ndarray) -> str:
-        """Say that the model fails for parameters (d,) at one of the points (n,) or (n, k): which, and what it raises."""
+        """Say where the model fails for parameters (d,), at one of the points (n,) or (n, k), and what it raises."""
         return f"the model {self.name} fails at p = {p.tolist()}{self.source.raised(points, p)}"
 
 
