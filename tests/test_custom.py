@@ -276,7 +276,6 @@ def test_signature_in_any_spelling_is_understood(signature, fits):
     ({"args": ("text",)}, TypeError, r"args\[0\] cannot be read as an array of real numbers"),
     ({"jac": "2-point"}, ValueError, "jac is '2-point'; expected True: fun has a gradient of its own"),
     ({"jac": lambda x: x}, ValueError, "jac is .*; expected True"),
-    ({"method": "newton"}, ValueError, "needs a Hessian; this objective offers none"),
 ])
 def test_minimize_of_an_objective_rejects_what_does_not_fit(arguments, error, message):
     given = {"x0": [0.0, 0.0, 0.0], "args": (DATA,), "method": "lbfgs", **arguments}

@@ -325,11 +325,11 @@ def test_newton_finds_a_minimum_with_any_hessian(hessian):
     assert f == pytest.approx(-0.25)
 
 
-def test_newton_without_a_hessian_is_an_error_that_says_so(problems):
-    for call in (lambda: l2o.minimize(lambda x: (x @ x, 2 * x), [1.0], method="newton"),
-                 lambda: Newton().solve(Compiled(lambda x: (x @ x, 2 * x), [1.0]), Stopping(1e-5, 10, 10))):
-        with pytest.raises(ValueError, match="method is 'newton', which needs a Hessian"):
-            call()
+def test_newton_without_a_hessian_takes_differences(problems):
+    result = l2o.minimize(lambda x: (x @ x, 2 * x), [1.0], method="newton")
+    assert (result.success, result.x.tolist()) == (True, [0.0])
+    found = Newton().solve(Compiled(lambda x: (x @ x, 2 * x), [1.0]), Stopping(1e-5, 10, 10))
+    assert found.status.tolist() == [0]
     assert l2o.minimize(problems[0], method="newton").success
     report = l2o.compare(problems, {"a": "newton", "b": "lbfgs", "c": "scipy-lbfgs"}, n_steps=4, n_bootstrap=10)
     assert report.curves()["a"].mean[-1] < report.curves()["b"].mean[-1]

@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 import l2o._kernels.base._count as count
+import l2o._kernels.base._differences as differences
 import l2o._kernels.base._evaluate as evaluate
 import l2o._kernels.base._python as python
 import l2o._kernels.base._status as status
@@ -33,10 +34,10 @@ import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
 __all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "data_start",
-           "descent_method", "evaluate", "judge", "lbfgs", "learned_newton", "least_squares", "levenberg", "linear",
-           "logistic", "marquardt", "minimize", "mlp", "neural_net", "newton", "python", "quasi_newton", "regression",
-           "robust", "rollout", "runs", "status", "step", "tables", "watch", "weighted", "weighted_logistic",
-           "weighted_robust"]
+           "descent_method", "differences", "evaluate", "judge", "lbfgs", "learned_newton", "least_squares",
+           "levenberg", "linear", "logistic", "marquardt", "minimize", "mlp", "neural_net", "newton", "python",
+           "quasi_newton", "regression", "robust", "rollout", "runs", "status", "step", "tables", "watch", "weighted",
+           "weighted_logistic", "weighted_robust"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]

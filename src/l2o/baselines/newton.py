@@ -1,13 +1,16 @@
-"""Newton's method, damped: for objectives that offer a Hessian."""
+"""Newton's method, damped, with the Hessian of the objective, or by differences of its gradient."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from l2o import _kernels
 from l2o._kernels.solvers._descent_method import DescentMethod
-from l2o.base.runnable import Runnable
+from l2o.base.runnable import Runnable, Wrapped
 from l2o.baselines._native import NativeMethod
+from l2o.methods import Box, Callback, Record, Solution, Stopping
 
 __all__ = ["Newton"]
 
@@ -20,20 +23,51 @@ class Newton(NativeMethod):
     B_before at the one before, a step s back, and th, between -1/2 and 1/2, half of -g's / s'Bs, that is
     B (B_before^-1 B)^th, or, where one of them is not positive definite, B + th (B - B_before). If that fails, B is
     taken, and where B is not positive definite, a multiple of its diagonal is added. For small d: a step takes two
-    factors of d^3 / 6 operations, and the Hessian itself, which `nfev` does not count.
+    factors of d^3 / 6 operations, and the Hessian itself, which `nfev` does not count. For an objective that offers
+    none it is taken by central differences of the gradient, within the bounds: 2 d evaluations a step, which `nfev`
+    counts.
 
     References
     ----------
     Nocedal and Wright, *Numerical Optimization*, 2006, section 3.4.
     """
 
-    def check_problems(self, problems: Runnable) -> None:
-        """Raise ValueError if the objective offers no Hessian."""
-        self.kernel(problems)
-
     def kernel(self, problems: Runnable) -> DescentMethod:
         """Return the method of the kernels with the Hessian of the problems."""
-        if problems.hessian_function is None:
-            nearest = "" if problems.normal_function is None else "; 'lm' takes products of the residuals' derivatives"
-            raise ValueError(f"method is 'newton', which needs a Hessian; this objective offers none{nearest}")
-        return _kernels.newton.method(problems.hessian_function)
+        return _kernels.newton.method(problems.hessian_function or 0)
+
+    def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
+              box: Box | None = None) -> Solution:
+        if problems.hessian_function is not None:
+            return super().solve(problems, stopping, callback, box)
+        differenced = _Differenced(problems, box)
+        found = super().solve(differenced, stopping, callback, box)
+        return found._replace(nfev=found.nfev + differenced.nfev)
+
+    def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
+        return super().record(_Differenced.where_needed(problems), n_steps, out)
+
+
+class _Differenced(Wrapped):
+    """Problems with Hessians by differences of their gradients, which it counts."""
+
+    function, over_hessian = _kernels.differences.FUNCTION, _kernels.differences.HESSIAN
+
+    def __init__(self, problems: Runnable, box: Box | None = None) -> None:
+        super().__init__(problems)
+        self._box, self.nfev = box, np.zeros(len(problems), np.intp)
+
+    @classmethod
+    def where_needed(cls, problems: Runnable) -> Runnable:
+        """Return problems with a Hessian."""
+        return problems if problems.hessian_function is not None else cls(problems)
+
+    @property
+    def hessian_function(self) -> int:
+        """Address of the differences."""
+        return self.over_hessian
+
+    def addresses(self) -> np.ndarray:
+        low, high = (None, None) if self._box is None else (self._box.low, self._box.high)
+        return _kernels.differences.over(self._problems.function, self._problems.addresses(), low, high, self.dim,
+                                         self.nfev)

@@ -10,7 +10,8 @@ import ctypes
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from l2o.errors import CompilationError
 from l2o.problems import Kernel, Problems, from_blocks
 from l2o.problems.layout import HEADER, blocks, table
 from l2o.problems.sources import Address, UserFunction, is_address
+from l2o.problems.uncompiled import remedy
 
 __all__ = ["SIGNATURE", "CompiledObjective", "is_compiled", "kernel_of", "objective", "one_problem"]
 
@@ -32,10 +34,20 @@ _HOW = ("expected a function compiled by @l2o.objective, a Numba cfunc or a scip
         "put @l2o.objective above a function of (x, data, grad) that returns the value")
 
 
-def objective(function: Callable[..., float]) -> CompiledObjective:
+@overload
+def objective(function: Callable[..., float], *, hessian: Callable[..., None] | None = None) -> CompiledObjective: ...
+
+
+@overload
+def objective(*, hessian: Callable[..., None] | None = None) -> Callable[[Callable[..., float]], CompiledObjective]: ...
+
+
+def objective(function: Callable[..., float] | None = None, *, hessian: Callable[..., None] | None = None) -> (
+        CompiledObjective | Callable[[Callable[..., float]], CompiledObjective]):
     """Compile an objective function for the kernels.
 
-    Use it as a decorator. Numba compiles when the function is first needed, once a process.
+    Use it as a decorator, ``@l2o.objective`` or ``@l2o.objective(hessian=...)``. Numba compiles when the function is
+    first needed, once a process.
 
     Parameters
     ----------
@@ -44,6 +56,9 @@ def objective(function: Callable[..., float]) -> CompiledObjective:
         every entry of grad, which holds anything before, and returns the value. x and data are read-only. It
         is written in what Numba compiles (``numba.njit``); numbers divided by zero are inf or NaN, as in NumPy. A
         value that is not finite, or an exception such as an index out of range, ends the run with a status.
+    hessian : callable, optional
+        ``hessian(x, data, H)``: writes the second derivatives to H (d, d), all of them. For Newton's method, which else
+        takes differences of the gradient, and for all that asks for Hessians.
 
     Returns
     -------
@@ -74,12 +89,21 @@ def objective(function: Callable[..., float]) -> CompiledObjective:
     >>> result.success, result.x.round(6).tolist()
     (True, [1.0, 3.0])
     """
+    if hessian is not None:
+        _check_function("hessian", hessian, "(x, data, H)")
+    if function is None:
+        return partial(objective, hessian=hessian)
+    _check_function("objective", function, "(x, data, grad)")
+    return CompiledObjective(function, hessian)
+
+
+def _check_function(name: str, function: object, expected: str) -> None:
+    """Raise TypeError if something is no Python function of three arguments."""
     if not inspect.isfunction(function):
-        raise TypeError(f"objective is {function!r}; expected a Python function of (x, data, grad)")
+        raise TypeError(f"{name} is {function!r}; expected a Python function of {expected}")
     parameters = list(inspect.signature(function).parameters.values())
     if len(parameters) != 3 or any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters):
-        raise TypeError(f"{function.__name__} takes {inspect.signature(function)}; expected (x, data, grad)")
-    return CompiledObjective(function)
+        raise TypeError(f"{function.__name__} takes {inspect.signature(function)}; expected {expected}")
 
 
 class CompiledObjective(UserFunction):
@@ -91,15 +115,18 @@ class CompiledObjective(UserFunction):
         The Python function.
     name : str
         Its qualified name, which cards and messages show.
+    hessian : callable or None
+        The Python function of its second derivatives.
     """
 
     noun = "objective"
 
-    def __init__(self, function: Callable[..., float]) -> None:
+    def __init__(self, function: Callable[..., float], hessian: Callable[..., None] | None = None) -> None:
         super().__init__(function)
+        self.hessian = hessian
         self._lock = threading.Lock()
         self._kernel: Kernel | None = None
-        self._compiled: Any = None
+        self._compiled: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         return f"CompiledObjective({self.name})"
@@ -109,7 +136,12 @@ class CompiledObjective(UserFunction):
         return self.function(x, data, grad)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self.portable(self, CompiledObjective)
+        return self.portable(self, _of_both)
+
+    @property
+    def carried(self) -> tuple[Callable[..., float], Callable[..., None] | None]:
+        """What another process makes it of."""
+        return self.function, self.hessian
 
     @property
     def source(self) -> CompiledObjective:
@@ -127,12 +159,19 @@ class CompiledObjective(UserFunction):
         """
         with self._lock:
             if self._kernel is None:
-                try:
-                    self._compiled = _compiled(self.function)
-                except Exception as error:  # any layer of a compiler can fail, and not all raise Numba's own errors
-                    raise CompilationError(f"Numba cannot compile the objective {self.name}:\n{error}") from error
-                self._kernel = Kernel(self.name, self._compiled.address, source=self)
+                made = [self._made(_compiled, self.function, f"objective {self.name}")]
+                if self.hessian is not None:
+                    made.append(self._made(_compiled_hessian, self.hessian, f"Hessian of the objective {self.name}"))
+                self._compiled = tuple(made)
+                self._kernel = Kernel(self.name, made[0].address, made[-1].address if made[1:] else None, source=self)
             return self._kernel
+
+    @staticmethod
+    def _made(compiled: Callable[..., Any], function: Callable[..., Any], what: str) -> Any:
+        try:
+            return compiled(function)
+        except Exception as error:  # any layer of a compiler can fail, and not all raise Numba's own errors
+            raise CompilationError(f"Numba cannot compile the {what}:\n{error}{remedy(function)}") from error
 
     def value_and_grad(self, x: ArrayLike, data: ArrayLike | None = None) -> tuple[float, np.ndarray]:
         """Return value and gradient (d,) at x (d,), compiled.
@@ -171,6 +210,39 @@ def _compiled(function: Callable[..., float]) -> Any:
         return 0
 
     return call
+
+
+def _compiled_hessian(function: Callable[..., None]) -> Any:
+    """Compile a function of (x, data, H) to a Numba cfunc of the ABI of Hessians; what it leaves unwritten is NaN."""
+    import numba
+    from numba import types
+
+    point, table = (types.Array(types.float64, n, "C", readonly=True) for n in (1, 2))
+    checked = numba.njit(types.void(point, table, types.float64[:, ::1]), error_model="numpy", boundscheck=True)
+    inner = checked(function)
+    doubles = types.CPointer(types.float64)
+
+    @numba.cfunc(types.int32(doubles, doubles, types.intp, doubles))
+    def call(x, h, n, user):  # type: ignore[no-untyped-def]
+        rows, columns = int(user[0]), int(user[1])
+        block = numba.carray(user, (HEADER + rows * columns,))
+        matrix = numba.carray(h, (n, n))
+        matrix[:] = np.nan
+        try:
+            inner(numba.carray(x, (n,)), block[HEADER:].reshape((rows, columns)), matrix)
+        except Exception:
+            return -1
+        for i in range(n):
+            for j in range(i):
+                matrix[i, j] = matrix[j, i] = 0.5 * (matrix[i, j] + matrix[j, i])
+        return 0
+
+    return call
+
+
+def _of_both(functions: tuple[Callable[..., float], Callable[..., None] | None]) -> CompiledObjective:
+    """Return an objective of its function and its Hessian."""
+    return CompiledObjective(*functions)
 
 
 class _Address(Address):

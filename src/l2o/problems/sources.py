@@ -37,7 +37,7 @@ class UserFunction:
         self.__module__, self.__doc__ = function.__module__, function.__doc__
         self.__name__, self._path = function.__name__, function.__qualname__
 
-    def portable(self, owner: object, make: Callable[[Callable[..., Any]], Any]) -> tuple[Any, ...]:
+    def portable(self, owner: object, make: Callable[..., Any]) -> tuple[Any, ...]:
         """Return what an object of this function pickles as: its name, as functions do; others compile it again.
 
         A program or notebook is not what another process has under ``__main__``; from there the function itself goes.
@@ -47,7 +47,7 @@ class UserFunction:
         owner : object
             The object that stands where the function stood. This function is its attribute ``source``.
         make : callable
-            Make the object from the function, in the other process.
+            Make the object of what is `carried`, in the other process.
         """
         if self.__module__ == "__main__" and self._by_value is not None:
             return _arrived, (make, self._by_value, self.name, self.source_hash)
@@ -57,6 +57,11 @@ class UserFunction:
                 f"under the name {self._path}; define it at the top level of a module, with @l2o.{self.noun}")
         return _named, (self.__module__, self._path)
 
+    @property
+    def carried(self) -> object:
+        """What another process makes it of."""
+        return self.function
+
     @cached_property
     def _by_value(self) -> bytes | None:
         """The function, for processes that do not have it; None without cloudpickle, which comes with Dask."""
@@ -64,7 +69,7 @@ class UserFunction:
             import cloudpickle
         except ImportError:
             return None
-        return cloudpickle.dumps(self.function)
+        return cloudpickle.dumps(self.carried)
 
     @cached_property
     def source_hash(self) -> str | None:

@@ -20,7 +20,8 @@ def read_box(bounds: Any, fixed: Any, x0: np.ndarray) -> Box | None:
     ----------
     bounds : None, scipy.optimize.Bounds, sequence of (low, high), or (lows, highs)
         One pair a variable, None for no bound; the limits of a `Bounds` may also be (m, d). Two sequences of length d
-        are the lower and the upper limits, as in `scipy.optimize.curve_fit`, but for d = 2, where they are pairs.
+        are the lower and the upper limits, as in `scipy.optimize.curve_fit`; for d = 2 they are pairs, unless x0 is not
+        within these, but within them as limits.
     fixed : None or array_like of bool, shape (d,) or (m, d)
         Variables that stay at their start.
     x0 : ndarray, shape (m, d)
@@ -34,7 +35,7 @@ def read_box(bounds: Any, fixed: Any, x0: np.ndarray) -> Box | None:
     Warns
     -----
     OptimizeWarning
-        If two pairs leave a start out that is within them as (lows, highs).
+        If two rows of d = 2 are read as (lows, highs), since x0 is within them so, and not as pairs.
     """
     if bounds is None and fixed is None:
         return None
@@ -76,31 +77,38 @@ def _columns(bounds: Any, x0: np.ndarray) -> tuple[Any, Any]:
     except TypeError:
         raise ValueError(f"bounds is {bounds!r}; expected (low, high) for each variable, or a "
                          "scipy.optimize.Bounds") from None
-    if len(rows) == 2 != dim and all(len(row) == dim for row in rows):
+    if len(rows) == 2 and all(len(row) == dim for row in rows) and (dim != 2 or _are_columns(rows, x0)):
         rows = [list(pair) for pair in zip(*rows)]
     if any(len(row) != 2 for row in rows):
         raise ValueError(f"bounds is {bounds!r}; expected (low, high) for each variable, or a scipy.optimize.Bounds")
     if len(rows) != dim:
         raise ValueError(f"bounds has {len(rows)} pairs; expected {dim}, one for each variable")
-    if dim == 2:
-        _warn_of_columns(rows, x0)
     low, high = ([none if pair[side] is None else pair[side] for pair in rows]
                  for side, none in enumerate((-np.inf, np.inf)))
     return low, high
 
 
-def _warn_of_columns(pairs: list[list[Any]], x0: np.ndarray) -> None:
-    """Warn of two pairs that rather are the lower and the upper limits of two variables."""
-    try:
-        given = np.array(pairs, float)  # None is NaN, and within nothing
-    except (TypeError, ValueError):
-        return
-    (low, high), (lows, highs) = given.T, given
-    if ((lows <= x0) & (x0 <= highs)).all() and not ((low <= x0) & (x0 <= high)).all():
-        from scipy.optimize import OptimizeWarning
+def _are_columns(rows: list[list[Any]], x0: np.ndarray) -> bool:
+    """Say whether two rows rather are the lower and the upper limits of two variables than two pairs.
 
-        warnings.warn(f"bounds were read as pairs, {low[0]} to {high[0]} and {low[1]} to {high[1]}, and x0 is outside; "
-                      "for lower and upper limits pass scipy.optimize.Bounds(low, high)", OptimizeWarning, stacklevel=5)
+    They are if they leave no room as pairs, or if the starts are not within these, but within them as limits.
+    """
+    try:
+        given = np.array(rows, float)  # None is NaN, and within nothing
+    except (TypeError, ValueError):
+        return False
+    (low, high), (lows, highs) = given.T, given
+    if not (lows <= highs).all() or ((low <= x0) & (x0 <= high)).all():
+        return False
+    if not (low <= high).all():
+        return True
+    if not ((lows <= x0) & (x0 <= highs)).all():
+        return False
+    from scipy.optimize import OptimizeWarning
+
+    warnings.warn(f"bounds were read as lower limits {rows[0]} and upper limits {rows[1]}, for x0 is not within them "
+                  "as pairs; scipy.optimize.Bounds(low, high) says which is meant", OptimizeWarning, stacklevel=6)
+    return True
 
 
 def _spread(name: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from l2o.problems import Problems, PythonObjective, problems_with_starts
 from l2o.solving.adaptive import ADAPTIVE, solved_adaptively
 from l2o.solving.batch import BatchResult
 from l2o.solving.bounds import read_box
+from l2o.solving.callbacks import BatchCallback, OneCallback
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
 from l2o.solving.runs import Runs, solved
@@ -28,6 +28,8 @@ from l2o.solving.target import doubt, runnable
 
 if TYPE_CHECKING:
     from scipy.optimize import Bounds, OptimizeResult
+
+    from l2o.solving.single import SingleResult
 
 # scipy.optimize is imported where it is used: it is three quarters of the time that importing l2o would take
 
@@ -57,16 +59,16 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
         Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
     method : str, Policy or baseline, optional
         By default the learned rule, ``l2o.load("universal")``, "lm" for problems of `families.LeastSquares`, and L-BFGS
-        above 200 variables. A name: "lbfgs" (SciPy's "L-BFGS-B", too), "gradient-descent", "momentum", "cg", "newton"
-        (needs a Hessian), "lm" (needs residuals), "scipy-lbfgs"; or an object.
+        above 200 variables. A name: "lbfgs" (SciPy's "L-BFGS-B", too), "gradient-descent", "momentum", "cg", "newton",
+        "lm" (needs residuals), "scipy-lbfgs"; or an object.
     jac : bool, str or callable, optional
         None: as fun returns at the start, a pair of value and gradient, or a value. True: a pair. A callable: ``jac(x,
         *args)`` is the gradient. "2-point", which False is, too, and "3-point": differences in the bounds, counted in
         ``nfev``, steps as in SciPy's `least_squares`. A compiled objective has its own.
     bounds : sequence of (low, high), (lows, highs) or scipy.optimize.Bounds, optional
         Bounds of the variables, None in a pair for no bound; two sequences of length d are the lower and the upper
-        limits, but for d = 2, where they are pairs. They are reached exactly and never crossed; gtol is for the
-        gradient of the variables that no bound holds. A start outside is moved to the bound.
+        limits; for d = 2 they are pairs, unless x0 is within them as limits only. They are reached exactly and never
+        crossed; gtol is for the gradient of the variables that no bound holds. A start outside is moved to the bound.
     fixed : array_like of bool, shape (d,), optional
         Variables that stay at their starting value.
     callback : callable, optional
@@ -90,6 +92,10 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
         more evaluations tell whether the gradient is plainly wrong; the message has it then. outside_training: whether
         the policy met what it did not meet in training, or was trained for another objective; None for other methods,
         and for files that do not say.
+        hess_inv, stderr: inverse Hessian (d, d) at x, and the roots of its diagonal, made when they are read: by the
+        objective's Hessian or differences. They are the covariance and the standard errors where f is a negative
+        logarithm of a likelihood, such as half a chi-square; zero for variables at a bound or fixed, inf for what f
+        does not determine.
 
     Raises
     ------
@@ -113,7 +119,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
     stopping = _stopping(tol, options, chosen)
-    report = None if callback is None else _Callback(callback)
+    report = None if callback is None else OneCallback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
         if problem.calls_per_point > 1:
@@ -141,23 +147,25 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
         if problem.error is not None:
             raise problem.error
         nfev = problem.n_calls
-    return _optimize_result()(
+    result = _single_result()(
         x=x, fun=fun, jac=jac, nit=nit, nfev=nfev, njev=njev, status=status, success=status == CONVERGED,
         message=message, outside_training=outside)
+    return result.of(problem, box)
 
 
 @cache
-def _optimize_result() -> type[OptimizeResult]:
-    """Return SciPy's class: half a second at the first time, which an exception need not wait for."""
-    from scipy.optimize import OptimizeResult
+def _single_result() -> type[SingleResult]:
+    """Return the class of results, which loads SciPy's: half a second, which an exception need not wait for."""
+    from l2o.solving.single import SingleResult
 
-    return OptimizeResult
+    return SingleResult
 
 
 def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: str | Method | None = None,
                   ordered: bool = False, bounds: Bounds | Pairs | None = None, fixed: ArrayLike | None = None,
                   workers: Workers = 1, tol: float | None = None, options: Mapping[str, Any] | None = None,
-                  raise_on_error: bool = False, progress: bool = False) -> BatchResult:
+                  callback: Callable[..., object] | None = None, raise_on_error: bool = False,
+                  progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
 
     By default some thirty of the problems teach how to begin with the others: where, with which first step, with what
@@ -172,8 +180,8 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     ----------
     problems : Problems
         m problems of dimension d.
-    x0 : array_like, shape (m, d), optional
-        Starting points; by default those of the problems.
+    x0 : array_like, shape (m, d) or (d,), optional
+        Starting points, or one for all; by default those of the problems. One that is not finite is status 3.
     method : str, Policy or baseline, optional
         As in `minimize`, or "adaptive", which is for batches.
     ordered : bool
@@ -185,6 +193,11 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         Threads (-1 for all CPUs); the result does not depend on it.
     tol, options
         As in `minimize`, the safeguard of a policy included.
+    callback : callable, optional
+        Called after each iteration of each problem, as ``callback(problem, iteration)``, its number and that of the
+        iteration from 1, or ``callback(intermediate_result=res)`` if its parameter has that name, with x, fun, problem
+        and nit; StopIteration ends that problem's run. With workers it is called from their threads. Problems are then
+        solved one by one; not with ``ordered``.
     raise_on_error : bool
         Raise if a run ends with a value that is not finite or an error of its objective, instead of
         reporting it in `status`.
@@ -217,6 +230,9 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     adaptive = method == ADAPTIVE or (method is None and not by_residuals)
     if ordered and not adaptive:
         raise ValueError(f"ordered is True and method is {method!r}; expected method='adaptive', or none")
+    if ordered and callback is not None:
+        raise ValueError("ordered is True and there is a callback; expected one of them")
+    report = None if callback is None else BatchCallback(callback)
     chosen, options = for_method(
         default_method(problems) if by_residuals else resolve("lbfgs" if adaptive else method), options)
     box = read_box(bounds, fixed, problems.x0)
@@ -224,7 +240,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     chosen.check_problems(problems)
     stopping = _stopping(tol, options, chosen)
     with Watch() as watch:
-        runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None))
+        runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None), report)
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
         solution, learned = solved_adaptively(runs, ordered, spread) if adaptive else (runs.with_probes(spread), None)
     result = BatchResult(*solution, learned)
@@ -239,31 +255,6 @@ def _raise_failures(result: BatchResult) -> None:
     if len(failed):
         first = int(failed[0])
         raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
-
-
-class _Callback:
-    """A user's callback in either of SciPy's forms; returns whether to stop."""
-
-    def __init__(self, callback: Callable[..., Any]) -> None:
-        if not callable(callback):
-            raise TypeError(f"callback is {callback!r}; expected a callable")
-        self._callback = callback
-        try:
-            parameters = list(signature(callback).parameters.values())
-        except ValueError:  # a builtin without a signature
-            parameters = []
-        self._wants_result = [p.name for p in parameters] == ["intermediate_result"] and (
-            parameters[0].kind is not Parameter.POSITIONAL_ONLY)
-
-    def __call__(self, x: list[float], fun: float) -> bool:
-        try:
-            if self._wants_result:
-                self._callback(intermediate_result=_optimize_result()(x=np.array(x), fun=fun))
-            else:
-                self._callback(np.array(x))
-        except StopIteration:
-            return True
-        return False
 
 
 def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Method) -> Stopping:

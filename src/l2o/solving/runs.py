@@ -14,6 +14,7 @@ from l2o.base.watch import Watch, Watched
 from l2o.baselines import LBFGS
 from l2o.methods import Box, Callback, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective
+from l2o.solving.callbacks import BatchCallback
 from l2o.solving.probes import LEAST, solved_with_probes
 from l2o.solving.starts import begun, declined, gone_back, taken_over
 
@@ -38,6 +39,10 @@ class Runs:
         What hears Ctrl-C.
     free : bool
         Whether runs begin where the method thinks best, not at the problems' own starts.
+    callback : BatchCallback or None
+        What is told of each iteration.
+    numbers : ndarray of int, shape (m,), or None
+        What it calls the problems; None for 0 to m - 1.
     """
 
     problems: Problems
@@ -46,17 +51,35 @@ class Runs:
     box: Box | None
     watch: Watch | None
     free: bool
+    callback: BatchCallback | None = None
+    numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.problems)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Runs:
         box = None if self.box is None else self.box[rows]
-        return Runs(self.problems[rows], self.method, self.stopping, box, self.watch, self.free)
+        if self.callback is None:
+            return Runs(self.problems[rows], self.method, self.stopping, box, self.watch, self.free)
+        return replace(self, problems=self.problems[rows], box=box, numbers=self._numbers()[rows])
+
+    def _numbers(self) -> np.ndarray:
+        return np.arange(len(self)) if self.numbers is None else self.numbers
 
     def __call__(self) -> tuple[np.ndarray, ...]:
-        found = solved(self.problems, self.method, self.stopping, self.box, watch=self.watch, free=self.free)
+        found = self._solved() if self.callback is None else self._told(self.callback)
         return cast("tuple[np.ndarray, ...]", found[:-1] if found.outside is None else found)
+
+    def _solved(self, callback: Callback | None = None) -> Solution:
+        return solved(self.problems, self.method, self.stopping, self.box, callback, self.watch, self.free)
+
+    def _told(self, callback: BatchCallback) -> Solution:
+        """Return the solution of runs made one by one, each of which the callback is told of."""
+        if len(self) == 0:
+            return self._solved()
+        parts = [self[i : i + 1]._solved(callback.of(int(number))) for i, number in enumerate(self._numbers())]
+        columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts)]
+        return Solution(*cast("list[np.ndarray]", columns))
 
     def by(self, method: Method) -> Runs:
         """Return runs of the same problems by another method, with its safeguard if it has one."""
