@@ -39,6 +39,8 @@ FITTING = 3500.0  # microseconds that it takes to learn them
 HOPELESS = 1.1  # of the evaluations, above which a candidate is not tried again
 EXPECTED = 0.6  # of L-BFGS's evaluations that a candidate's run takes, about
 
+Stage = Callable[[Lessons], Iterator[Candidate]]  # makes candidates
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
@@ -102,7 +104,7 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
     most = int((spent + first.nfev)[rows].max()) + looks(runs.free, ordered)
     trial = _Trial(runs[rows], labels, first.nfev[rows], runs.stopping.maxfun - most, m)
     lessons = Lessons(labels, start, (rows // 2) % FOLDS, runs.free, trial.look)
-    stages = [partial(successions, mate=_mates(rows))] if ordered else []
+    stages: list[Stage] = [partial(successions, mate=_mates(rows))] if ordered else []
     stages += [beginnings, predictions] if _pays(runs, first, m) else [beginnings]
     best, scores = _best(stages, lessons, trial)
     spent[rows] += trial.spent
@@ -202,8 +204,7 @@ class _Trial:
         return nfev.sum(axis=1) + len(rows) * np.array([each.looks - 1 for each in ways]), higher
 
 
-def _best(stages: list[Callable[[Lessons], Iterator[Candidate]]], lessons: Lessons,
-          trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
+def _best(stages: list[Stage], lessons: Lessons, trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
     """Return the best way to begin, or None where L-BFGS is, and the scores of those that were tried.
 
     Each stage makes candidates that cost more than those before, and must be better to be chosen. Where nothing else
