@@ -201,6 +201,38 @@ def test_line_without_curvature_is_no_minimum(i):
     assert outcome != "wrong"
 
 
+@pytest.mark.parametrize(("seed", "i"), [(0, 2653), (0, 2779), (0, 4236), (0, 9568), (0, 12134), (0, 15244), (0, 16017),
+                                          (0, 18825), (0, 18909), (0, 19615), (1, 538), (1, 3272), (1, 11292),
+                                          (1, 14258)])
+def test_short_run_to_a_saddle_is_no_silent_success(seed, i):
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), "lbfgs")
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize("method", [None, "lbfgs"])
+def test_run_that_has_left_a_saddle_ends_with_success_at_an_exact_fit(method):
+    """Three looks at a saddle of Wood's function on the way had ended ftol for good."""
+    function = FUNCTIONS["wood"]
+    result = l2o.minimize(function.value_and_grad, function.start(4), method=method)
+    assert result.success
+    assert result.fun < 1e-9
+
+
+@pytest.mark.parametrize("i", range(0, 60, 3))
+def test_look_keeps_within_the_bounds(i):
+    _, _, f, z0, *_ = stopping.draw(np.random.default_rng([2, i]))
+    bounds = stopping.box(np.random.default_rng(i), f, z0)
+
+    def within(z):
+        assert (z >= bounds.lb).all()
+        assert (z <= bounds.ub).all()
+        return f(z)
+
+    with np.errstate(all="ignore"):
+        for method in (None, "lbfgs", "cg"):
+            l2o.minimize(within, z0, jac=True, method=method, bounds=bounds)
+
+
 @pytest.mark.parametrize("name", ["beale", "himmelblau", "brown-almost-linear", "discrete-boundary",
                                   "broyden-tridiagonal", "broyden-banded"])
 @pytest.mark.parametrize("method", [None, "lbfgs"])

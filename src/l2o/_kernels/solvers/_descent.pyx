@@ -13,15 +13,16 @@ from l2o._kernels.solvers._bounds cimport direction, direction_size, downhill, l
 from l2o._kernels.solvers._descent_method cimport LEARNED, PLAIN, product
 from l2o._kernels.solvers._line_search cimport (
     ACCEPTED, SEARCHING, line_search, search_advance, search_start)
-from l2o._kernels.solvers._scrutiny cimport LOOK, RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle
-from l2o._kernels.solvers._stopping cimport is_short, stopping_step
+from l2o._kernels.solvers._scrutiny cimport (
+    LOOK, RESCALED, prepare_scrutiny, scrutiny_size, seen_gap, settle, watch_size)
+from l2o._kernels.solvers._stopping cimport is_short, stopping_change, stopping_step
 
 cdef enum:
     PATIENCE = 3                                               # steps without any gain that end a run
 
 
 cdef intptr_t descent_size(intptr_t n) noexcept nogil:
-    return 9 * n + scrutiny_size(n) + direction_size(n)
+    return 7 * n + watch_size(n) + scrutiny_size(n) + direction_size(n)
 
 
 cdef int search(descent* run, const double* x, double f, const double* p, double slope, double* x_new,
@@ -107,7 +108,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
     cdef double* x_new = work + 2 * n
     cdef double* g_new = work + 3 * n
     cdef double* p = work + 4 * n
-    cdef double* inverse = work + 7 * n                        # and the matrix of the scrutiny
+    cdef double* inverse = work + 5 * n + watch_size(n)        # and the matrix of the scrutiny
     cdef double* confined = inverse + n + scrutiny_size(n)     # workspace of the direction, then room for `down`
     cdef const double* down                                    # the gradient without what a bound holds
     cdef double f, f_new = 0.0, slope, gap, inverse_curvature = INFINITY     # along the last step
@@ -166,6 +167,7 @@ cdef int descend(descent* run, double* work) noexcept nogil:
         run.method.learn(run.memory, p, g)
         if by_decrease:
             stopping_step(&run.stop, f, f_new, slope_of(run, x_new, g_new))
+            stopping_change(&run.stop, g, n)
             slope = product(p, g, n)
             inverse_curvature = product(p, p, n) / slope if slope > 0.0 else INFINITY
         x, x_new = x_new, x

@@ -13,6 +13,7 @@ from l2o._kernels.solvers._call cimport enter, leave, minimize_call, read_call
 from l2o._kernels.solvers._chain cimport Chain, chain_rules, hand_on, link, look_again
 from l2o._kernels.solvers._descent cimport call_back, descent_size
 from l2o._kernels.solvers._safeguard cimport Minimization, advance, ends, start, tell
+from l2o._kernels.solvers._scrutiny cimport watch_size
 from l2o._kernels.solvers._step cimport GROUP, Step, ask, drop, group, refuse, step_rules
 
 cnp.import_array()
@@ -80,12 +81,13 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
     cdef const size_t* weights_of = addresses_in(weights, m)
     cdef unsigned char* beyond_them = NULL if rules.limits == NULL and rules.gate == NULL else flags(outside, m)
     cdef bint gated = safeguard and stopping.gate
-    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 8 * n + square) + descent_size(n) + 1)
-                                           * sizeof(double))
+    cdef double* memory = <double*> malloc((GROUP * (inheritance + size + 6 * n + watch_size(n) + square)
+                                            + descent_size(n) + 1) * sizeof(double))
     cdef double* histories = memory + GROUP * inheritance
     cdef double* points = histories + GROUP * size             # those asked for, and a guard
-    cdef double* vectors = points + GROUP * n + 1              # trials, gradients, origins, workspace
-    cdef double* shown = vectors + 4 * GROUP * n + descent_size(n)
+    cdef double* vectors = points + GROUP * n + 1              # trials, gradients, then origins, workspace
+    cdef double* origins = vectors + 2 * GROUP * n
+    cdef double* shown = origins + GROUP * watch_size(n) + descent_size(n)
     cdef double* squares = shown + 3 * GROUP * n
     cdef list told = [callback, n, None]
     cdef l2o_run h[GROUP]
@@ -100,7 +102,7 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
         runs[k].best.objective, runs[k].best.method, runs[k].best.n = <l2o_objective_fn> objective, rules.heir, n
         runs[k].rules, runs[k].hessian, runs[k].gated = rules, <l2o_hessian_fn> hessian, gated
         runs[k].point, runs[k].gradient = vectors + k * n, vectors + (GROUP + k) * n
-        runs[k].origin, runs[k].work = vectors + (2 * GROUP + 2 * k) * n, vectors + 4 * GROUP * n
+        runs[k].origin, runs[k].work = origins + k * watch_size(n), origins + GROUP * watch_size(n)
         runs[k].shown = shown + 3 * k * n
         if safeguard:
             runs[k].best.memory = memory + k * inheritance

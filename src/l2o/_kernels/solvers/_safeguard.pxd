@@ -15,9 +15,10 @@ from l2o._kernels.solvers._bounds cimport direction_size, downhill, free_slope
 from l2o._kernels.solvers._descent cimport descend, descent, descent_size, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, NO_GAP, PREDICTED, product
 from l2o._kernels.solvers._gate cimport admits
-from l2o._kernels.solvers._scrutiny cimport MOST_COUPLED, prepare_scrutiny, scrutiny_size, seen_gap, settle
+from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED
+from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport Limits, step_rules
-from l2o._kernels.solvers._stopping cimport is_short, stopping_step, tolerance_at_last_digits
+from l2o._kernels.solvers._stopping cimport is_short, stopping_change, stopping_step, tolerance_at_last_digits
 
 cdef struct Minimization:                                      # one run
     descent best                                               # the best point seen, as the heir takes it over
@@ -30,7 +31,7 @@ cdef struct Minimization:                                      # one run
     double* gradient
     double* shown                                              # (3, n) within bounds: see `show`
     double* curvature                                          # (n, n), or NULL
-    double* origin                                             # (2 n,) the start, and what the stop needs
+    double* origin                                             # of `watch_size`: the start, and what the stop needs
     double* work                                               # shared: descent_size(n)
     double value
     double gap                                                 # to the minimum, as the last step has it
@@ -205,7 +206,7 @@ cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights
         down = downhill(best, run.point, run.gradient, step + 8 * n + scrutiny_size(n) + direction_size(n))
         best.stop.decrease = fabs(best.stop.decrease)
         if ((heirs != NULL or h.curvature != NULL)
-                and not best.stop.decrease <= tolerance_at_last_digits(&best.stop, run.value)):
+                and not best.stop.decrease <= tolerance_at_last_digits(&best.stop, run.value, INFINITY)):
             return                                             # a matrix is not worth a look
         trust = exact_gap(run, h, down, step)
         if trust == NO_GAP and heirs != NULL:                  # who would inherit a matrix
@@ -225,6 +226,8 @@ cdef inline void take(Minimization* run, l2o_run* h, const void* weights, const 
     """Judge a finite trial; the best point is kept, and the heir learns the curvature along the step."""
     cdef descent* best = &run.best
     cdef double before = best.f[0]
+    if best.stop.ftol > 0.0:
+        stopping_change(&best.stop, change, best.n)
     best.lowest, h.outcome = min(best.lowest, run.value), HIGHER
     if is_better(run.value, run.point, run.gradient, best.f[0], best.x, best.g, best.first, best.lowest, best.low,
                  best.high, best.n):
@@ -266,7 +269,7 @@ cdef inline void advance(Minimization* run, l2o_run* h, const void* weights, dou
     run.status, run.told = evaluate_point(run), False
     best.nfev += 1
     best.nit += run.status == GO_ON and not rejects
-    if not inherits(run) or best.memory == NULL or run.rules.limits != NULL:   # else nobody looks at it
+    if not inherits(run) or best.memory == NULL or run.rules.limits != NULL or best.stop.ftol > 0.0:
         for j in range(best.n):
             change[j] = run.gradient[j] - slope[j]
     if run.rules.limits != NULL and not run.outside:

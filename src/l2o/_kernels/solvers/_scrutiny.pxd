@@ -3,8 +3,9 @@
 # A variable in a unit of its own may not have moved yet: its gradient is small because its unit is, and the matrix
 # knows nothing of it. Then, and where f is known no better than what is left to gain, one gradient a variable gives the
 # Hessian, and the gap is judged with that. So it is after a run of many evaluations a variable: it is long because of
-# valleys and saddles, where the matrix is wrong, and a Hessian costs little beside it. If the gap is too wide, the run
-# goes on in units of the diagonal. And where the gradient has not become small, a kink may stop the steps (_kink.pxd).
+# valleys and saddles, where the matrix is wrong, and a Hessian costs little beside it. A gradient or two along what its
+# steps have left out tell of a short one (_left_out.pxd). If the gap is too wide, the run goes on in units of the
+# diagonal. And where the gradient has not become small, a kink may stop the steps (_kink.pxd).
 from libc.math cimport INFINITY, copysign, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
@@ -13,38 +14,50 @@ from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
+from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED, hessian_gap, keep
 from l2o._kernels.solvers._kink cimport most_moved, probe_kink
-from l2o._kernels.solvers._stopping cimport is_flat, stopping_start, tolerance, tolerance_at_last_digits
+from l2o._kernels.solvers._left_out cimport look_at_the_rest
+from l2o._kernels.solvers._stopping cimport WINDOW, is_flat, stopping_start, tolerance, tolerance_at_last_digits
 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
     LONG = 5                                                   # evaluations a variable; of them a Hessian costs a fifth
+    FEW = 5                                                    # steps: a matrix knows little of the way
+    MORE = 2                                                   # gradients along what they left out
     LOOK = 4                                                   # evaluations a variable that it may take
     MOST_RESCALINGS = 3
-    MOST_COUPLED = 64                                          # variables; of more, the diagonal alone is kept
+    MOST_DOUBTS = 6                                            # and after them ftol is not in force
 
 cdef extern from *:
     """
     #define L2O_STILL 1e-2
     #define L2O_DIGITS 1e-7
     #define L2O_DIGITS_OF_BOTH 1e-5
-    #define L2O_LEAST_PIVOT 1e-10
     #define L2O_FAR 100.0
     #define L2O_NEAR 1e-4
+    #define L2O_ENOUGH 100.0
+    #define L2O_COARSE 1e4
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
     const double DIGITS "L2O_DIGITS"                           # of x or its move: f is then right to their square
     const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
-    const double LEAST_PIVOT "L2O_LEAST_PIVOT"                 # pivots below are none, of a diagonal of ones
     const double FAR "L2O_FAR"                                 # times the gradient: another part of the function
+    const double COARSE "L2O_COARSE"                           # roundings of f: less to win shows little of the run
+    const double ENOUGH "L2O_ENOUGH"                           # times the tolerance: what is left there may be so much
     const double NEAR "L2O_NEAR"                               # of a variable's move: the part with the minimum
 
 
+cdef inline intptr_t watch_size(intptr_t n) noexcept nogil:
+    """Doubles that a run keeps."""
+    return (2 + WINDOW) * n
+
+
 cdef inline void prepare_scrutiny(descent* run, const double* origin, double* room) noexcept nogil:
-    """Begin to watch the run; room (2 n,) stays its own."""
+    """Begin to watch the run; room of `watch_size` stays its own."""
     cdef intptr_t j
     run.anchor, run.units, run.rescalings, run.probes, run.caution = room, room + run.n, 0, 0, 1.0
     memcpy(run.anchor, origin, run.n * sizeof(double))
+    run.stop.changes = room + 2 * run.n
     for j in range(run.n):
         run.units[j] = 1.0
     stopping_start(&run.stop, run.first, slope_of(run, run.x, run.g))
@@ -125,60 +138,6 @@ cdef inline int measure(descent* run, const double* x, const double* g, intptr_t
     return status
 
 
-cdef inline void keep(double* matrix, const double* column, intptr_t j, intptr_t n) noexcept nogil:
-    """Column j of a Hessian, of which the diagonal alone is kept where there are many variables."""
-    if n <= MOST_COUPLED:
-        memcpy(matrix + j * n, column, n * sizeof(double))
-    else:
-        matrix[j] = column[j]
-
-
-cdef inline double judged_gap(double* matrix, const double* g, double* inverse, double* rest,
-                              intptr_t n) noexcept nogil:
-    """Half g'H^-1 g with the Hessian (n, n), by elimination in units of its diagonal; infinite where H is not convex.
-
-    inverse becomes that of the diagonal, 0 where nothing was measured; matrix and rest (n,) are workspace.
-    """
-    cdef double gap = 0.0, pivot, factor
-    cdef intptr_t i, j, k
-    for j in range(n):
-        pivot = matrix[j * n + j]
-        inverse[j] = 1.0 / fabs(pivot) if pivot != 0.0 else 0.0
-        matrix[j * n + j] = 1.0 if pivot >= 0.0 else -1.0
-        rest[j] = g[j] * sqrt(inverse[j])
-    for i in range(n):
-        for j in range(i):
-            matrix[i * n + j] = 0.5 * (matrix[i * n + j] + matrix[j * n + i]) * sqrt(inverse[i]) * sqrt(inverse[j])
-    for j in range(n):
-        pivot = matrix[j * n + j]
-        if not pivot > -1e-6:
-            return INFINITY
-        pivot = max(pivot, LEAST_PIVOT)
-        gap += 0.5 * rest[j] * rest[j] / pivot
-        for i in range(j + 1, n):
-            factor = matrix[i * n + j] / pivot
-            rest[i] -= factor * rest[j]
-            for k in range(j + 1, i + 1):
-                matrix[i * n + k] -= factor * matrix[k * n + j]
-    return gap
-
-
-cdef inline double diagonal_gap(const double* diagonal, const double* g, double* inverse, intptr_t n) noexcept nogil:
-    """The same for many variables, as if they were not coupled."""
-    cdef double gap = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        inverse[j] = 1.0 / fabs(diagonal[j]) if diagonal[j] != 0.0 else 0.0
-        gap += 0.5 * g[j] * g[j] * inverse[j] if diagonal[j] >= 0.0 else INFINITY
-    return gap
-
-
-cdef inline double hessian_gap(double* matrix, const double* g, double* inverse, double* rest,
-                               intptr_t n) noexcept nogil:
-    """Half g'H^-1 g with what `keep` has kept of the Hessian."""
-    return judged_gap(matrix, g, inverse, rest, n) if n <= MOST_COUPLED else diagonal_gap(matrix, g, inverse, n)
-
-
 cdef inline bint is_bowl(const descent* run, const double* x, double f, const double* inverse) noexcept nogil:
     """Whether going back over the way would show in f; on a plateau it does not."""
     cdef double way
@@ -203,7 +162,7 @@ cdef inline int distrust(descent* run) noexcept nogil:
     """Go on, and ask more of ftol the next time; at last it is no longer in force."""
     run.rescalings += 1
     run.caution *= 0.01
-    if run.rescalings > MOST_RESCALINGS:
+    if run.rescalings > MOST_DOUBTS:
         run.stop.ftol = 0.0
     return GO_ON
 
@@ -223,10 +182,13 @@ cdef inline int rescale(descent* run, const double* x, const double* inverse) no
     return RESCALED
 
 
-cdef inline int scrutinise(descent* run, const double* x, double f, const double* g, double least,
+cdef inline int scrutinise(descent* run, const double* x, double f, const double* g, double least, bint close,
                            double* x_new, double* g_new, double* inverse, double* matrix) noexcept nogil:
-    """Judge the gap with the Hessian by differences: CONVERGED, or RESCALED, or GO_ON, or a failure."""
-    cdef double most = most_moved(run, x), gap
+    """Judge the gap with the Hessian by differences: CONVERGED, or RESCALED, or GO_ON, or a failure.
+
+    close: it is known that points far off do not tell of the minimum.
+    """
+    cdef double most = most_moved(run, x), gap, way
     cdef intptr_t n = run.n, j
     cdef int status
     cdef bint far = True
@@ -234,30 +196,37 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
         return GO_ON
     if not most > 0.0:
         most = largest(x, n) if largest(x, n) > 0.0 else 1.0
-    for j in range(n):
+    for j in range(0 if close else n):
         status = measure(run, x, g, j, least, most * sqrt(run.units[j]), x_new, g_new)
         if status != GO_ON:                                    # beside a wall nothing is known
             return distrust(run) if status == NON_FINITE else status
         far = far and (g[j] == 0.0 or largest(g_new, n) * fabs(x_new[j] - x[j]) > FAR * largest(g, n))
         keep(matrix, g_new, j, n)
-    gap = hessian_gap(matrix, g, inverse, x_new, n)
-    if is_minimum(run, x, f, gap, least, inverse):
-        return CONVERGED
+    if not close:
+        gap = hessian_gap(matrix, g, inverse, x_new, n)
+        if is_minimum(run, x, f, gap, least, inverse):
+            status = look_at_the_rest(run, x, g, ENOUGH * least, 1, x_new, g_new, matrix, matrix + n)
+            if status != GO_ON:
+                return status
+            far = True
     if far and run.maxfun - run.nfev >= n:
         for j in range(n):                                     # the points were too far off to tell of the minimum
-            status = change_over(run, x, g, j, max(NEAR * fabs(x[j] - run.anchor[j]), 1e-8 * fabs(x[j])), x_new, g_new)
+            way = min(max(NEAR * fabs(x[j] - run.anchor[j]), 1e-8 * fabs(x[j])), way_to_bound(run, x, g, j, 0.0))
+            status = change_over(run, x, g, j, way, x_new, g_new)
             if status != GO_ON:
                 return distrust(run) if status == NON_FINITE else status
             keep(matrix, g_new, j, n)
         gap = hessian_gap(matrix, g, g_new, x_new, n)
         if is_minimum(run, x, f, gap, least, g_new):
             return CONVERGED
+        if close:
+            memcpy(inverse, g_new, n * sizeof(double))
     return rescale(run, x, inverse)
 
 
 cdef inline intptr_t scrutiny_size(intptr_t n) noexcept nogil:
-    """Doubles of the matrix."""
-    return n * n if n <= MOST_COUPLED else n
+    """Doubles of the matrix, and of a vector more."""
+    return n * n + n if n <= MOST_COUPLED else 2 * n
 
 
 cdef inline bint is_last_digits(const descent* run, const double* x, const double* p, int trust) noexcept nogil:
@@ -273,6 +242,13 @@ cdef inline bint is_last_digits(const descent* run, const double* x, const doubl
     return step <= DIGITS * max(size, moved) or (trust == PREDICTED and step <= DIGITS_OF_BOTH * min(size, moved))
 
 
+cdef inline intptr_t doubt(const descent* run, double f, double least) noexcept nogil:
+    """How many gradients the guesses of a matrix are worth: all, where f has a constant that hides how it falls."""
+    if least <= COARSE * rounding(f):
+        return run.n
+    return MORE if run.stop.changed < max(run.n, <intptr_t> FEW) else 0
+
+
 cdef inline int settle(descent* run, const double* x, double f, const double* g, const double* p, double gap,
                        int trust, double* x_new, double* g_new, double* inverse) noexcept nogil:
     """Whether ftol ends the run at an iterate with this predicted gap: CONVERGED, GO_ON, RESCALED, a failure.
@@ -281,8 +257,10 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     """
     cdef double least = tolerance(&run.stop, f)
     cdef int status
+    cdef intptr_t most
+    cdef bint close = False
     if gap < INFINITY and is_last_digits(run, x, p, trust):
-        least = tolerance_at_last_digits(&run.stop, f)
+        least = tolerance_at_last_digits(&run.stop, f, 1e3 if trust == PREDICTED else INFINITY)
     if not (run.stop.decrease <= run.caution * least and gap <= run.caution * least and least < INFINITY
             and f <= run.f[0] + least):
         return GO_ON
@@ -293,5 +271,11 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         if status != CONVERGED:
             return status
     if trust == PREDICTED and least > rounding(f) and run.nfev < LONG * run.n and not some_rest(run, x, g):
-        return CONVERGED
-    return scrutinise(run, x, f, g, least, x_new, g_new, inverse, inverse + run.n)
+        most = doubt(run, f, least)
+        if most == 0:
+            return CONVERGED
+        status = look_at_the_rest(run, x, g, ENOUGH * least, most, x_new, g_new, inverse + run.n, inverse + 2 * run.n)
+        if status != GO_ON:
+            return status
+        close = True
+    return scrutinise(run, x, f, g, least, close, x_new, g_new, inverse, inverse + run.n)

@@ -6,6 +6,7 @@
 # within xtol (xtol + |x|).
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport intptr_t
+from libc.string cimport memcpy
 
 from l2o._kernels.base._evaluate cimport rounding
 
@@ -16,7 +17,7 @@ cdef extern from *:
     const double FLAT "L2O_FLAT"                               # of the largest gradient: smaller ones are small
 
 cdef enum:
-    WINDOW = 10                                                # steps whose gradients are remembered
+    WINDOW = 10                                                # steps that are remembered
     LATEST = 3                                                 # steps whose fall measures what is left to gain
 
 ctypedef struct end_rule:                                       # of all runs of a call
@@ -36,6 +37,8 @@ ctypedef struct stopping:
     double values[WINDOW]                                      # before each of the last steps
     double slopes[WINDOW]                                      # largest |g| evaluated during each of them
     intptr_t steps
+    double* changes                                            # (WINDOW, n) of the gradient, over the last steps
+    intptr_t changed                                           # how many there were
 
 
 cdef inline int read_rule(end_rule* rule, object given) except -1:
@@ -48,7 +51,7 @@ cdef inline int read_rule(end_rule* rule, object given) except -1:
 cdef inline void stopping_start(stopping* stop, double f, double slope) noexcept nogil:
     """slope, here and below: the largest entry of a gradient, without those of variables that a bound holds."""
     cdef intptr_t k
-    stop.first, stop.decrease, stop.steps = f, INFINITY, 0
+    stop.first, stop.decrease, stop.steps, stop.changed = f, INFINITY, 0, 0
     for k in range(WINDOW):
         stop.values[k], stop.slopes[k] = f, 0.0
     stop.slopes[0] = slope
@@ -68,6 +71,12 @@ cdef inline void stopping_step(stopping* stop, double before, double f, double s
     stop.slopes[stop.steps % WINDOW] = slope
 
 
+cdef inline void stopping_change(stopping* stop, const double* change, intptr_t n) noexcept nogil:
+    """Take note of how the gradient changed over a step."""
+    memcpy(stop.changes + stop.changed % WINDOW * n, change, n * sizeof(double))
+    stop.changed += 1
+
+
 cdef inline double tolerance(const stopping* stop, double f) noexcept nogil:
     """What f may still fall by at a point that counts as the minimum.
 
@@ -78,9 +87,10 @@ cdef inline double tolerance(const stopping* stop, double f) noexcept nogil:
     return max(stop.ftol * min(stop.first - f, fabs(f) + (before - f)), rounding(f))
 
 
-cdef inline double tolerance_at_last_digits(const stopping* stop, double f) noexcept nogil:
+cdef inline double tolerance_at_last_digits(const stopping* stop, double f, double most) noexcept nogil:
     """The same where no digit of x that matters is left to find: ftol times the fall of the whole run."""
-    return max(tolerance(stop, f), stop.ftol * (stop.first - f))
+    cdef double least = stop.ftol * (stop.first - f)
+    return max(tolerance(stop, f), least if fabs(f) <= most * least else 0.0)
 
 
 cdef inline bint is_flat(const stopping* stop, double slope) noexcept nogil:
