@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # gcc's sanitizers must be there before Python is; libstdc++ too, or they miss the exceptions that LLVM throws
 SANITIZERS = $(shell cc -print-file-name=libasan.so) $(shell cc -print-file-name=libstdc++.so.6)
 
-.PHONY: demo test test-levels test-oldest debug instructions bench bench-peers bench-docs pretrained docs wheel lint clean
+.PHONY: demo test test-levels test-oldest debug threads attack instructions bench bench-peers bench-docs pretrained docs wheel lint clean
 
 demo: .venv/installed-plot,examples  ## three jobs of many fits, then the paper in short; ARGS=--quick for the jobs alone
 	$(BIN)/python examples/many_fits.py --out out $(ARGS)
@@ -35,6 +35,18 @@ debug:  ## the suite in an environment of its own, bounds checked, under gcc's a
 	L2O_DEBUG=1 build/debug/venv/bin/python -m pip install --quiet '.[test,examples]'
 	L2O_DEBUG=1 PYTHONMALLOC=malloc LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 \
 		UBSAN_OPTIONS=print_stacktrace=1 build/debug/venv/bin/python -m pytest --capture=sys tests $(ARGS)
+
+# what is not compiled here, Python and OpenBLAS among it, is not looked at; two threads are enough for a race
+threads:  ## what threads do, in an environment of its own, under gcc's thread sanitizer
+	test -x build/threads/venv/bin/python || $(PYTHON) -m venv build/threads/venv
+	L2O_DEBUG=thread build/threads/venv/bin/python -m pip install --quiet '.[test,examples]'
+	L2O_DEBUG=thread LD_PRELOAD="$(shell cc -print-file-name=libtsan.so)" \
+		TSAN_OPTIONS="exitcode=66 ignore_noninstrumented_modules=1" build/threads/venv/bin/python -m pytest \
+		--capture=sys -p no:randomly tests/test_parallel.py tests/test_watch.py tests/test_minimize.py tests/test_curve_fit.py \
+		-k "thread or workers or pieces or ctrl or ends_within" $(ARGS)
+
+attack: .venv/installed-dev,examples  ## adversarial functions and damaged files; ARGS="20000 SEED"
+	$(BIN)/python -m benchmarks.attack $(ARGS)
 
 instructions: .venv/installed-dev,examples  ## instructions per step by callgrind; ARGS=--check or ARGS=--record
 	$(BIN)/python benchmarks/instructions.py $(ARGS)

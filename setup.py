@@ -4,7 +4,7 @@ A marked module is cythonized under its true name and compiled once a level from
 (own object file), with PyInit renamed. l2o._kernels chooses among the copies at import.
 
 With L2O_DEBUG=1 in the environment (make debug) the kernels check their indices and run under AddressSanitizer and
-UndefinedBehaviorSanitizer, in a build folder of their own.
+UndefinedBehaviorSanitizer, with L2O_DEBUG=thread (make threads) under ThreadSanitizer, in a build folder of their own.
 """
 
 import os
@@ -21,8 +21,8 @@ from setuptools import Extension, setup
 KERNELS = Path("src/l2o/_kernels")
 MARK = "# l2o: built per instruction set"
 
-DEBUG = os.environ.get("L2O_DEBUG", "0") != "0"
-BUILD = Path("build", "debug") if DEBUG else Path("build")
+DEBUG = os.environ.get("L2O_DEBUG", "0").replace("0", "")
+BUILD = Path("build", "threads" if DEBUG == "thread" else "debug") if DEBUG else Path("build")
 
 if sys.platform == "win32":
     FLAGS, LIBRARIES = ["/O2", "/fp:precise"], []
@@ -31,7 +31,8 @@ else:
     # -O3 follows Python's own CFLAGS: at -O2 gcc 12 leaves most kernel loops scalar (2.6 times slower)
     FLAGS, LIBRARIES = ["-O3", "-g0", "-fvisibility=hidden", "-fno-math-errno"], ["m"]
     LEVELS = {"baseline": [], "avx2": ["-march=x86-64-v3"], "avx512": ["-march=x86-64-v4"]}
-SANITIZE = ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"] if DEBUG else []
+SANITIZE = ["-fsanitize=thread"] if DEBUG == "thread" else [
+    "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"] if DEBUG else []
 if DEBUG:
     FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fvisibility=hidden", *SANITIZE]
 

@@ -94,6 +94,18 @@ def test_index_of_another_dimension_is_an_error_that_names_it(which, problems):
         problems[which]
 
 
+@pytest.mark.parametrize("family", [l2o.families.Logistic(), l2o.families.RobustRegression(), l2o.families.NeuralNet()],
+                         ids=lambda family: type(family).__name__)
+def test_problems_made_by_hand_that_do_not_fit_are_an_error_and_no_crash(family):
+    p = family.sample(6, rng=0)
+    index, many = np.array([10**7]), np.zeros((6, 400))
+    with pytest.raises(IndexError, match="index holds 10000000 at 0; there are 6 blocks"):
+        l2o.minimize_many(l2o.Problems(p.kernel, p.blocks, index, p.x0[:1]), method="lbfgs")
+    for x0 in (many, p.x0[:3], p.x0[:, :1].copy()):
+        with pytest.raises(ValueError, match=r"x0 has shape .*expected a row for each of 6 problems"):
+            l2o.minimize_many(l2o.Problems(p.kernel, p.blocks, p.index, x0), method="lbfgs")
+
+
 # -- files ---------------------------------------------------------------------------------------------
 
 

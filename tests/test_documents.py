@@ -199,6 +199,17 @@ def test_page_of_what_happens_names_a_test_in_each_row():
     assert [row for row, test in zip(rows, named) if test is None or test[1] not in defined] == []
 
 
+def test_page_of_promises_names_tests_that_exist():
+    rows = [line for line in (DOCS / "promises.md").read_text(encoding="utf-8").splitlines()
+            if line.startswith("| ") and "**" not in line and "| promise" not in line]
+    assert len(rows) > 20
+    for row in rows:
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row)
+        assert named, row
+        for name, test in named:
+            assert re.search(rf"^def {test}\(", (Path(__file__).parent / name).read_text(encoding="utf-8"), re.M), test
+
+
 def test_changelog_has_the_current_version():
     assert f"## [{l2o.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 

@@ -56,7 +56,7 @@ class _Wrapper:
         self.judge: Any = None  # of a run with ftol or xtol, from its first step on
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        if len(self.values) >= self.limit or self.status == OBJECTIVE_FAILED:
+        if self.left <= 0 or self.status == OBJECTIVE_FAILED:
             raise _Ended
         usable = np.isfinite(x).all()  # a start that is not has a value, too, that counts for nothing
         if self.values and not usable:
@@ -73,6 +73,16 @@ class _Wrapper:
         if self.judge is not None and np.isfinite(jac).all():
             self.judge.see(jac)
         return fun, jac
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations so far, those of the judge among them."""
+        return len(self.values) + (self.judge.nfev if self.judge is not None else 0)
+
+    @property
+    def left(self) -> float:
+        """Evaluations that may still be made."""
+        return self.limit - self.nfev
 
     def begin(self, function: int, stopping: Stopping, box: Box | None) -> None:
         """Have the run of this compiled function judged from now on."""
@@ -177,7 +187,7 @@ class ScipyMethod(Method):
             nit[i], status[i] = self._solve_one(wrapper, start, stopping, callback, own, problems.function)
             best = wrapper.best()
             x[i], fun[i], jac[i] = wrapper.points[best], wrapper.values[best], wrapper.gradients[best]
-            nfev[i] = len(wrapper.values) + (wrapper.judge.nfev if wrapper.judge else 0)
+            nfev[i] = wrapper.nfev
             flat = np.isfinite(fun[i]) and _slope(x[i], jac[i], own) <= stopping.gtol
             if wrapper.status == OBJECTIVE_FAILED:
                 status[i] = OBJECTIVE_FAILED
@@ -200,7 +210,8 @@ class ScipyMethod(Method):
             if callback is not None and callback(list(xk), wrapper.values[row]):
                 ended = STOPPED
             elif wrapper.judge is not None and np.isfinite([wrapper.values[row], *wrapper.gradients[row]]).all():
-                ended = wrapper.judge.step(np.array(xk, float), wrapper.values[row], np.array(wrapper.gradients[row]))
+                ended = wrapper.judge.step(np.array(xk, float), wrapper.values[row], np.array(wrapper.gradients[row]),
+                                           wrapper.left)
             if ended is not None:
                 raise StopIteration
 
@@ -213,7 +224,7 @@ class ScipyMethod(Method):
         except _Ended:
             return n_steps, wrapper.end
         if ended is None and wrapper.judge is not None and result.status != 1:
-            ended = wrapper.judge.end()
+            ended = wrapper.judge.end(wrapper.left)
         if ended is not None:
             return n_steps, ended
         last = wrapper.best()

@@ -10,9 +10,11 @@ from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 
-__all__ = ["HEADER", "addresses", "blocks", "chosen", "entries", "on_boundary", "table"]
+__all__ = ["HEADER", "addresses", "blocks", "chosen", "entries", "has_columns", "has_design", "has_net", "on_boundary",
+           "table"]
 
 HEADER = 2  # numbers of a block before its data: rows, columns
+OF_POINTS = 8  # the same of families of points, as in their kernels
 Layout = tuple[np.ndarray, np.ndarray | None]  # blocks (k, size), or (size,) with offsets (k + 1,)
 
 
@@ -90,3 +92,19 @@ def entries(blocks: np.ndarray, offsets: np.ndarray | None, index: np.ndarray, c
         sizes, first = np.diff(offsets)[index], offsets[index]
     inside = columns < sizes[:, None]
     return np.where(inside, blocks.reshape(-1)[np.where(inside, first[:, None] + columns, 0)], np.nan)
+
+
+def has_columns(blocks: np.ndarray, dim: int) -> bool:
+    """Whether blocks of points hold the columns that regressions of so many variables read."""
+    return blocks.shape[1] - OF_POINTS == (dim + 1) * blocks.item(0, 1)
+
+
+def has_design(blocks: np.ndarray, dim: int) -> bool:
+    """The same of points with weights."""
+    return bool(blocks.item(0, 5) == dim)
+
+
+def has_net(blocks: np.ndarray, dim: int) -> bool:
+    """Whether the network of blocks has so many weights."""
+    inputs, hidden, classes = blocks[0, 3:6].tolist()
+    return bool(hidden * (inputs + 1) + classes * (hidden + 1) == dim)

@@ -44,6 +44,8 @@ class Kernel:
         or 0 -> addresses (m,).
     normal : int, optional
         Address of an l2o_normal_fn, if the objective is half a sum of squares that offers its normal equations.
+    fits : callable, optional
+        (blocks (k, size), number of variables) -> whether the blocks are for so many.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Kernel:
     source: Any = None
     over: Callable[[np.ndarray, int], np.ndarray] | None = None
     normal: int | None = None
+    fits: Callable[[np.ndarray, int], bool] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
@@ -65,14 +68,14 @@ def _kernel(name: str) -> Kernel:
     return KERNELS[name]
 
 
-LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN)
-ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN)
-NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN)
+LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN, fits=layout.has_columns)
+ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN, fits=layout.has_columns)
+NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN, fits=layout.has_net)
 # with a weight for each point, and a design that problems may share
 WEIGHTED_LOGISTIC = Kernel("weighted-logistic", _kernels.weighted_logistic.FUNCTION,
-                           _kernels.weighted_logistic.HESSIAN, over=_kernels.weighted.over)
+                           _kernels.weighted_logistic.HESSIAN, over=_kernels.weighted.over, fits=layout.has_design)
 WEIGHTED_ROBUST = Kernel("weighted-robust", _kernels.weighted_robust.FUNCTION, _kernels.weighted_robust.HESSIAN,
-                         over=_kernels.weighted.over)
+                         over=_kernels.weighted.over, fits=layout.has_design)
 KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET, WEIGHTED_LOGISTIC, WEIGHTED_ROBUST)}
 
 
@@ -167,6 +170,10 @@ class Problems:
     @cached_property
     def _addresses(self) -> np.ndarray:
         result = self.block_addresses()
+        fits = self.kernel.fits
+        if len(self.x0) != len(self.index) or not (fits is None or len(result) == 0 or fits(self.blocks, self.dim)):
+            raise ValueError(f"x0 has shape {self.x0.shape}; expected a row for each of {len(self.index)} problems, of "
+                             "as many variables as their blocks are for")
         if self.kernel.over is not None:
             result = self.kernel.over(result, 0 if self.shared is None else self.shared.ctypes.data)
         result.flags.writeable = False

@@ -24,8 +24,7 @@ cnp.import_array()
 cdef class Judge:
     """Judges one run of the objective; `nfev` counts the evaluations that it makes itself.
 
-    stopping has the attributes gtol, ftol, xtol, maxiter and maxfun.
-    """
+    stopping has gtol, ftol, xtol, maxiter and maxfun."""
 
     cdef descent run
     cdef double* work
@@ -69,22 +68,22 @@ cdef class Judge:
         """Take note of a gradient at a trial."""
         stopping_see(&self.run.stop, largest(doubles(g, self.run.n), self.run.n))
 
-    def step(self, cnp.ndarray x not None, double f, cnp.ndarray g not None):
-        """Take note of a step to x (n,), f, g (n,): None to go on, or the status that ends the run."""
+    def step(self, cnp.ndarray x not None, double f, cnp.ndarray g not None, intptr_t left):
+        """Take note of a step to x (n,), f, g (n,): None to go on, or the status; `left` evaluations may be made."""
         cdef intptr_t n = self.run.n, j
         cdef double* at = doubles(x, n)
         cdef double* slope = doubles(g, n)
         cdef double* old = self.work + 2 * n + 1
         cdef double* step = self.work + 6 * n + 1
         cdef double before = self.f
+        self.run.maxfun = self.run.nfev + left
         for j in range(n):
             step[j] = at[j] - old[j]
             step[n + j] = slope[j] - old[n + j]
         memcpy(old, at, n * sizeof(double))
         memcpy(old + n, slope, n * sizeof(double))
         self.f = f
-        if f < self.run.f[0]:
-            self.run.f[0] = f
+        self.run.f[0] = min(self.run.f[0], f)
         stopping_step(&self.run.stop, before, f, slope_of(&self.run, at, slope))
         self.run.stop.decrease = fabs(self.run.stop.decrease)
         self.short_step = self.run.stop.xtol > 0.0 and is_short(&self.run.stop, step, at, n)
@@ -95,8 +94,9 @@ cdef class Judge:
         self.gap = seen_gap(down(self), step, step + n, n)
         return verdict(self)
 
-    def end(self):
+    def end(self, intptr_t left):
         """The same where the method finds nothing lower than the newest iterate."""
+        self.run.maxfun = self.run.nfev + left
         self.run.stop.decrease = 0.0
         return verdict(self) if self.run.stop.ftol > 0.0 else None
 
