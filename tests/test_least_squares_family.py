@@ -92,6 +92,12 @@ def test_policy_learns_of_it(family):
     assert "learned" in report.table(at=(1, 5))
 
 
+def test_network_learns_of_it(family):
+    policy = l2o.train(family, policy=l2o.policies.MLP(history=3, width=4), n_functions=3, rng=0,
+                       trainer=l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=8, epochs=1))
+    assert l2o.minimize_many(family.sample(20, rng=7), method=policy).success.all()
+
+
 WRONG = {
     "t has shape": (ValueError, {"t": 1.0}),
     "draw is 3": (TypeError, {"draw": 3}),

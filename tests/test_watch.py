@@ -165,6 +165,17 @@ def test_curve_fits_hear_ctrl_c(workers, press):
     assert time.perf_counter() - pressed[0] < 0.5
 
 
+def test_least_squares_hear_ctrl_c(press):
+    t, Y = np.linspace(0.0, 1.0, 5), np.tile(np.linspace(0.0, 1.0, 5) ** 2, (20_000, 1))
+    family = l2o.families.LeastSquares(laborious, t, lambda rng: (Y[0], [1.0, 1.0]))
+    problems = family.from_data(Y, np.ones((20_000, 2)))
+    l2o.minimize_many(problems[:1], method="lm")
+    pressed = press(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        l2o.minimize_many(problems, method="lm")
+    assert time.perf_counter() - pressed[0] < 0.5
+
+
 FEW = l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=8, epochs=1)
 CALLS = {
     "rollout of a policy": lambda slow, workers: l2o.rollout(slow, method=l2o.load("logistic"), n_steps=2000,
