@@ -165,6 +165,11 @@ def test_helper_that_is_not_compiled_is_named_with_its_remedy(function, told):
         _ = l2o.objective(function).kernel
 
 
+def test_function_of_scipy_that_models_may_call_is_compiled_in_an_objective():
+    objective = l2o.objective(lambda x, data, grad: scipy.special.expit(x[0]))
+    assert objective.value_and_grad([0.7])[0] == pytest.approx(scipy.special.expit(0.7), rel=1e-14)
+
+
 def test_helper_that_is_compiled_is_not_blamed():
     with pytest.raises(CompilationError) as told:
         _ = l2o.objective(lambda x, data, grad: ready(x[0]) + np.exp("text")).kernel

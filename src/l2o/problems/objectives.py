@@ -193,6 +193,8 @@ def _compiled(function: Callable[..., float]) -> Any:
     import numba
     from numba import types
 
+    import l2o._kernels.duals.special  # noqa: F401  # what of scipy.special Numba learns for models it knows here, too
+
     point, table = (types.Array(types.float64, n, "C", readonly=True) for n in (1, 2))
     # an index out of range would write to memory of others; the check costs 0 to 10 % (100 rows, two objectives)
     checked = numba.njit(types.float64(point, table, types.float64[::1]), error_model="numpy", boundscheck=True)
