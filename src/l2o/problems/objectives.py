@@ -39,7 +39,7 @@ def objective(function: Callable[..., float], *, hessian: Callable[..., None] | 
 
 
 @overload
-def objective(*, hessian: Callable[..., None] | None = None) -> Callable[[Callable[..., float]], CompiledObjective]: ...
+def objective(*, hessian: Callable[..., None]) -> Callable[[Callable[..., float]], CompiledObjective]: ...
 
 
 def objective(function: Callable[..., float] | None = None, *, hessian: Callable[..., None] | None = None) -> (
@@ -90,20 +90,20 @@ def objective(function: Callable[..., float] | None = None, *, hessian: Callable
     (True, [1.0, 3.0])
     """
     if hessian is not None:
-        _check_function("hessian", hessian, "(x, data, H)")
-    if function is None:
+        _checked("hessian", hessian, "(x, data, H)")
+    if function is None and hessian is not None:
         return partial(objective, hessian=hessian)
-    _check_function("objective", function, "(x, data, grad)")
-    return CompiledObjective(function, hessian)
+    return CompiledObjective(_checked("objective", function, "(x, data, grad)"), hessian)
 
 
-def _check_function(name: str, function: object, expected: str) -> None:
-    """Raise TypeError if something is no Python function of three arguments."""
+def _checked(name: str, function: object, expected: str) -> Callable[..., Any]:
+    """Return a function; TypeError if it is no Python function of three arguments."""
     if not inspect.isfunction(function):
         raise TypeError(f"{name} is {function!r}; expected a Python function of {expected}")
     parameters = list(inspect.signature(function).parameters.values())
     if len(parameters) != 3 or any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters):
         raise TypeError(f"{function.__name__} takes {inspect.signature(function)}; expected {expected}")
+    return function
 
 
 class CompiledObjective(UserFunction):
