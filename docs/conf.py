@@ -13,8 +13,9 @@ author = "the l2o developers"
 copyright = author
 version = release = l2o.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc"]
-myst_enable_extensions = ["dollarmath"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc",
+              "sphinx_design"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
@@ -29,6 +30,7 @@ html_theme = "furo"
 html_title = f"l2o {version}"
 html_copy_source = False
 html_static_path = ["_static"]
+html_css_files = ["cards.css"]
 
 
 def setup(app):
