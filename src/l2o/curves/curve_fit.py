@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from l2o.base.parallel import check_progress, map_rows
 from l2o.base.typing import ArrayLike, Workers
 from l2o.base.watch import Watch
 from l2o.baselines.levenberg_marquardt import DAMPING
+from l2o.curves.adaptive import LearnedStart, fit_adaptively
 from l2o.curves.data import Curves, read_curves
 from l2o.curves.losses import Loss, read_loss
 from l2o.curves.result import CurveFit
 from l2o.curves.several import Columns, best_of
-from l2o.curves.starts import read_limits, read_more_starts, read_starts
+from l2o.curves.starts import read_limits, read_more_starts, read_starts, within_bounds
 from l2o.methods import Box
 from l2o.problems.models import Model
 from l2o.problems.models import model as model_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["curve_fit", "curve_fit_many"]
 
-METHODS = ("lm",)
+METHODS = ("lm", "adaptive")
 MAXFEV = 2000
 
 
@@ -51,7 +52,8 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         Curves: an image of them stays one, and a list may hold curves of different lengths. A point that is NaN, or
         masked in a masked array, is left out; so is one whose sigma is inf.
     p0 : array_like, shape (d,) or (..., d), or callable
-        Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default.
+        Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default: None needs the option
+        `starts`, or with the adaptive method bounds that are finite.
     sigma : float or array_like, shape (n,) or (..., n), or a list of m of (n_i,), optional
         Standard errors of the values, above 0.
     absolute_sigma : bool
@@ -65,8 +67,10 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         of sigma, which they need, against outliers: u up to 1 and 2 sqrt(u) - 1 from there, 2 (sqrt(1 + u) - 1),
         log(1 + u), u / (1 + u). For a wider threshold give larger sigma: `cov` is that of the estimate (Huber's
         sandwich), whatever sigma. "poisson" is the likelihood of counts Y >= 0 without sigma.
-    method : {"lm"}
-        What minimises it.
+    method : {"lm", "adaptive"}
+        Levenberg and Marquardt's; "adaptive" fits some of 200 curves or more from p0, learns from them how to begin by
+        the values of a curve, and fits the others from there, if that takes fewer evaluations and ends as low.
+        ``fit.learned`` says what came of it.
     tol : float
         How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981): converged where the step that is
         left is no longer than tol of them, a parameter. That step is taken, too.
@@ -114,19 +118,33 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     model = model if isinstance(model, Model) else model_of(model)
     curves = read_curves(t, Y, sigma)
     law.check(curves.y, curves.shape)
+    starts: Any = (options or {}).get("starts")
+    if p0 is None and method == "adaptive" and starts is None:
+        starts = within_bounds(bounds)
+    if p0 is None and starts is not None and len(starts) > 0:
+        p0, starts = starts[0], starts[1:]
     x = read_starts(p0, t, Y, curves)
     box = read_limits(bounds, fixed, x, curves.leading)
     settings = _settings(tol, law, options)
-    starts: Any = (options or {}).get("starts")
-    more = read_more_starts(starts, x.shape, curves)
+    all_starts = [x, *read_more_starts(starts, x.shape, curves)]
     check_progress(progress)
-    found = []
     with Watch() as watch:
-        for start in (x, *more):
-            task = _FitTask(model, curves, start, box, settings, watch)
-            found.append(map_rows(task, len(curves), workers, progress, pieces=True, empty=task.empty))
-    columns, agreement = best_of(found)
-    return _result(model, curves, box, columns, agreement if more else None, law, absolute_sigma)
+        task = _FitTask(model, curves, x, box, settings, watch)
+
+        def fit(rows: np.ndarray, begins: np.ndarray | None) -> tuple[Columns, np.ndarray]:
+            some = task.chosen(rows)
+            starts = [start[rows] for start in all_starts] if begins is None else [begins]
+            return best_of([map_rows(replace(some, x0=each), len(rows), workers, progress, pieces=True,
+                                     empty=some.empty) for each in starts])
+
+        learned, agreement = None, None
+        if method == "adaptive":
+            columns, learned = fit_adaptively(curves, lambda *given: fit(*given)[0])
+        else:
+            columns, agreement = fit(np.arange(len(curves)), None)
+    if len(all_starts) == 1:
+        agreement = None
+    return _result(model, curves, box, columns, agreement, law, absolute_sigma, learned)
 
 
 def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
@@ -214,6 +232,13 @@ class _FitTask:
         box = None if self.box is None else self.box[rows]
         return _FitTask(self.model, self.curves[rows], self.x0[rows], box, self.settings, self.watch)
 
+    def chosen(self, rows: np.ndarray) -> _FitTask:
+        """Return the fits of some of the curves; all of them may be in any layout."""
+        if len(rows) == len(self.curves):
+            return self
+        box = None if self.box is None else self.box[rows]
+        return replace(self, curves=self.curves.chosen(rows), x0=self.x0[rows], box=box)
+
     def empty(self, m: int) -> Columns:
         """Return arrays for the results of m curves."""
         d = self.x0.shape[1]
@@ -239,7 +264,7 @@ class _FitTask:
 
 
 def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agreement: np.ndarray | None,
-            loss: Loss, absolute_sigma: bool) -> CurveFit:
+            loss: Loss, absolute_sigma: bool, learned: LearnedStart | None) -> CurveFit:
     x, cov, chi2, used, nfev, nit, status, on_bound = columns
     free = np.full(len(x), x.shape[1]) if box is None else (box.low < box.high).sum(axis=1)
     dof = np.maximum(used - free, 0)
@@ -255,4 +280,4 @@ def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agr
     return CurveFit(x=shaped(x), cov=shaped(cov), chi2=shaped(chi2), dof=shaped(dof), status=shaped(status),
                     nfev=shaped(nfev), nit=shaped(nit), on_bound=shaped(on_bound.view(np.bool_)),
                     absolute_sigma=absolute_sigma, _loss=loss, _model=model, _curves=curves, _free=shaped(free),
-                    agreement=None if agreement is None else shaped(agreement))
+                    agreement=None if agreement is None else shaped(agreement), learned=learned)

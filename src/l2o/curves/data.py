@@ -51,6 +51,14 @@ class Curves:
             sigma = sigma[points]
         return Curves(t, self.y[points], sigma, offsets - offsets[0], None)
 
+    def chosen(self, rows: np.ndarray) -> Curves:
+        """Return some of curves that have as many points each, and the same t."""
+        n, sigma = len(self.y) // len(self), self.sigma
+        if sigma is not None and len(sigma) == len(self.y):
+            sigma = sigma.reshape(-1, n)[rows].reshape(-1)
+        y = self.y.reshape(-1, n)[rows].reshape(-1)
+        return Curves(self.t, y, sigma, np.arange(len(rows) + 1, dtype=np.intp) * n, (len(rows), n))
+
     @property
     def k(self) -> int:
         """How many numbers make a t."""

@@ -13,6 +13,7 @@ from l2o.base import arguments
 from l2o.base.status import CONVERGED, OBJECTIVE_FAILED, status_message
 from l2o.base.table import QUANTILES, Table, spread
 from l2o.base.typing import ArrayLike
+from l2o.curves.adaptive import LearnedStart
 from l2o.curves.data import Curves
 from l2o.curves.losses import Loss
 from l2o.problems.models import Model
@@ -50,7 +51,10 @@ class CurveFit:
     absolute_sigma : bool
         Whether errors are those of sigma, or scaled so that chi2 is dof.
     agreement : ndarray of int, shape (...), or None
-        With ``options={"starts": ...}``, how many of the fits from all starts have reached the least chi2.
+        With ``options={"starts": ...}``, how many of the fits from all starts have reached the least chi2; None with
+        the adaptive method.
+    learned : LearnedStart or None
+        What the adaptive method learned; its repr is a sentence.
     """
 
     x: np.ndarray
@@ -67,6 +71,7 @@ class CurveFit:
     _curves: Curves
     _free: np.ndarray  # (...), how many parameters
     agreement: np.ndarray | None = None
+    learned: LearnedStart | None = None
 
     @property
     def success(self) -> np.ndarray:

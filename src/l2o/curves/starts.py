@@ -16,7 +16,9 @@ from l2o.solving.bounds import read_box
 if TYPE_CHECKING:
     from scipy.optimize import Bounds
 
-__all__ = ["read_limits", "read_more_starts", "read_starts"]
+__all__ = ["read_limits", "read_more_starts", "read_starts", "within_bounds"]
+
+N_WITHIN = 8  # starts within bounds, where nothing else says where to look
 
 
 class _Limits(NamedTuple):
@@ -56,6 +58,25 @@ def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: o
     if values.ndim == 0 or values.shape[-1] == 0 or values.shape[:-1] not in ((), leading):
         raise ValueError(f"{name} has shape {values.shape}; expected (d,) or {(*leading, 'd')}".replace("'d'", "d"))
     return np.broadcast_to(values.reshape(-1, values.shape[-1]), (len(curves), values.shape[-1]))
+
+
+def within_bounds(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None) -> np.ndarray | None:
+    """Return starts (s, d) spread over bounds, or None where they do not say where to look."""
+    sides: tuple[ArrayLike, ...]
+    if bounds is None:
+        return None
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        sides = (bounds.lb, bounds.ub)
+    elif isinstance(bounds, (tuple, list)) and len(bounds) == 2:
+        sides = tuple(bounds)
+    else:
+        return None
+    low, high = np.broadcast_arrays(*(arguments.array("bounds", side, None, finite=False) for side in sides))
+    if low.ndim != 1 or not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+        return None
+    from scipy.stats.qmc import Halton
+
+    return low + (high - low) * Halton(len(low), scramble=False).random(N_WITHIN + 1)[1:]  # the first is a corner
 
 
 def read_more_starts(starts: ArrayLike | None, shape: tuple[int, ...], curves: Curves) -> list[np.ndarray]:

@@ -1,0 +1,111 @@
+"""Curve fits that learn inside the batch where to begin."""
+
+import numpy as np
+import pytest
+
+import l2o
+
+TIMES = np.linspace(0.0, 4.0, 30)
+ONES = [1.0, 1.0, 1.0]
+
+
+@l2o.model
+def decay(t, p):
+    amplitude, rate, offset = p
+    return amplitude * np.exp(-rate * t) + offset
+
+
+def drawn(m, seed=0):
+    """Return parameters (m, 3) and curves (m, 30)."""
+    rng = np.random.default_rng(seed)
+    p = np.exp([0.4, 0.5, 0.3] * rng.standard_normal((m, 3)))
+    Y = p[:, :1] * np.exp(-p[:, 1:2] * TIMES) + p[:, 2:]
+    return p, Y + 0.05 * rng.standard_normal(Y.shape)
+
+
+def same(left, right):
+    for name in ("x", "cov", "chi2", "status", "nfev", "nit", "on_bound"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name), name)
+
+
+def test_learning_saves_evaluations_and_ends_as_low():
+    Y = drawn(4000)[1]
+    plain = l2o.curve_fit_many(decay, TIMES, Y, ONES)
+    fit = l2o.curve_fit_many(decay, TIMES, Y, ONES, method="adaptive")
+    assert fit.success.mean() > 0.998
+    assert fit.nfev.sum() < 0.85 * plain.nfev.sum()
+    assert (fit.chi2 <= plain.chi2 * (1.0 + 1e-6)).mean() > 0.999
+    assert fit.learned.chosen
+    assert repr(fit.learned).startswith(f"LearnedStart({fit.learned.n_labels} curves teach how to begin: from ")
+    assert plain.learned is None
+
+
+def test_evaluations_of_labels_and_trials_count():
+    """Every labelled curve has been fitted once, fifty of them twice."""
+    Y = drawn(4000)[1]
+    plain = l2o.curve_fit_many(decay, TIMES, Y, ONES)
+    fit = l2o.curve_fit_many(decay, TIMES, Y, ONES, method="adaptive")
+    rows = np.linspace(0, 3999, 150).astype(int)
+    more = fit.nfev[rows] - plain.nfev[rows]
+    assert ((more == 0).sum(), (more > 1).sum()) == (100, 50)
+
+
+def test_what_cannot_be_learned_from_is_the_plain_fit():
+    Y = drawn(199)[1]
+    for t, y, why in ((TIMES, Y, "fewer than 200 curves"), ([TIMES] * 299 + [TIMES[1:]], [*drawn(299)[1], Y[0, 1:]],
+                                                            "curves with points of their own")):
+        fit = l2o.curve_fit_many(decay, t, y, ONES, method="adaptive")
+        same(fit, l2o.curve_fit_many(decay, t, y, ONES))
+        assert repr(fit.learned) == f"LearnedStart(nothing: {why})"
+
+
+def test_starts_that_are_good_already_stay():
+    p, Y = drawn(1000)
+    fit = l2o.curve_fit_many(decay, TIMES, Y, p, method="adaptive")
+    assert not fit.learned.chosen
+    assert fit.learned.why == "which is not worth it"
+    plain = l2o.curve_fit_many(decay, TIMES, Y, p)
+    assert fit.nfev.sum() < 1.06 * plain.nfev.sum()
+    np.testing.assert_allclose(fit.chi2, plain.chi2, rtol=1e-5)
+
+
+def test_bad_members_teach_nothing_and_hurt_nobody():
+    Y = drawn(400)[1]
+    Y[::3] = np.nan
+    Y[1::6, 4] = np.nan
+    Y[2] = np.inf
+    fit, plain = (l2o.curve_fit_many(decay, TIMES, Y, ONES, method=method) for method in ("adaptive", "lm"))
+    np.testing.assert_array_equal(fit.status, plain.status)
+    np.testing.assert_allclose(fit.chi2, plain.chi2, rtol=1e-5)
+    alike = l2o.curve_fit_many(decay, TIMES, np.tile(drawn(1)[1], (300, 1)), ONES, method="adaptive")
+    assert alike.success.all()
+    assert np.ptp(alike.chi2) <= 1e-5 * alike.chi2[0]
+    lost = l2o.curve_fit_many(decay, TIMES, np.full((300, 30), np.nan), ONES, method="adaptive")
+    assert (lost.status == 5).all()
+    assert "only 0 of 40 curves" in repr(lost.learned)
+
+
+def test_bounds_images_losses_and_workers_are_as_ever():
+    Y = drawn(600)[1].reshape(20, 30, 30)
+    settings = {"bounds": ([0.0, 0.0, 0.9], [9.0, 9.0, 9.0]), "sigma": 0.05, "loss": "cauchy", "method": "adaptive"}
+    fit = l2o.curve_fit_many(decay, TIMES, Y, ONES, **settings)
+    assert fit.x.shape == (20, 30, 3)
+    assert (fit.x[..., 2] >= 0.9).all()
+    assert 0.1 < fit.on_bound[..., 2].mean() < 0.9
+    same(fit, l2o.curve_fit_many(decay, TIMES, Y, ONES, workers=2, **settings))
+
+
+def test_no_start_is_needed_where_something_says_where_to_look():
+    Y = drawn(400)[1]
+    best = l2o.curve_fit_many(decay, TIMES, Y, ONES).chi2
+    for settings in ({"bounds": ([0.0, 0.1, -1.0], [6.0, 9.0, 6.0])}, {"options": {"starts": [ONES, [2.0, 3.0, 0.0]]}}):
+        fit = l2o.curve_fit_many(decay, TIMES, Y, method="adaptive", **settings)
+        assert (fit.chi2 <= best * (1 + 1e-5)).mean() > 0.99
+        assert fit.agreement is None
+    fit = l2o.curve_fit_many(decay, TIMES, Y, options={"starts": [ONES, [2.0, 3.0, 0.0]]})
+    assert set(fit.agreement) <= {1, 2}
+    for settings in ({}, {"bounds": ([0.0, 0.1, -1.0], [6.0, 9.0, np.inf])}, {"bounds": (0.0, 1.0)}):
+        with pytest.raises(TypeError, match="p0 is missing"):
+            l2o.curve_fit_many(decay, TIMES, Y, method="adaptive", **settings)
+    with pytest.raises(TypeError, match="p0 is missing"):
+        l2o.curve_fit_many(decay, TIMES, Y, bounds=([0.0, 0.1, -1.0], [6.0, 9.0, 6.0]))
