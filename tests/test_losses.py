@@ -206,3 +206,33 @@ def test_what_does_not_fit_is_named():
         l2o.curve_fit_many(decay, TIMES, Y, [1.0, 1.0, 1.0], loss="poisson")
     with pytest.raises(ValueError, match=r"loss is 'tukey'; expected .*'huber'"):
         l2o.curve_fit_many(decay, TIMES, Y, [1.0, 1.0, 1.0], loss="tukey", sigma=1.0)
+
+
+@pytest.mark.parametrize("loss", ["linear", *RHO, "poisson"])
+def test_family_minimises_the_same_loss(loss):
+    """The objective that every method sees is half of chi2; "lm" takes the engine's steps on it."""
+    counts = loss == "poisson"
+    Y = counted(12)[1] if counts else drawn(12, seed=8)[1]
+    Y[2, 7] = np.nan
+    model, x0, sigma = (growth, [0.5, 0.1], None) if counts else (decay, [1.0, 1.0, 1.0], SIGMA)
+    family = l2o.families.LeastSquares(model, TIMES, lambda rng: (np.ones(30), x0), sigma=sigma, loss=loss)
+    problems = family.from_data(Y, x0)
+    fit = l2o.curve_fit_many(model, TIMES, Y, x0, sigma=sigma, loss=loss, tol=1e-7)
+    value, gradient = problems.value_and_grad(fit.x)
+    np.testing.assert_allclose(value, 0.5 * fit.chi2, rtol=1e-9)
+    start = problems.value_and_grad(problems.x0)[1]
+    assert (np.abs(gradient).max(axis=1) < 1e-5 * np.abs(start).max(axis=1)).all()
+    many_minima = loss == "geman-mcclure"
+    for method in ("lm",) if many_minima else ("lm", "lbfgs"):
+        batch = l2o.minimize_many(problems, fit.x + (1e-4 if many_minima else 1e-2), method=method)
+        assert batch.success.all()
+        np.testing.assert_allclose(batch.fun, 0.5 * fit.chi2, rtol=1e-6)
+    assert family.settings()["loss"] == loss
+
+
+def test_family_says_what_a_loss_needs():
+    with pytest.raises(ValueError, match="loss is 'cauchy' and sigma is None"):
+        l2o.families.LeastSquares(decay, TIMES, lambda rng: (np.ones(30), [1.0, 1.0, 1.0]), loss="cauchy")
+    family = l2o.families.LeastSquares(growth, TIMES, lambda rng: (np.ones(30), [0.5, 0.1]), loss="poisson")
+    with pytest.raises(ValueError, match=r"Y holds -1\.0 at \(0, 3\)"):
+        family.from_data(np.where(np.arange(30) == 3, -1.0, 1.0)[None], [0.5, 0.1])

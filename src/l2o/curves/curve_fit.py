@@ -16,11 +16,11 @@ from l2o.base.watch import Watch
 from l2o.baselines.levenberg_marquardt import DAMPING
 from l2o.curves.adaptive import LearnedStart, fit_adaptively
 from l2o.curves.data import Curves, read_curves
-from l2o.curves.losses import Loss, read_loss
 from l2o.curves.result import CurveFit
 from l2o.curves.several import Columns, best_of
 from l2o.curves.starts import read_limits, read_more_starts, read_starts, within_bounds
 from l2o.methods import Box
+from l2o.problems.losses import Loss, read_loss
 from l2o.problems.models import Model
 from l2o.problems.models import model as model_of
 

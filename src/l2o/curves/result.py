@@ -15,7 +15,7 @@ from l2o.base.table import QUANTILES, Table, spread
 from l2o.base.typing import ArrayLike
 from l2o.curves.adaptive import LearnedStart
 from l2o.curves.data import Curves
-from l2o.curves.losses import Loss
+from l2o.problems.losses import Loss
 from l2o.problems.models import Model
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from l2o.base.typing import ArrayLike, Seed
 from l2o.families.family import Family
 from l2o.problems import Problems
 from l2o.problems.least_squares import least_squares
+from l2o.problems.losses import Loss, read_loss
 from l2o.problems.models import Model
 from l2o.problems.models import model as model_of
 
@@ -37,8 +38,10 @@ class LeastSquares(Family):
     draw : callable
         ``draw(rng) -> (y, x0)``: the values (n,) of one curve, and starting parameters (d,), with nothing random but
         the generator rng.
-    sigma : float or array_like, shape (n,)
-        Standard errors of the values.
+    sigma : float or array_like, shape (n,), optional
+        Standard errors of the values; 1 by default, where the loss is not in units of them.
+    loss : {"linear", "huber", "soft_l1", "cauchy", "geman-mcclure", "poisson"}
+        What is made of the residuals, as in `l2o.curve_fit_many`.
 
     Raises
     ------
@@ -65,22 +68,25 @@ class LeastSquares(Family):
     t: np.ndarray
     draw: Sampler
     sigma: np.ndarray
+    loss: Loss
     n_variables: int
 
     def __init__(self, model: Model | Callable[..., float], t: ArrayLike, draw: Sampler, *,
-                 sigma: ArrayLike = 1.0) -> None:
+                 sigma: ArrayLike | None = None, loss: str = "linear") -> None:
         points = arguments.array("t", t, None)
         if points.ndim not in (1, 2) or points.size == 0:
             raise ValueError(f"t has shape {points.shape}; expected (n,) or (n, k)")
         if not callable(draw):
             raise TypeError(f"draw is {draw!r}; expected a callable, draw(rng) -> (y, x0)")
-        errors = arguments.array("sigma", sigma, None)
+        law = read_loss(loss, sigma, False)
+        errors = arguments.array("sigma", 1.0 if sigma is None else sigma, None)
         if errors.shape not in ((), (len(points),)) or (errors <= 0.0).any():
             raise ValueError(f"sigma is {sigma!r}; expected a number above 0, or ({len(points)},) of them")
         object.__setattr__(self, "model", model if isinstance(model, Model) else model_of(model))
         object.__setattr__(self, "t", points.reshape(len(points), -1))
         object.__setattr__(self, "draw", draw)
         object.__setattr__(self, "sigma", np.broadcast_to(errors, len(points)))
+        object.__setattr__(self, "loss", law)
         object.__setattr__(self, "n_variables", len(self._drawn(np.random.default_rng(0))[1]))
 
     @property
@@ -91,7 +97,8 @@ class LeastSquares(Family):
     def settings(self) -> dict[str, Any]:
         """Return the settings as a record that JSON holds: of model and sampler their names."""
         draw = f"{getattr(self.draw, '__module__', '')}.{getattr(self.draw, '__qualname__', '')}"
-        return {"model": self.model.name, "n_points": len(self.t), "dim": self.dim, "draw": draw}
+        return {"model": self.model.name, "n_points": len(self.t), "dim": self.dim, "draw": draw,
+                "loss": self.loss.name}
 
     def sample(self, m: int, rng: Seed = None) -> Problems:
         """Draw members, one after the other: the first k of m are those of ``sample(k)`` with the same seed.
@@ -137,9 +144,10 @@ class LeastSquares(Family):
             each[:, -2] = row[kept]
         if not tables:
             raise ValueError("Y has no rows; expected at least one curve")
+        self.loss.check(values.reshape(-1), values.shape)
         x0 = arguments.starts(x0, len(values), self.dim)
         arguments.bad_rows(check, x0=x0)
-        return least_squares(self.model, tables, x0)
+        return least_squares(self.model, tables, x0, self.loss)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the values (n,) and the start (d,) of one curve."""

@@ -1,4 +1,4 @@
-"""A model's least-squares problems as objectives: half the sum of squares of residuals, in units of sigma."""
+"""A model's problems as objectives: half the sum of squares of residuals, in units of sigma, or of another loss."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.problems.layout import blocks
+from l2o.problems.losses import LINEAR, Loss
 from l2o.problems.models import Model
 from l2o.problems.problems import Kernel, Problems, from_blocks
 
@@ -25,11 +26,14 @@ class SquaresOf:
         The model.
     d, k : int
         Number of its parameters, and of the numbers that make a point.
+    loss : Loss
+        What is made of the residuals.
     """
 
     model: Model
     d: int
     k: int
+    loss: Loss
 
     @property
     def source_hash(self) -> str | None:
@@ -45,11 +49,12 @@ class SquaresOf:
 
     def over(self, data: np.ndarray, shared: int) -> np.ndarray:
         """Return the addresses (m,) of what the function is called with, of data at addresses (m,)."""
-        return _kernels.least_squares.over(self.model.address(self.d, self.k), self.model.user(self.d, self.k), data)
+        return _kernels.least_squares.over(self.model.address(self.d, self.k), self.model.user(self.d, self.k),
+                                           self.loss.address, data)
 
 
-def least_squares(model: Model, tables: Sequence[np.ndarray], x0: np.ndarray) -> Problems:
-    """Return problems whose objective is half the sum of squares.
+def least_squares(model: Model, tables: Sequence[np.ndarray], x0: np.ndarray, loss: Loss = LINEAR) -> Problems:
+    """Return problems whose objective is half the sum of squares, or half of what a loss makes of them.
 
     Parameters
     ----------
@@ -59,7 +64,9 @@ def least_squares(model: Model, tables: Sequence[np.ndarray], x0: np.ndarray) ->
         A row for each point: t, y, and 1 / sigma.
     x0 : ndarray, shape (m, d)
         Starting parameters.
+    loss : Loss
+        What is made of the residuals.
     """
     k = tables[0].shape[1] - 2
     made, offsets = blocks(tables)
-    return from_blocks(SquaresOf(model, x0.shape[1], k).kernel, made, x0, offsets)
+    return from_blocks(SquaresOf(model, x0.shape[1], k, loss).kernel, made, x0, offsets)

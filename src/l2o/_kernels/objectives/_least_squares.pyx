@@ -1,5 +1,6 @@
 # l2o: built per instruction set
-# Half the sum of squares of a curve's residuals, by way of its model: value and gradient, or normal equations.
+# Half the sum of squares of a curve's residuals, by way of its model: value and gradient, or normal equations. Or half
+# of what another loss makes of them (_loss.pxd).
 #
 # The data of one problem is that of a user's objective: rows, columns, then a row for each point, the k numbers of t,
 # y, and 1 / sigma. `over` puts before it what a model is and what it is called with: addresses hold in one process
@@ -12,6 +13,7 @@ from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_model, l2o_normal_fn, l2o_objective_fn
 from l2o._kernels.base._arrays cimport addresses_in, records
+from l2o._kernels.base._loss cimport loss
 
 cnp.import_array()
 
@@ -24,6 +26,7 @@ cdef struct Squares:                                           # what the object
     l2o_model model
     const void* user
     const double* data
+    const loss* lost                                           # NULL for the squares
 
 cdef intptr_t SIZE = sizeof(Squares) // sizeof(size_t)
 
@@ -32,12 +35,14 @@ cdef enum:
 
 
 cdef inline intptr_t room(const Squares* one, intptr_t d) noexcept nogil:
-    """Doubles for t, for d rows of derivatives, for the residuals, and for what `gram` reads after them."""
-    return <intptr_t> one.data[0] * (<intptr_t> one.data[1] - 1 + d) + SPARE
+    """Doubles for t, d rows of derivatives, the residuals, what `gram` reads after them, and what a loss needs."""
+    cdef intptr_t more = 4 if one.lost != NULL else 0
+    return <intptr_t> one.data[0] * (<intptr_t> one.data[1] - 1 + d + more) + SPARE
 
 
-cdef inline int evaluate_model(const Squares* one, const double* p, intptr_t d, double* work) noexcept nogil:
-    """Write d rows of derivatives, unweighted, then the weighted residuals to `work`, then t; the code of a failure."""
+cdef inline int evaluate_model(const Squares* one, const double* p, intptr_t d, double* work,
+                               bint weighted) noexcept nogil:
+    """Write d rows of derivatives, weighted or not, then the weighted residuals to `work`; the code of a failure."""
     cdef intptr_t n = <intptr_t> one.data[0], k = <intptr_t> one.data[1] - 2, i, j
     cdef const double* row = one.data + 2
     cdef double* residual = work + d * n
@@ -52,6 +57,31 @@ cdef inline int evaluate_model(const Squares* one, const double* p, intptr_t d, 
     for i in range(n):
         residual[i] = (residual[i] - row[k]) * row[k + 1]
         row += k + 2
+    if weighted:
+        for j in range(d):
+            for i in range(n):
+                work[j * n + i] *= one.data[1 + (i + 1) * (k + 2)]
+    return 0
+
+
+cdef inline int evaluate_loss(const Squares* one, const double* p, intptr_t d, double* work,
+                              double* twice) noexcept nogil:
+    """Write derivatives and residuals to `work` as the loss has them, and what is minimised, twice."""
+    cdef intptr_t n = <intptr_t> one.data[0], k = <intptr_t> one.data[1] - 2, i, j
+    cdef const double* row = one.data + 2
+    cdef double* t = work + (d + 1) * n + SPARE
+    cdef double* y = t + n * k
+    cdef double* w = y + n
+    cdef int code
+    for i in range(n):
+        for j in range(k):
+            t[i * k + j] = row[j]
+        y[i], w[i] = row[k], row[k + 1]
+        row += k + 2
+    code = one.model(p, t, n, work + d * n, work, d, one.user)
+    if code != 0:
+        return 1 if code > 0 else code
+    twice[0] = one.lost.weigh(one.lost.shape, work, w + n, y, w, n, d)
     return 0
 
 
@@ -59,12 +89,14 @@ cdef int squares(const Squares* one, const double* p, double* f, double* g, intp
     cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], i, j
     cdef double* residual = work + d * n
     cdef double total = 0.0
-    cdef int code = evaluate_model(one, p, d, work)
+    cdef int code = evaluate_loss(one, p, d, work, &total) if one.lost != NULL else evaluate_model(
+        one, p, d, work, False)
     if code != 0:
         return code
-    for i in range(n):
-        total += residual[i] * residual[i]
-        residual[i] *= one.data[1 + (i + 1) * columns]
+    if one.lost == NULL:
+        for i in range(n):
+            total += residual[i] * residual[i]
+            residual[i] *= one.data[1 + (i + 1) * columns]
     f[0] = 0.5 * total
     for j in range(d):
         g[j] = 0.0
@@ -90,15 +122,16 @@ cdef int least_squares(const double* x, double* f, double* g, intptr_t n, void* 
 
 
 cdef int products(const Squares* one, const double* p, double* normal, intptr_t d, double* work) noexcept nogil:
-    cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], i, j
-    cdef int code = evaluate_model(one, p, d, work)
+    cdef intptr_t n = <intptr_t> one.data[0]
+    cdef double twice = 0.0
+    cdef int code = evaluate_loss(one, p, d, work, &twice) if one.lost != NULL else evaluate_model(
+        one, p, d, work, True)
     if code != 0:
         return code
-    for j in range(d):
-        for i in range(n):
-            work[j * n + i] *= one.data[1 + (i + 1) * columns]
     memset(work + (d + 1) * n, 0, SPARE * sizeof(double))
     gram(normal, work, n, d + 1)
+    if one.lost != NULL:
+        normal[d * (d + 2)] = twice
     return 0
 
 
@@ -122,7 +155,7 @@ FUNCTION = <size_t> <l2o_objective_fn> least_squares
 NORMAL = <size_t> <l2o_normal_fn> normal_equations
 
 
-def over(size_t model, size_t user, cnp.ndarray data not None):
+def over(size_t model, size_t user, size_t lost, cnp.ndarray data not None):
     """Return the addresses (m,) of what `least_squares` needs, of data at addresses (m,); they keep it alive."""
     cdef cnp.npy_intp m = data.shape[0], i
     cdef const size_t* data_of = addresses_in(data, m)
@@ -130,5 +163,6 @@ def over(size_t model, size_t user, cnp.ndarray data not None):
     cdef Squares* one = <Squares*> (addresses_in(result, m) + m)
     for i in range(m):
         one.model, one.user, one.data = <l2o_model> model, <const void*> user, <const double*> data_of[i]
+        one.lost = <const loss*> lost
         one += 1
     return result

@@ -8,7 +8,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_model
-from l2o._kernels.solvers._loss cimport in_standard_errors, loss
+from l2o._kernels.base._loss cimport in_standard_errors, loss
 
 cdef extern from "gram.h" nogil:
     enum:

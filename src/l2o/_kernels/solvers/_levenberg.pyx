@@ -13,6 +13,8 @@ from libc.string cimport memset
 
 from l2o._kernels.base._abi cimport l2o_model
 from l2o._kernels.base._arrays cimport codes, counts, doubles, flags
+from l2o._kernels.base._loss cimport (
+    cauchy, geman_mcclure, huber, loss, soft_l1, weigh_counts, weigh_robust)
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, LIMIT, PRECISION_LOSS, SINGULAR, TOO_FEW_POINTS
 from l2o._kernels.solvers._covariance cimport covariance, sandwich
 from l2o._kernels.solvers._curve cimport curve, evaluate_curve, gather, points_size
@@ -21,8 +23,6 @@ from l2o._kernels.solvers._damping cimport (
 from l2o._kernels.solvers._fit cimport (
     NEAR, PACE, arrive, attempt_step, begin_fit, evaluate_fit, fit, fit_size, free_parameters, is_fixed, lay_out,
     offset, propose, runs_away)
-from l2o._kernels.solvers._loss cimport (
-    cauchy, geman_mcclure, huber, loss, soft_l1, weigh_counts, weigh_robust)
 
 cnp.import_array()
 

@@ -1,4 +1,4 @@
-"""What a curve fit minimises."""
+"""What is made of the residuals of a curve: their squares, a robust loss of these, or the deviance of counts."""
 
 from __future__ import annotations
 
