@@ -21,7 +21,9 @@ __all__ = ["CONVERGED", "FALL", "GRADIENT", "LIMIT", "NON_FINITE", "NO_TEST", "O
            "SINGULAR", "STEP", "STOPPED", "TOO_FEW_POINTS", "status_message"]
 
 
+BY_TEST = {test: MESSAGES[CONVERGED].replace(TESTS[NO_TEST], told) for test, told in TESTS.items()}
+
+
 def status_message(status: int, test: int = NO_TEST) -> str:
     """Say in a sentence why a run ended, and by which test if one was met."""
-    message = MESSAGES[int(status)]
-    return message.replace(TESTS[NO_TEST], TESTS[int(test)]) if status == CONVERGED else message
+    return BY_TEST[int(test)] if status == CONVERGED else MESSAGES[int(status)]

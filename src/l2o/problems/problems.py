@@ -196,7 +196,8 @@ class Problems:
         if x0 is None:
             return self
         x0 = arguments.starts(x0, len(self), self.dim)
-        arguments.bad_rows("row", x0=x0)
+        if not np.isfinite(x0).all():
+            arguments.bad_rows("row", x0=x0)
         return Problems(self.kernel, self.blocks, self.index, x0, self.offsets, self.shared)
 
     @property

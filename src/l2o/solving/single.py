@@ -26,7 +26,7 @@ class SingleResult(OptimizeResult):
 
     def of(self, problem: Problems | PythonObjective, box: Box | None) -> SingleResult:
         """Return itself, of a problem within bounds."""
-        object.__setattr__(self, "_source", (problem, box))
+        self.__dict__["_source"] = problem, box  # an attribute would be an entry
         return self
 
     @cached_property
