@@ -370,6 +370,20 @@ def test_smooth_regression_ends_with_success(method):
         assert np.abs(batch.jac).max() < 1e-3
 
 
+@pytest.mark.parametrize("name", ["box", "helical-valley", "zakharov"])
+def test_exact_zero_is_a_success_whatever_the_first_step(name):
+    """A singular Hessian confirms nothing; f that has come down to nothing of its fall ends a run all the same."""
+    rule, function = l2o.load("universal"), FUNCTIONS[name]
+    for longer in (0.8, 1.0, 1.25):
+        weights = rule.weights
+        weights["start"][0] += np.log(longer)
+        for d in (4, 12):
+            found = l2o.minimize(function.value_and_grad, function.start(d), jac=True,
+                                 method=l2o.policies.Policy(rule.network, weights, rule.card))
+            assert found.success
+            assert found.fun < 0.1  # of the box function's two minima the higher has 0.076
+
+
 def test_run_without_evaluations_to_make_sure_is_at_its_limit():
     """Nothing lower is found at the minimum; whether it is one is not known, and a loss of precision it is not."""
     problems, seen = l2o.families.RobustRegression(n_points=8).sample(190, rng=0), set()

@@ -37,12 +37,14 @@ cdef extern from *:
     #define L2O_NEAR 1e-4
     #define L2O_ENOUGH 100.0
     #define L2O_COARSE 1e4
+    #define L2O_NOTHING 1e-18
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
     const double DIGITS "L2O_DIGITS"                           # of x or its move: f is then right to their square
     const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
     const double FAR "L2O_FAR"                                 # times the gradient: another part of the function
     const double COARSE "L2O_COARSE"                           # roundings of f: less to win shows little of the run
+    const double NOTHING "L2O_NOTHING"                         # of the fall, f itself
     const double ENOUGH "L2O_ENOUGH"                           # times the tolerance: what is left there may be so much
     const double NEAR "L2O_NEAR"                               # of a variable's move: the part with the minimum
 
@@ -259,6 +261,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     cdef int status
     cdef intptr_t most
     cdef bint close = False
+    if run.rescalings > 0 and fabs(f) + gap <= NOTHING * (run.first - f) and is_flat(&run.stop, slope_of(run, x, g)):
+        return CONVERGED                                       # doubts or not: a sum of squares has no more to lose
     if gap < INFINITY and is_last_digits(run, x, p, trust):
         least = tolerance_at_last_digits(&run.stop, f, 1e3 if trust == PREDICTED else INFINITY)
     if not (run.stop.decrease <= run.caution * least and gap <= run.caution * least and least < INFINITY
