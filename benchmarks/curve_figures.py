@@ -10,13 +10,14 @@ import importlib.util
 import resource
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 import l2o
-from benchmarks.curve_fits.curves import FAMILIES, dose
+from benchmarks.curve_fits.curves import FAMILIES, decay, dose, ring, spot, tensor
 from benchmarks.timing import best_of, one_core
 
 __all__ = ["FIGURES", "main"]
@@ -88,8 +89,22 @@ def distance(m):
             yield f"{name}, tol {tol:g}: at most {far.max():.2f} tol, {np.quantile(far, 0.99):.2f} in 99 of 100"
 
 
-def by_hand(t, p, jac):
-    """A dose-response curve with derivatives that a person has written."""
+def decay_by_hand(t, p, jac):
+    rate = np.exp(p[1])
+    part = np.exp(p[0] - rate * t)
+    jac[0], jac[1], jac[2] = part, -part * rate * t, 1.0
+    return part + p[2]
+
+
+def spot_by_hand(t, p, jac):
+    x, y, inverse = t[0] - p[1], t[1] - p[2], 1.0 / (p[3] * p[3])
+    bell = np.exp(-0.5 * (x * x + y * y) * inverse)
+    light = p[0] * bell * inverse
+    jac[0], jac[1], jac[2], jac[3], jac[4] = bell, light * x, light * y, light * (x * x + y * y) / p[3], 1.0
+    return p[0] * bell + p[4]
+
+
+def dose_by_hand(t, p, jac):
     growth = np.exp(p[2] * (t - p[3]))
     share = 1.0 / (1.0 + growth)
     bend = (p[1] - p[0]) * growth * share * share
@@ -97,13 +112,36 @@ def by_hand(t, p, jac):
     return p[0] + (p[1] - p[0]) * share
 
 
+def ring_by_hand(t, p, jac):
+    fading, angle = np.exp(-p[1] * t), 2.0 * np.pi * p[2] * t + p[3]
+    wave, turn = fading * np.cos(angle), -p[0] * fading * np.sin(angle)
+    jac[0], jac[1], jac[2], jac[3], jac[4] = wave, -p[0] * wave * t, turn * 2.0 * np.pi * t, turn, 1.0
+    return p[0] * wave + p[4]
+
+
+def tensor_by_hand(t, p, jac):
+    value = np.exp(p[0] + t[0] * p[1] + t[1] * p[2] + t[2] * p[3] + t[3] * p[4] + t[4] * p[5] + t[5] * p[6])
+    jac[0], jac[1], jac[2], jac[3] = value, value * t[0], value * t[1], value * t[2]
+    jac[4], jac[5], jac[6] = value * t[3], value * t[4], value * t[5]
+    return value
+
+
+BY_HAND = {decay: (decay_by_hand, 1, [0.1, 0.2, 0.3]), spot: (spot_by_hand, 2, [60.0, 0.1, 0.2, 1.2, 10.0]),
+           dose: (dose_by_hand, 1, [0.2, 1.0, 1.5, 0.3]), ring: (ring_by_hand, 1, [0.5, 0.5, 2.0, 0.1, 0.5]),
+           tensor: (tensor_by_hand, 6, [1.0, 0.1, 0.2, 0.1, 0.3, 0.2, 0.1])}
+
+
 def derivatives(m):
     """Time of values with derivatives by dual numbers, against those that are written by hand."""
-    t, p = np.linspace(-3.5, 3.5, 1000), [0.2, 1.0, 1.5, 0.3]
-    written = l2o.model(by_hand)
-    error = np.abs(written.jacobian(t, p) - dose.jacobian(t, p)).max()
-    taken = best_of({"duals": lambda: dose.jacobian(t, p), "by hand": lambda: written.jacobian(t, p)}, 20)
-    yield f"dose: {taken['duals'] / taken['by hand']:.2f}, greatest difference {error:.1e}"
+    ratios = []
+    for model, (function, k, p) in BY_HAND.items():
+        t = np.random.default_rng(0).uniform(-2.0, 2.0, (1000, k) if k > 1 else 1000)
+        written = l2o.model(function)
+        error = np.abs(written.jacobian(t, p) - model.jacobian(t, p)).max()
+        taken = best_of({"duals": partial(model.jacobian, t, p), "by hand": partial(written.jacobian, t, p)}, 20)
+        ratios.append(taken["duals"] / taken["by hand"])
+        yield f"{function.__name__}: {ratios[-1]:.2f}, greatest difference {error:.1e}"
+    yield f"geometric mean {np.exp(np.log(ratios).mean()):.2f}"
 
 
 def compiling(m):
