@@ -167,6 +167,18 @@ def test_bounds_may_be_two_numbers_or_each_curves_own():
     assert (np.abs(fit.x - p0) <= 0.1 + 1e-12).all()
 
 
+def test_errors_beside_a_bound_are_those_without_it():
+    """As SciPy's, whose covariance knows nothing of bounds: the bound may not be the truth."""
+    Y, low = drawn(40), np.array([0.0, 0.0, 1.0])
+    fit = l2o.curve_fit_many(decay, TIMES, Y, guess, sigma=0.05, absolute_sigma=True, bounds=(low, np.inf), tol=1e-6)
+    rows = np.flatnonzero(fit.on_bound[:, 2] & ~fit.on_bound[:, :2].any(axis=1))
+    assert len(rows) > 5
+    for i in rows:
+        J = decay.jacobian(TIMES, fit.x[i]) / 0.05
+        assert fit.cov[i, :2, :2] == pytest.approx(np.linalg.inv(J.T @ J)[:2, :2], rel=1e-4)
+    assert np.isnan(fit.cov[rows, 2]).all()
+
+
 def test_fixed_parameters_stay():
     Y = drawn(3, 2)
     p0 = guess(TIMES, Y)

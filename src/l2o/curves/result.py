@@ -34,8 +34,9 @@ class CurveFit:
         Parameters; those at the start where no fit was possible.
     cov : ndarray, shape (..., d, d)
         Their covariance. It is zero for what was fixed, and NaN for a parameter on a bound, whose error has no such
-        law. The variance is inf, its covariances NaN, for what the points do not determine. With a robust loss it is
-        Huber's sandwich, with "poisson" the inverse of the Fisher information.
+        law; the others' is what it is without that bound, since nothing says that the bound is the truth. The variance
+        is inf, its covariances NaN, for what the points do not determine. With a robust loss it is Huber's sandwich,
+        with "poisson" the inverse of the Fisher information.
     chi2 : ndarray, shape (...)
         What was minimised: the sum of squares of the residuals, in units of sigma where it is given, or of the losses
         of those squares, or the deviance of the counts.

@@ -26,10 +26,20 @@ cdef extern from *:
 
 cdef inline bint covariance(fit* f, const double* normal, const unsigned char* on_bound,
                             double* inverse) noexcept nogil:
-    """Fill inverse (d, d): zero for what is fixed, NaN for what is on a bound; inf for what is undetermined.
+    """Fill inverse (d, d): zero for what is fixed, inf for what is undetermined. Returns False if something is.
 
-    Returns False if something is. The fit is over: its workspace is used up.
+    What is on a bound counts as free, since nothing says that the bound is the truth; if nothing can be said then, it
+    counts as known, and its entries are NaN. The fit is over: its workspace is used up.
     """
+    cdef bint some = False
+    cdef intptr_t a
+    for a in range(f.d):
+        some |= on_bound[a]
+    return inverted(f, normal, NULL, inverse) or (some and inverted(f, normal, on_bound, inverse))
+
+
+cdef inline bint inverted(fit* f, const double* normal, const unsigned char* known, double* inverse) noexcept nogil:
+    """As `covariance`, without the parameters that are known (NULL: none is)."""
     cdef double* part = f.part
     cdef double* rows = f.rows
     cdef double* work = f.work
@@ -40,7 +50,7 @@ cdef inline bint covariance(fit* f, const double* normal, const unsigned char* o
     for a in range(d):
         for i in range(d):
             inverse[a * d + i] = 0.0 if is_fixed(f, a) or is_fixed(f, i) else NAN
-        if is_fixed(f, a) or on_bound[a]:
+        if is_fixed(f, a) or (known != NULL and known[a]):
             continue
         if normal[a * (d + 2)] <= NO_INFLUENCE * f.scale[a]:
             inverse[a * (d + 1)] = INFINITY

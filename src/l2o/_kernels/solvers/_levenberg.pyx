@@ -75,7 +75,7 @@ cdef int run(fit* f) noexcept nogil:
 cdef int solve(fit* f, curve* c, const double* t, const double* y, const double* sigma, intptr_t n, double* work,
                double* inverse, double* chi2, unsigned char* on_bound, intptr_t* used) noexcept nogil:
     """Fit one curve and say what came of it."""
-    cdef intptr_t d = f.d, n_free = 0, a
+    cdef intptr_t d = f.d, n_free = 0, a, b
     cdef int status
     for a in range(d):
         n_free += not is_fixed(f, a)
@@ -97,6 +97,10 @@ cdef int solve(fit* f, curve* c, const double* t, const double* y, const double*
                            and (f.x[a] == f.low[a] or f.x[a] == f.high[a]))
         if not errors_of(f, c, on_bound, inverse):
             status = SINGULAR if status == CONVERGED else status
+        for a in range(d):                                     # the law of its estimate is none with such an error
+            for b in range(d):
+                if on_bound[a] and not is_fixed(f, b):
+                    inverse[a * d + b] = inverse[b * d + a] = NAN
     return status
 
 
