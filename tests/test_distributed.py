@@ -91,7 +91,7 @@ def test_objective_of_ones_own_is_compiled_where_it_arrives(client):
         problems = l2o.families.Custom(objective, dim=3).from_data(data, np.zeros((4, 3)))
         assert same(l2o.minimize_many(problems, method="lbfgs"),
                     l2o.minimize_many(problems, method="lbfgs", workers=first))
-    address = l2o.families.Custom(decay._compiled, dim=3).from_data(data, np.zeros((4, 3)))
+    address = l2o.families.Custom(decay._compiled[0], dim=3).from_data(data, np.zeros((4, 3)))
     with pytest.raises(pickle.PicklingError, match="where its address means nothing"):
         l2o.minimize_many(address, method="lbfgs", workers=first)
 

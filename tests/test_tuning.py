@@ -125,7 +125,7 @@ def test_tune_refuses_bad_arguments(problems):
     with pytest.raises(ValueError, match="problems is empty"):
         l2o.tune(Momentum, problems[0:0])
     with pytest.raises(ValueError, match="x0 has shape"):
-        l2o.tune(Momentum, problems, x0=np.zeros(4))
+        l2o.tune(Momentum, problems, x0=np.zeros(5))
     with pytest.raises(ValueError, match="methods is empty"):
         tuning.best_of_grid([], problems)
     with pytest.raises(ValueError, match="f_star has shape"):

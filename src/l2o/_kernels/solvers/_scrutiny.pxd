@@ -173,7 +173,7 @@ cdef inline int rescale(descent* run, const double* x, const double* inverse) no
     """Begin anew in units of the curvatures; GO_ON, if that is not to be had."""
     cdef double most = largest(inverse, run.n)
     cdef intptr_t j
-    if run.memory == NULL or run.method.rescale == NULL or most == 0.0 or run.rescalings == MOST_RESCALINGS:
+    if run.memory == NULL or run.method.rescale == NULL or most == 0.0 or run.rescalings >= MOST_RESCALINGS:
         return distrust(run)
     run.rescalings += 1
     for j in range(run.n):
