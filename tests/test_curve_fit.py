@@ -74,6 +74,15 @@ def test_errors_are_those_of_scipy():
     np.testing.assert_allclose(fit.rchi2, fit.chi2 / 27)
 
 
+def test_message_is_of_one_fit():
+    fit = l2o.curve_fit_many(decay, TIMES, drawn(2, 3), guess)
+    assert fit.message((1, 2)).startswith("Optimization terminated successfully")
+    with pytest.raises(IndexError, match="i is 0; expected the index of one fit, 2 integers"):
+        fit.message(0)
+    with pytest.raises(IndexError):
+        fit.message((5, 5))
+
+
 def test_single_fit_is_the_batch_of_one():
     Y = drawn(3)
     many = l2o.curve_fit_many(decay, TIMES, Y, guess)

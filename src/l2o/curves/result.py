@@ -129,7 +129,9 @@ class CurveFit:
         return self._table(None).html()
 
     def message(self, i: int | tuple[int, ...] = ()) -> str:
-        """Say why fit i ended, and of a model that fails where, and what it raises; i may be several numbers."""
+        """Say why fit i ended, and of a model that fails where, and what it raises; in an image i is (row, column)."""
+        if np.ndim(self.status[i]):
+            raise IndexError(f"i is {i!r}; expected the index of one fit, {np.ndim(self.status)} integers")
         if self.status[i] != OBJECTIVE_FAILED:
             return status_message(self.status[i])
         curves, which = self._curves, int(np.arange(np.size(self.status)).reshape(np.shape(self.status))[i])
