@@ -4,7 +4,7 @@ from libc.string cimport memcpy
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._evaluate cimport evaluate_within, is_better, rounding, steepness
-from l2o._kernels.base._status cimport GO_ON
+from l2o._kernels.base._status cimport GO_ON, LIMIT
 from l2o._kernels.solvers._descent_method cimport descent_method
 from l2o._kernels.solvers._stopping cimport end_rule, stopping, stopping_see
 
@@ -58,8 +58,11 @@ cdef inline double slope_of(const descent* run, const double* x, const double* g
 
 
 cdef inline int attempt(descent* run, const double* x, double* f, double* g) noexcept nogil:
-    """Evaluate a point that is to become an iterate, perhaps; the best one is kept."""
-    cdef int status = evaluate_within(run.objective, x, f, g, run.low, run.high, run.n, run.data)
+    """Evaluate a point that is to become an iterate, perhaps; the best one is kept. LIMIT if there is none left."""
+    cdef int status
+    if run.nfev >= run.maxfun:
+        return LIMIT
+    status = evaluate_within(run.objective, x, f, g, run.low, run.high, run.n, run.data)
     run.nfev += 1
     if run.after_value != NULL:
         run.after_value(run.observer, f[0])
