@@ -40,47 +40,51 @@ cdef inline intptr_t room(const Squares* one, intptr_t d) noexcept nogil:
     return <intptr_t> one.data[0] * (<intptr_t> one.data[1] - 1 + d + more) + SPARE
 
 
-cdef inline int evaluate_model(const Squares* one, const double* p, intptr_t d, double* work,
-                               bint weighted) noexcept nogil:
-    """Write d rows of derivatives, weighted or not, then the weighted residuals to `work`; the code of a failure."""
-    cdef intptr_t n = <intptr_t> one.data[0], k = <intptr_t> one.data[1] - 2, i, j
+cdef inline int call_model(const Squares* one, const double* p, intptr_t d, double* work) noexcept nogil:
+    """Write d rows of derivatives, then the values, and behind SPARE numbers t to `work`; the code of a failure."""
+    cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], k = columns - 2, i, j
     cdef const double* row = one.data + 2
-    cdef double* residual = work + d * n
-    cdef double* t = residual + n + SPARE
+    cdef double* t = work + (d + 1) * n + SPARE
     cdef int code
     for i in range(n):
         for j in range(k):
-            t[i * k + j] = row[i * (k + 2) + j]
-    code = one.model(p, t, n, residual, work, d, one.user)
+            t[i * k + j] = row[i * columns + j]
+    code = one.model(p, t, n, work + d * n, work, d, one.user)
+    return 1 if code > 0 else code
+
+
+cdef inline int evaluate_model(const Squares* one, const double* p, intptr_t d, double* work,
+                               bint weighted) noexcept nogil:
+    """Write d rows of derivatives, weighted or not, then the weighted residuals to `work`; the code of a failure."""
+    cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], i, j
+    cdef const double* row = one.data + columns                # y and 1 / sigma, the last two of each
+    cdef double* residual = work + d * n
+    cdef int code = call_model(one, p, d, work)
     if code != 0:
-        return 1 if code > 0 else code
+        return code
     for i in range(n):
-        residual[i] = (residual[i] - row[k]) * row[k + 1]
-        row += k + 2
+        residual[i] = (residual[i] - row[0]) * row[1]
+        row += columns
     if weighted:
         for j in range(d):
             for i in range(n):
-                work[j * n + i] *= one.data[1 + (i + 1) * (k + 2)]
+                work[j * n + i] *= one.data[1 + (i + 1) * columns]
     return 0
 
 
 cdef inline int evaluate_loss(const Squares* one, const double* p, intptr_t d, double* work,
                               double* twice) noexcept nogil:
     """Write derivatives and residuals to `work` as the loss has them, and what is minimised, twice."""
-    cdef intptr_t n = <intptr_t> one.data[0], k = <intptr_t> one.data[1] - 2, i, j
-    cdef const double* row = one.data + 2
-    cdef double* t = work + (d + 1) * n + SPARE
-    cdef double* y = t + n * k
+    cdef intptr_t n = <intptr_t> one.data[0], columns = <intptr_t> one.data[1], i
+    cdef const double* row = one.data + columns
+    cdef double* y = work + (d + 1) * n + SPARE + n * (columns - 2)
     cdef double* w = y + n
-    cdef int code
-    for i in range(n):
-        for j in range(k):
-            t[i * k + j] = row[j]
-        y[i], w[i] = row[k], row[k + 1]
-        row += k + 2
-    code = one.model(p, t, n, work + d * n, work, d, one.user)
+    cdef int code = call_model(one, p, d, work)
     if code != 0:
-        return 1 if code > 0 else code
+        return code
+    for i in range(n):
+        y[i], w[i] = row[0], row[1]
+        row += columns
     twice[0] = one.lost.weigh(one.lost.shape, work, w + n, y, w, n, d)
     return 0
 

@@ -8,33 +8,13 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels.base._linalg cimport add_dots, add_gram, affine, dot
+from l2o._kernels.objectives._bounded_loss cimport bound, zero_if_finite
 
 cdef enum:
     HEADER = 8
     N_POINTS = 0      # real points
     PADDED = 1        # points with padding, a multiple of 8
     CHUNK = 512       # points at a time
-
-
-cdef inline void bound(double* q, intptr_t n) noexcept nogil:
-    """Bound each q, so that its square is finite: there the loss is 1 and flat. The NaN of inf - inf counts as large.
-
-    In a loop of its own: gcc makes branches of the two choices, and does not vectorise a loop that goes on with q.
-    """
-    cdef double largest = 1e150
-    cdef intptr_t i
-    for i in range(n):
-        q[i] = q[i] if q[i] < largest else largest
-        q[i] = q[i] if q[i] > -largest else -largest
-
-
-cdef inline double zero_if_finite(const double* x, intptr_t n) noexcept nogil:
-    """0, or NaN where x is not finite: the loss is bounded, so nothing else would show it."""
-    cdef double total = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        total += 0.0 * x[j]
-    return total
 
 
 cdef int robust(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:

@@ -6,26 +6,16 @@ from libc.stdint cimport intptr_t
 
 from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels.base._linalg cimport add_dots, add_gram, affine, dot
+from l2o._kernels.objectives._bounded_loss cimport bound, zero_if_finite
 from l2o._kernels.objectives._weighted cimport CHUNK, HEADER, PADDED, SETTING, TOTAL, Weighted
 
 
 cdef inline void residuals(double* q, const double* target, double c, intptr_t n) noexcept nogil:
-    """Make residuals of predictions, bounded, so that their squares are finite: there the loss is 1 and flat."""
-    cdef double largest = 1e150
+    """Make residuals of predictions, bounded."""
     cdef intptr_t i
     for i in range(n):
         q[i] = target[i] - q[i] / c
-        q[i] = q[i] if q[i] < largest else largest
-        q[i] = q[i] if q[i] > -largest else -largest
-
-
-cdef inline double zero_if_finite(const double* x, intptr_t n) noexcept nogil:
-    """0, or NaN where x is not finite: the loss is bounded, so nothing else would show it."""
-    cdef double total = 0.0
-    cdef intptr_t j
-    for j in range(n):
-        total += 0.0 * x[j]
-    return total
+    bound(q, n)
 
 
 cdef int robust(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
