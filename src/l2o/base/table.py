@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Table", "spread"]
+__all__ = ["QUANTILES", "Table", "named", "spread"]
 
 QUANTILES = {"median": 0.5, "5 %": 0.05, "95 %": 0.95}
 
@@ -54,6 +54,20 @@ class Table(NamedTuple):
     @staticmethod
     def _line(name: str, cells: Iterable[str], first: int, widths: list[int]) -> str:
         return "  ".join([f"{name:{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths))]).rstrip()
+
+
+def named(names: Sequence[str] | None, d: int, pattern: str, what: str) -> list[str]:
+    """Return the names of d variables or parameters; without any, those that the pattern makes of their numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is not one for each.
+    """
+    names = [pattern.format(j) for j in range(d)] if names is None else [str(name) for name in names]
+    if len(names) != d:
+        raise ValueError(f"names has {len(names)} entries; expected {d}, one for each {what}")
+    return names
 
 
 def spread(values: np.ndarray, digits: int = 6) -> list[str]:

@@ -10,13 +10,13 @@ predicts where another curve ends. From there a fit takes fewer evaluations than
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from l2o.base.status import CONVERGED, SINGULAR
 from l2o.curves.data import Curves
-from l2o.curves.several import CHI2, Columns
+from l2o.curves.several import ALIKE, Columns
 from l2o.learning.ridge import Ridge
 
 __all__ = ["LearnedStart", "fit_adaptively"]
@@ -26,8 +26,6 @@ SHARE, LEAST_LABELS, MOST_LABELS = 20, 40, 150  # one curve in so many is a labe
 MOST_TRIALS = 50  # of the labels, on which the prediction is tried
 COMPONENTS = 5
 WORTH = 0.95  # of the evaluations: what counts as a gain
-ALIKE = 1e-6  # relative to chi2
-X, COV, NFEV, STATUS = 0, 1, 4, 6  # of Columns
 
 Fit = Callable[[np.ndarray, "np.ndarray | None"], Columns]  # rows, and starts, or None for those of the call
 
@@ -52,7 +50,7 @@ class LearnedStart:
     chosen: bool
     why: str = ""
     n_labels: int = 0
-    scores: tuple[float, float] = field(default=(np.nan, np.nan))
+    scores: tuple[float, float] = (np.nan, np.nan)
 
     def __repr__(self) -> str:
         if self.n_labels == 0:
@@ -102,7 +100,7 @@ def fit_adaptively(curves: Curves, fit: Fit) -> tuple[Columns, LearnedStart]:
     if predict is not None:
         others = rest[known]
         parts.append((others, _repaired(fit(others, predict(y[others])), lambda which: fit(others[which], None))))
-    joined = tuple(np.empty((m, *column.shape[1:]), column.dtype) for column in labelled)
+    joined = Columns(*(np.empty((m, *column.shape[1:]), column.dtype) for column in labelled))
     for where, columns in parts:
         for whole, column in zip(joined, columns):
             whole[where] = column
@@ -119,11 +117,11 @@ def _refusal(curves: Curves) -> str:
 
 def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[_Prediction | None, Columns, LearnedStart]:
     """Return a prediction, if it pays, the best fits of the labelled curves, with all evaluations, what was learned."""
-    usable = np.flatnonzero((first[STATUS] == CONVERGED) & np.isfinite(y).all(axis=1)
-                            & np.isfinite(first[COV]).all(axis=(1, 2)))
+    usable = np.flatnonzero((first.status == CONVERGED) & np.isfinite(y).all(axis=1)
+                            & np.isfinite(first.cov).all(axis=(1, 2)))
     if len(usable) < LEAST_LABELS // 2:
         return None, first, LearnedStart(False, f"only {len(usable)} of {len(y)} curves were fit to learn from")
-    x, mean = first[X][usable], y[usable].mean(axis=0)
+    x, mean = first.x[usable], y[usable].mean(axis=0)
     centred = y[usable] - mean
     _, sizes, right = np.linalg.svd(centred, full_matrices=False)
     axes = right[:COMPONENTS].T * (np.sqrt(len(centred)) / max(sizes[0], np.finfo(float).tiny))
@@ -132,9 +130,9 @@ def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[_Prediction | None
     tried = np.linspace(0, len(usable) - 1, min(len(usable), MOST_TRIALS)).astype(np.intp)
     which = usable[tried]
     trial = fit(which, crossed[tried])
-    scores = float(first[NFEV][which].mean()), float(trial[NFEV].mean())
-    lower = trial[CHI2] < first[CHI2][which] * (1.0 - ALIKE)
-    higher = ~(trial[CHI2] <= first[CHI2][which] * (1.0 + ALIKE))
+    scores = float(first.nfev[which].mean()), float(trial.nfev.mean())
+    lower = trial.chi2 < first.chi2[which] * (1.0 - ALIKE)
+    higher = ~(trial.chi2 <= first.chi2[which] * (1.0 + ALIKE))
     best = _lower(first, which, trial)
     if higher.sum() > lower.sum() or scores[1] > WORTH * scores[0]:
         return None, best, LearnedStart(False, "which is not worth it", len(usable), scores)
@@ -143,15 +141,15 @@ def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[_Prediction | None
 
 def _repaired(columns: Columns, again: Callable[[np.ndarray], Columns]) -> Columns:
     """Return fits of which those that came to no end are made from their own starts, too, and the lower is kept."""
-    failed = np.flatnonzero((columns[STATUS] != CONVERGED) & (columns[STATUS] != SINGULAR))
+    failed = np.flatnonzero((columns.status != CONVERGED) & (columns.status != SINGULAR))
     return _lower(columns, failed, again(failed)) if len(failed) else columns
 
 
 def _lower(columns: Columns, rows: np.ndarray, tried: Columns) -> Columns:
     """Return columns with the rows replaced that ended lower when they were tried again; evaluations add up."""
-    result = tuple(column.copy() for column in columns)
-    better = (tried[CHI2] < columns[CHI2][rows]) | np.isnan(columns[CHI2][rows])
+    result = Columns(*(column.copy() for column in columns))
+    better = (tried.chi2 < columns.chi2[rows]) | np.isnan(columns.chi2[rows])
     for column, new in zip(result, tried):
         column[rows[better]] = new[better]
-    result[NFEV][rows] = columns[NFEV][rows] + tried[NFEV]
+    result.nfev[rows] = columns.nfev[rows] + tried.nfev
     return result

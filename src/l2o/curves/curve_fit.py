@@ -134,8 +134,8 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         def fit(rows: np.ndarray, begins: np.ndarray | None) -> tuple[Columns, np.ndarray]:
             some = task.chosen(rows)
             starts = [start[rows] for start in all_starts] if begins is None else [begins]
-            return best_of([map_rows(replace(some, x0=each), len(rows), workers, progress, pieces=True,
-                                     empty=some.empty) for each in starts])
+            return best_of([Columns(*map_rows(replace(some, x0=each), len(rows), workers, progress, pieces=True,
+                                              empty=some.empty)) for each in starts])
 
         learned, agreement = None, None
         if method == "adaptive":
@@ -242,8 +242,8 @@ class _FitTask:
     def empty(self, m: int) -> Columns:
         """Return arrays for the results of m curves."""
         d = self.x0.shape[1]
-        return (np.empty((m, d)), np.empty((m, d, d)), np.empty(m), np.empty(m, np.intp), np.empty(m, np.intp),
-                np.empty(m, np.intp), np.empty(m, np.intc), np.empty((m, d), np.uint8))
+        return Columns(np.empty((m, d)), np.empty((m, d, d)), np.empty(m), np.empty(m, np.intp), np.empty(m, np.intp),
+                       np.empty(m, np.intp), np.empty(m, np.intc), np.empty((m, d), np.uint8))
 
     def __call__(self, out: Columns | None = None) -> Columns:
         (m, d), k = self.x0.shape, self.curves.k

@@ -11,7 +11,7 @@ import numpy as np
 from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.status import CONVERGED, OBJECTIVE_FAILED, status_message
-from l2o.base.table import QUANTILES, Table, spread
+from l2o.base.table import QUANTILES, Table, named, spread
 from l2o.base.typing import ArrayLike
 from l2o.curves.adaptive import LearnedStart
 from l2o.curves.data import Curves
@@ -225,22 +225,15 @@ class CurveFit:
         from pandas import DataFrame, MultiIndex
 
         d, leading = self.x.shape[-1], np.shape(self.status)
-        names = self._names(names, "p{}")
+        names = named(names, d, "p{}", "parameter")
         columns: dict[str, np.ndarray] = dict(zip(names, self.x.reshape(-1, d).T))
         columns |= dict(zip([f"{name}_stderr" for name in names], self.stderr.reshape(-1, d).T))
         columns |= {name: np.ravel(getattr(self, name)) for name in ("chi2", "dof", "nfev", "status", "success")}
         index = MultiIndex.from_product([range(size) for size in leading]) if len(leading) > 1 else None
         return DataFrame(columns, index)
 
-    def _names(self, names: Sequence[str] | None, pattern: str) -> list[str]:
-        d = self.x.shape[-1]
-        names = [pattern.format(j) for j in range(d)] if names is None else [str(name) for name in names]
-        if len(names) != d:
-            raise ValueError(f"names has {len(names)} entries; expected {d}, one for each parameter")
-        return names
-
     def _table(self, names: Sequence[str] | None) -> Table:
-        names = self._names(names, "p[{}]")
+        names = named(names, self.x.shape[-1], "p[{}]", "parameter")
         title = f"CurveFit of {self._model.name.rpartition('.')[-1]}: "
         if self.x.ndim == 1:
             notes = [f"chi2 {self.chi2:.6g}, dof {self.dof}: {self.message()}"]

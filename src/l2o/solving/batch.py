@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from l2o.base.status import CONVERGED, status_message
-from l2o.base.table import QUANTILES, Table, spread
+from l2o.base.table import QUANTILES, Table, named, spread
 from l2o.solving.adaptive import Learned
 
 if TYPE_CHECKING:
@@ -86,11 +86,7 @@ class BatchResult:
         """
         from pandas import DataFrame
 
-        d = self.x.shape[1]
-        names = [f"x{j}" for j in range(d)] if names is None else [str(name) for name in names]
-        if len(names) != d:
-            raise ValueError(f"names has {len(names)} entries; expected {d}, one for each variable")
-        columns: dict[str, Any] = dict(zip(names, self.x.T))
+        columns: dict[str, Any] = dict(zip(named(names, self.x.shape[1], "x{}", "variable"), self.x.T))
         return DataFrame(columns | {name: getattr(self, name) for name in ("fun", "nit", "nfev", "status", "success")})
 
     def __len__(self) -> int:
