@@ -27,6 +27,20 @@ def decay(x, data, grad):
     return f
 
 
+@l2o.objective
+def decayed(x, data, grad):
+    """Write the value and gradient of the sum of squares of x0 exp(-x1 t) - y."""
+    f = 0.0
+    grad[:] = 0.0
+    for t, y in data:
+        e = np.exp(-x[1] * t)
+        r = x[0] * e - y
+        f += r * r
+        grad[0] += 2 * r * e
+        grad[1] -= 2 * r * x[0] * e * t
+    return f
+
+
 def formula(x, data):
     """Return value and gradient of the same, in NumPy."""
     t, y = np.asarray(data).T

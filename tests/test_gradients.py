@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from exponentials import called
+from exponentials import called, decayed
 
 import l2o
 from l2o.testing import check_objective
@@ -217,20 +217,6 @@ def test_check_finds_a_wrong_gradient(name, mistake):
     fun, x0 = fit(name, 3)
     with pytest.raises(AssertionError, match=r"component \d of the gradient is \S+, but differences of the value give"):
         check_objective(compiled(lambda p: mistake(*fun(p), p, np.array(CURVES[name][1]))), None, x0)
-
-
-@l2o.objective
-def decayed(x, data, grad):
-    """Write the value and gradient of the sum of squares of x0 exp(-x1 t) - y."""
-    f = 0.0
-    grad[:] = 0.0
-    for t, y in data:
-        e = np.exp(-x[1] * t)
-        r = x[0] * e - y
-        f += r * r
-        grad[0] += 2 * r * e
-        grad[1] -= 2 * r * x[0] * e * t
-    return f
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1e3, 1e12])

@@ -4,26 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from exponentials import decayed
 
 import l2o
 from l2o.problems.layout import blocks
 
-
-@l2o.objective
-def decay(x, data, grad):
-    f = 0.0
-    grad[:] = 0.0
-    for t, y in data:
-        e = np.exp(-x[1] * t)
-        r = x[0] * e - y
-        f += r * r
-        grad[0] += 2 * r * e
-        grad[1] -= 2 * r * x[0] * e * t
-    return f
-
-
 T = np.linspace(0.1, 2.0, 8)
-FAMILY = l2o.families.Custom(decay, dim=2)
+FAMILY = l2o.families.Custom(decayed, dim=2)
 
 
 def pixels(m):
