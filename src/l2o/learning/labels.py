@@ -13,7 +13,7 @@ from l2o.baselines import LBFGS
 from l2o.methods import Solution, Stopping
 from l2o.problems import Problems
 
-__all__ = ["Ends", "Labels", "Within", "as_it_is", "hessians", "positive"]
+__all__ = ["Ends", "Labels", "Within", "as_it_is", "by_differences", "hessians", "positive"]
 
 STOPPING = Stopping(gtol=1e-9, maxiter=500, maxfun=2000)
 FLAT = 1e-4  # least eigenvalue of a Hessian, in units of its largest
@@ -172,15 +172,24 @@ def hessians(problems: Problems, x: np.ndarray, within: Within = as_it_is) -> tu
     """
     if problems.hessian_function is not None:
         return problems.hessian(x), problems.dim
+    return by_differences(lambda points: problems.value_and_grad(points)[1], x, within, STEP), 2 * x.shape[1]
+
+
+def by_differences(gradients: Callable[[np.ndarray], np.ndarray], x: np.ndarray, within: Within,
+                   size: float) -> np.ndarray:
+    """Return Hessians (m, d, d) at x (m, d) by central differences of gradients, (m, d) -> (m, d).
+
+    Steps are `size` relative to the variable or to 1, and end at points that `within` brings into bounds.
+    """
     hessian = np.empty((*x.shape, x.shape[1]))
     for j in range(x.shape[1]):
         step = np.zeros_like(x)
-        step[:, j] = STEP * np.maximum(1.0, np.abs(x[:, j]))
+        step[:, j] = size * np.maximum(1.0, np.abs(x[:, j]))
         ends = within(x + step), within(x - step)
-        above, below = (problems.value_and_grad(end)[1] for end in ends)
+        above, below = (gradients(end) for end in ends)
         apart = ends[0][:, j] - ends[1][:, j]
         hessian[:, :, j] = np.where(apart > 0, 1.0 / np.where(apart > 0, apart, 1.0), 0.0)[:, None] * (above - below)
-    return 0.5 * (hessian + hessian.transpose(0, 2, 1)), 2 * x.shape[1]
+    return 0.5 * (hessian + hessian.transpose(0, 2, 1))
 
 
 def positive(matrices: np.ndarray) -> np.ndarray:

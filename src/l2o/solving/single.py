@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from l2o.learning.labels import hessians
+from l2o.learning.labels import as_it_is, by_differences, hessians
 from l2o.methods import Box
 from l2o.problems import Problems, PythonObjective
 
@@ -38,8 +38,7 @@ class SingleResult(OptimizeResult):
         x, jac = np.asarray(self["x"], np.float64), np.asarray(self["jac"], np.float64)
         hessian, held = _hessian(problem, x, box), np.zeros(len(x), bool)
         if box is not None:
-            low, high = box.low[0], box.high[0]
-            held = (low == high) | ((x <= low) & (jac >= 0.0)) | ((x >= high) & (jac <= 0.0))
+            held = (box.low == box.high)[0] | box.holds(x, jac)[0]
         free = np.flatnonzero(~held)
         result = np.zeros(hessian.shape)
         result[free[:, None], free] = _inverse(hessian[free[:, None], free])
@@ -78,23 +77,11 @@ def _restored(parts: dict[str, Any], hess_inv: np.ndarray | None) -> SingleResul
 
 def _hessian(problem: Problems | PythonObjective, x: np.ndarray, box: Box | None) -> np.ndarray:
     """Return the Hessian (d, d) at x, by differences within the bounds if need be."""
-    def within(points: np.ndarray) -> np.ndarray:
-        return points if box is None else box.nearest(points)
-
+    within = as_it_is if box is None else box.nearest
     if isinstance(problem, Problems):
         return hessians(problem, x[None], within)[0][0]
     step = STEP if problem.calls_per_point == 1 else COARSE
-    result = np.empty((len(x), len(x)))
-    for j in range(len(x)):
-        ends = []
-        for sign in (1.0, -1.0):
-            point = x.copy()
-            point[j] += sign * step * max(1.0, abs(x[j]))
-            ends.append(within(point[None])[0])
-        apart = ends[0][j] - ends[1][j]
-        above, below = (problem.evaluate(end)[1] for end in ends)
-        result[j] = (above - below) / apart if apart > 0.0 else 0.0
-    return 0.5 * (result + result.T)
+    return by_differences(lambda points: problem.evaluate(points[0])[1][None], x[None], within, step)[0]
 
 
 def _inverse(hessian: np.ndarray) -> np.ndarray:
