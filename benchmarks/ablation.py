@@ -4,7 +4,7 @@
 
 One training for each row and seed, on one core, judged by its card (validation) and on unseen functions. FILE keeps
 what has been trained: rows that are in it are not trained again, so that a run that was stopped goes on. With --docs
-the table goes into docs/method.md. Cells are mean and range over the seeds. "diverged" counts trainings whose last
+the table goes into docs/results. Cells are mean and range over the seeds. "diverged" counts trainings whose last
 round is worse on the validation functions than the imitated momentum that they began with (the best round is what is
 returned), "lost" the unseen runs that end above their start. Seeds differ in their functions, too: the second column
 has the range of the differences in validation from the first row, seed by seed.
@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--family", default="logistic", choices=SEARCH)
     parser.add_argument("--rows", nargs="+", default=list(SWITCHES), choices=SWITCHES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/method.md")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/results")
     given = parser.parse_args()
     rows = json.loads(given.json.read_text(encoding="utf-8")) if given.json.exists() else {}
     for seed in given.seeds:
@@ -123,7 +123,7 @@ def main():
     text = report.table(head, [[name, *cells(runs, of[given.rows[0]])] for name, runs in of.items()])
     print(text)
     if given.docs:
-        report.write_block(report.DOCS / "method.md", f"ablation-{given.family}", text)
+        report.write(f"ablation-{given.family}", text)
 
 
 if __name__ == "__main__":

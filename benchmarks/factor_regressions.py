@@ -26,7 +26,6 @@ from l2o.commands.real_data import factor_regressions
 from l2o.policies import MLP
 from l2o.solving.optimum import best_known
 
-PAGE = "rolling-betas.md"
 NEAR = 1e-3  # above the lowest known value: that near a run has arrived, and that far its basin is a wrong one
 STARTS = 50  # of Newton and L-BFGS, for the lowest known value
 N_INDUSTRIES = 12
@@ -189,7 +188,7 @@ def main():
     told = machine("l2o", "numpy", "scipy")
     record = {"machine": told, "rounds": given.rounds, "seeds": given.seeds}
     if given.settings:
-        publish("settings", compare_settings(training, validation, given.seeds), record, given, PAGE)
+        publish("betas-settings", compare_settings(training, validation, given.seeds), record, given)
         return
     policies = {seed: trained(CHOSEN, training, validation, seed) for seed in given.seeds}
     one_core()
@@ -199,10 +198,10 @@ def main():
             f"|g| <= {GTOL:.0e}; means over the {n:,} of {len(test):,} windows on which all but momentum and the "
             f"policies alone arrive:\n\n{arrival}\n\nMean of f less the lowest known after k "
             f"evaluations, all windows:\n\n{curves}\n\n{about}")
-    publish("policy", text, record, given, PAGE)
+    publish("betas-policy", text, record, given)
     for start, text in speed(windows, list(policies.values()), given.rounds).items():
-        publish(start.replace(" ", "-"), f"{text}\n\n{len(windows):,} fits from {start} to |g| <= {GTOL:.0e}. {about}",
-                record, given, PAGE)
+        about_start = f"{len(windows):,} fits from {start} to |g| <= {GTOL:.0e}. {about}"
+        publish(f"betas-{start.replace(' ', '-')}", f"{text}\n\n{about_start}", record, given)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,9 @@ from l2o.training import streams
 from l2o.training.bank import bank
 from l2o.training.race import Mixture
 
-from .report import DOCS, table, write_block
+from .report import table, write
 from .universal import FIRST_STEP, lengthened
 
-PAGE = DOCS / "learned-rule.md"
 FACTORS = (0.75, 1.0, FIRST_STEP, 1.8, 2.5)
 FUNCTIONS, SEED, N_STEPS, AT = 500, 4321, 12, (1, 2, 3, 4, 6, 10)
 BANK = (40, 5)  # functions of a kind and dimension, and the seed: neither those of the training nor the unused ones
@@ -73,7 +72,7 @@ def main():
                  rows(l2o.load(options.policy)))
     print(text)
     if options.docs:
-        write_block(PAGE, "first_steps", text)
+        write("first-steps", text)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
     python -m benchmarks.handoff --standard [--families logistic neural-net] [--seeds ...] [--policies FOLDER]
 
 The first tries rules on 400 functions of the branch of the seed that validates, the second runs the compiled rule on
-unseen functions beside the other methods (--docs writes the tables, of the first seed, into docs/method.md), the third
+unseen functions beside the other methods (--docs writes the tables, of the first seed, into docs/results), the third
 on the standard functions of the tests. Policies are those that are shipped, or FOLDER/family-seed.npz of each seed, as
 `make pretrained` leaves them in build/pretrained. All counts are evaluations after the one at x0.
 """
@@ -156,8 +156,8 @@ def compare_rules(given):
             ratio = np.exp(np.log(gap.mean(axis=0)[1:11] / alone).mean())
             rows[rule] += [f"{ratio:.3f}", f"{reached[rule][common].mean():.2f}"]
         columns += [f"{name} {seed}: f - f*", f"to 1e-6 ({common.sum()})"]
-    publish("rules", table(["learned steps", *columns], [[name, *row] for name, row in rows.items()]), {},
-            argparse.Namespace(json=None, docs=given.docs), "method.md")
+    publish("safeguard-rules", table(["learned steps", *columns], [[name, *row] for name, row in rows.items()]), {},
+            argparse.Namespace(json=None, docs=given.docs))
 
 
 # -- what it gives -------------------------------------------------------------------------------------
@@ -197,8 +197,7 @@ def evaluate(given, family, seed):
             f"the lowest without Hessians bold.\n\n{by_budget(found)}\n\n{to_targets(found, slow, times)}\n\n"
             f"Microseconds are those of a fit to a gradient of {GTOL:.0e} on one worker; SciPy's methods run in a loop "
             f"on our objective. {told}")
-    publish(f"safeguard-{family}", text, {}, argparse.Namespace(json=None, docs=given.docs and seed == given.seeds[0]),
-            "method.md")
+    publish(f"safeguard-{family}", text, {}, argparse.Namespace(json=None, docs=given.docs and seed == given.seeds[0]))
 
 
 def by_budget(found):

@@ -157,7 +157,7 @@ def main():
     record["machine"] = machine("numpy", "numba", *libraries())
     text = [summary(record["families"]), "", f"{given.curves} curves a family, best of {given.rounds} rounds in turn. "
             + sentence(record["machine"])]
-    publish("curve-fits", "\n".join(text), record, given, "curve-fitting.md")
+    publish("curve-fits", "\n".join(text), record, given)
 
 
 if __name__ == "__main__":

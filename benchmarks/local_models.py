@@ -5,7 +5,7 @@
 Logistic functions of two variables, runs of momentum with noise 0.1 and quiet samples as in training, horizon 8. The
 truth is that of the Hessians along the noise-free run. Errors are medians over the functions, of: the derivative of the
 next state by the action, B, relative to its norm; the mean next state of 500 new runs, relative to its deviation from
-the noise-free run; the same of the gradient in it alone. With --docs the table goes into docs/method.md.
+the noise-free run; the same of the gradient in it alone. With --docs the table goes into docs/results.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def measured(history, n, functions):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--functions", type=int, default=10)
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/method.md")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/results")
     given = parser.parse_args()
     rows = []
     for history in HISTORIES:
@@ -72,7 +72,7 @@ def main():
                          "structured"], rows)
     print(text)
     if given.docs:
-        report.write_block(report.DOCS / "method.md", "local models", text)
+        report.write("local-models", text)
 
 
 if __name__ == "__main__":

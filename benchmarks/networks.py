@@ -52,7 +52,7 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--functions", type=int, default=500)
     parser.add_argument("--workers", type=int, default=-1)
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/results")
     options = parser.parse_args()
     family, curves = FAMILIES[options.family](), {}
     for seed in options.seeds:

@@ -25,9 +25,8 @@ from l2o.policies.policy import PRETRAINED
 from l2o.problems import from_blocks
 from l2o.training import UnrolledGradient, streams
 
-from .report import DOCS, table, write_block
+from .report import table, write
 
-PAGE = DOCS / "paper.md"
 SEEDS = (0, 1, 2)
 N_VALIDATION, N_FRESH, STEPS = 1000, 500, 100
 SHOWN = (1, 2, 3, 5, 10, 20, 40, 100)
@@ -244,7 +243,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--policies", nargs="+", choices=OF_FAMILY, default=list(OF_FAMILY))
     parser.add_argument("--trained", type=Path, default=Path("build/pretrained"))
-    parser.add_argument("--docs", action="store_true", help="write the tables into docs/paper.md")
+    parser.add_argument("--docs", action="store_true", help="write the tables into docs/results")
     options = parser.parse_args()
     for name in options.policies:
         policies = {seed: train(name, seed, options.trained) for seed in SEEDS}
@@ -253,7 +252,7 @@ def main():
         text = report(name, records, shipped)
         print(f"\n{name}: seed {shipped} is shipped\n\n{text}", flush=True)
         if options.docs and name not in FINISHED:  # the page is on policies alone
-            write_block(PAGE, name, text)
+            write(f"paper-{name}", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is said about times: the machine, Markdown tables, and their places in the documents."""
+"""What is said about times: the machine, Markdown tables, and the files from which pages include them."""
 
 import argparse
 import json
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from l2o import _kernels
 
-__all__ = ["arguments", "machine", "publish", "sentence", "table"]
+__all__ = ["arguments", "machine", "publish", "sentence", "table", "write"]
 
 DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = DOCS / "results"  # one file a table; no page writes there, and no program anywhere else
 TOLD = re.compile(r"(sse4_2|fma|avx2|avx512(f|dq|bw|vl)|asimd|sve\d?)")  # flags of the CPU that kernels are built for
 
 
@@ -57,29 +58,23 @@ def arguments(description, rounds):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help="rounds, of which the best counts (%(default)s)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
-    parser.add_argument("--docs", action="store_true", help="write the result into the documents")
+    parser.add_argument("--docs", action="store_true", help="write the result for the documents")
     return parser
 
 
-def publish(block, text, record, given, page="performance.md"):
-    """Print a text; write it between its markers in a document, and the record to a file, if asked for."""
+def publish(name, text, record, given):
+    """Print a text; write it for the documents, and the record to a file, if asked for."""
     print(text)
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if given.docs:
-        write_block(DOCS / page, block, text)
+        write(name, text)
 
 
-def write_block(path, block, text):
-    """Write a text between its markers in a document."""
-    path.write_text(replaced(path.read_text(encoding="utf-8"), block, text), encoding="utf-8")
-
-
-def replaced(page, block, text):
-    """Return a page with another text between the markers of a block."""
-    pattern = rf"(<!-- benchmark: {block} -->\n).*?(<!-- end -->)"
-    changed, found = re.subn(pattern, lambda match: f"{match[1]}\n{text}\n\n{match[2]}", page, flags=re.S)
-    if found != 1:
-        raise ValueError(f"the page has {found} blocks named {block!r}; expected one")
-    return changed
+def write(name, text):
+    """Write a text into the file from which a page of the documents includes it."""
+    path = RESULTS / f"{name}.md"
+    if not path.exists():
+        raise ValueError(f"name is {name!r}; expected a file in docs/results, which a page includes")
+    path.write_text(text + "\n", encoding="utf-8")

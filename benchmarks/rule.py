@@ -173,7 +173,7 @@ def main():
     record = {"machine": known, "families": families, "others": others, "step": steps,
               "costs": [[*key, cost, [[*name, time] for name, time in times.items()]]
                         for key, (cost, times) in costs.items()]}
-    publish("rule", "\n\n".join(texts), record, given, page="learned-rule.md")
+    publish("rule", "\n\n".join(texts), record, given)
 
 
 if __name__ == "__main__":

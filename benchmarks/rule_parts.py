@@ -6,7 +6,7 @@ A part is taken out of the trained rule, that is the shipped one before its firs
 constants by hand have it; nothing is trained again. With `--retrain` the smaller kinds are trained, too, as the shipped
 one was, with seeds 0, 1, 2: two minutes each. The score is that of the training (`l2o.EvolutionStrategy`): the mean log
 ratio to the evaluations of L-BFGS over tolerances of 1e-1 to 1e-7, shown as a ratio, and its paired difference with the
-standard error. `--docs` writes the table into docs/learned-rule.md. About half a minute, and fifteen with `--retrain`.
+standard error. `--docs` writes the table into docs/results. About half a minute, and fifteen with `--retrain`.
 """
 
 import argparse
@@ -22,10 +22,8 @@ from l2o.policies.quasi_newton import CONTROLS, FEATURES
 from l2o.training.bank import bank
 from l2o.training.race import Mixture
 
-from .report import DOCS, table, write_block
+from .report import table, write
 from .universal import FIRST_STEP, SEEDS, TRAINER, UNUSED, VALIDATION, functions, lengthened
-
-PAGE = DOCS / "learned-rule.md"
 
 
 def without(weights, control, value):
@@ -103,7 +101,7 @@ def main():
     text = measure(given.retrain)
     print(text)
     if given.docs:
-        write_block(PAGE, "rule_parts", text)
+        write("rule-parts", text)
 
 
 if __name__ == "__main__":

@@ -93,11 +93,10 @@ def draw(times, path):
 
 
 def as_text(times, machine, rounds):
-    """Return the figure and the lines."""
+    """Return the lines of the figure."""
     rows = [[NAMES[what], *(formula(what, curve) for curve in curves.values())] for what, curves in times.items()]
     usual = f"d = {USUAL['dim']}, n = {USUAL['n_points']}, H = {USUAL['history']}, {USUAL['width']} units"
     return "\n\n".join([
-        "![Microseconds a step against each size](figures/scaling.png)",
         table(["microseconds a step", *(label for _, _, label in STYLES.values())], rows),
         f"The line through each curve, and how far times are from it at most. {usual}, {USUAL['runs']} runs of "
         f"{steps('dim')} steps but for what is varied (against H: 8 runs of {steps('history')}). Best of {rounds} "

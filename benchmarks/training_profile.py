@@ -131,7 +131,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, help="rounds of guided policy search; by default the full setting")
     parser.add_argument("--cold", action="store_true", help="start with an empty cache of compiled functions")
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/results")
     given = parser.parse_args()
     trainer = None if given.rounds is None else l2o.GuidedPolicySearch(n_iterations=given.rounds)
     with tempfile.TemporaryDirectory() as empty:

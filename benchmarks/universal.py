@@ -33,9 +33,8 @@ from l2o.solving.optimum import best_known
 from l2o.training.bank import bank
 from l2o.training.race import Mixture
 
-from .report import DOCS, table, write_block
+from .report import table, write
 
-PAGE = DOCS / "evolution.md"
 SEEDS = (0, 1, 2, 3, 4)
 TRAINING, VALIDATION, UNUSED = (40, 4), (20, 3), (20, 77)  # functions of a kind and dimension, and the bank's seed
 TRAINER = l2o.EvolutionStrategy(n_starts=1)
@@ -260,11 +259,11 @@ def main():
         texts["universal"] = measured(policies)
     if options.families:
         head = ["trained on logistic, d = 4", *FRESH, "generations", "seconds of CPU"]
-        texts["families"] = table(head, [family_training(seed) for seed in FAMILY_SEEDS])
+        texts["universal-families"] = table(head, [family_training(seed) for seed in FAMILY_SEEDS])
     for name, text in texts.items():
         print(f"\n{text}", flush=True)
         if options.docs:
-            write_block(PAGE, name, text)
+            write(name, text)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     make demo && .venv/bin/python docs/results.py out
     .venv/bin/l2o reproduce logistic --out out && .venv/bin/python docs/results.py out
 
-Tables and figures come from what the demo or `l2o reproduce` wrote to out; what stands between their markers is never
-edited by hand. The output of an example (a text block after a python block) comes from running it.
+Tables and figures come from what the demo or `l2o reproduce` wrote to out. The pages include the tables from
+docs/results; the README holds its own between markers. Neither is edited by hand. The output of an example, a text
+block after a python block, comes from running it.
 """
 
 import contextlib
@@ -140,8 +141,7 @@ def facts(record):
         f"Runs that left the finite numbers: {failed} of {fresh['n_problems']}.",
         "Time of 100 steps, microseconds a problem, one core: "
         + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
-        + ". CG and L-BFGS are SciPy's; that time is mostly the interpreter's: the [tables above](#the-safeguard) have "
-        "ours.",
+        + ". CG and L-BFGS are SciPy's; that time is mostly the interpreter's.",
         by_the_clock(fresh, seconds),
     ]
     if record["real_data"]:
@@ -177,16 +177,15 @@ def as_list(lines):
     return "\n".join(f"- {line}" for line in lines)
 
 
-BLOCKS = {"fresh": fresh_table, "real": real_table, "medians": medians, "margins": margins, "paired": paired,
-          "facts": lambda record: as_list(facts(record)), "jobs": jobs_table}
+REPRODUCED = {"fresh": fresh_table, "real": real_table, "medians": medians, "margins": margins, "paired": paired,
+              "facts": lambda record: as_list(facts(record))}
 
 
-def rewrite(path, record):
-    """Replace what stands between the markers of a document."""
-    text = path.read_text(encoding="utf-8")
-    for name, make in BLOCKS.items():
-        pattern = rf"(<!-- results: {name} -->\n)((?!<!--).)*?(<!-- end -->)"
-        text = re.sub(pattern, lambda found, make=make: f"{found[1]}\n{make(record)}\n\n{found[3]}", text, flags=re.S)
+def rewrite_jobs(path, record):
+    """Replace the table between the markers of the README, which cannot include a file."""
+    text = re.sub(r"(<!-- results: jobs -->\n).*?(<!-- end -->)",
+                  lambda found: f"{found[1]}\n{jobs_table(record)}\n\n{found[2]}",
+                  path.read_text(encoding="utf-8"), flags=re.S)
     path.write_text(text, encoding="utf-8")
 
 
@@ -213,10 +212,12 @@ def main(folder):
     record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     figures = ROOT / "docs" / "figures"
     if "jobs" in record:
-        rewrite(ROOT / "README.md", record)
+        rewrite_jobs(ROOT / "README.md", record)
         shutil.copyfile(folder / "many-fits.png", figures / "many-fits.png")
     else:
-        rewrite(ROOT / "docs" / "method.md", record)
+        for name, make in REPRODUCED.items():
+            path = ROOT / "docs" / "results" / f"reproduce-{name}.md"
+            path.write_text(make(record) + "\n", encoding="utf-8")
         for part in ("fresh", "real-data"):
             name = f"{record['family']}{'' if part == 'fresh' else '-real-data'}.png"
             shutil.copyfile(folder / f"{record['family']}-{part}.png", figures / name)

@@ -158,25 +158,26 @@ def test_best_of_takes_turns_and_keeps_the_least():
     assert "".join(name for name, before in zip(turns[2:], turns[1:]) if name != before) == "abab"
 
 
-def test_blocks_of_a_page_are_replaced():
-    page = "# A\n<!-- benchmark: one -->\nold\n<!-- end -->\nkept\n"
-    assert report.replaced(page, "one", r"new \1") == (
-        "# A\n<!-- benchmark: one -->\n\nnew \\1\n\n<!-- end -->\nkept\n")
-    with pytest.raises(ValueError, match="0 blocks named 'two'"):
-        report.replaced(page, "two", "new")
+def test_result_replaces_a_file_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    (tmp_path / "one.md").write_text("old\n", encoding="utf-8")
+    report.write("one", "new")
+    assert (tmp_path / "one.md").read_text(encoding="utf-8") == "new\n"
+    with pytest.raises(ValueError, match="name is 'two'; expected a file in docs/results"):
+        report.write("two", "new")
 
 
-@pytest.mark.parametrize(("name", "blocks"), [
+@pytest.mark.parametrize(("name", "results"), [
     ("performance.md", ["peers", "objectives", "parts", "scaling", "overheads", "logistic-fits"]),
-    ("method.md", [*(f"ablation-{family}" for family in l2o.families.PAPER), "local models", "safeguard-logistic",
-                   "safeguard-robust"]),
-    ("paper.md", list(l2o.families.PAPER)),
-    ("rolling-betas.md", ["least-squares", "zero", "policy", "settings"]),
+    ("method.md", ["local-models"]),
+    ("safeguard.md", ["safeguard-rules", "safeguard-logistic", "safeguard-robust"]),
+    ("paper.md", [f"{what}-{family}" for what in ("paper", "ablation") for family in l2o.families.PAPER]),
+    ("rolling-betas.md", ["betas-least-squares", "betas-zero", "betas-policy", "betas-settings"]),
 ])
-def test_page_has_the_blocks(name, blocks):
+def test_page_includes_the_results(name, results):
     page = (report.DOCS / name).read_text(encoding="utf-8")
-    for block in blocks:
-        assert block in report.replaced(page, block, block)
+    for each in results:
+        assert f"```{{include}} results/{each}.md\n```" in page
 
 
 def test_table_aligns_its_columns():
@@ -237,11 +238,12 @@ def test_structured_model_is_closer_with_few_samples():
 
 @pytest.mark.slow
 def test_shipped_policy_is_the_seed_that_validates_best(tmp_path, monkeypatch):
-    """Three short trainings, one that is there already: the files, the card, the page."""
+    """Three short trainings, one that is there already: the files, the card, the result."""
     tiny = {"trainer": l2o.GuidedPolicySearch(n_iterations=1, n_samples=4, horizon=10, epochs=1)}
-    shipped, page = tmp_path / "package" / "logistic.npz", tmp_path / "paper.md"
-    page.write_text("before\n<!-- benchmark: logistic -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
-    for name, value in {"PRETRAINED": {"logistic": shipped}, "PAGE": page, "N_FRESH": 4, "N_VALIDATION": 6,
+    shipped, result = tmp_path / "package" / "logistic.npz", tmp_path / "paper-logistic.md"
+    result.write_text("old\n", encoding="utf-8")
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    for name, value in {"PRETRAINED": {"logistic": shipped}, "N_FRESH": 4, "N_VALIDATION": 6,
                         "LAWS": {"logistic": ((l2o.families.Logistic(), 5),)},
                         "FIRST_STEPS": l2o.UnrolledGradient(n_steps=5, n_runs=8, horizon=8, n_rounds=1),
                         "training_settings": lambda name: tiny}.items():
@@ -257,9 +259,7 @@ def test_shipped_policy_is_the_seed_that_validates_best(tmp_path, monkeypatch):
     assert {name: value.tobytes() for name, value in policy.weights.items()} == {
         name: value.tobytes() for name, value in policies[best].weights.items()}
     assert policy.card["pretrained"]["validation"] == {str(seed): value for seed, value in judged.items()}
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
+    text = result.read_text(encoding="utf-8")
     assert f"learned, seed {best} (shipped)" in text
     assert "old" not in text
 

@@ -192,6 +192,13 @@ def test_every_page_is_in_the_table_of_contents():
     assert sorted(contents) == sorted({path.stem for path in DOCS.glob("*.md")} - {"index"})
 
 
+def test_every_result_is_included_in_one_page():
+    """A result is a file that a program writes: what a page says by hand stands in the page."""
+    included = re.findall(r"^```\{include\} results/(.+)\.md$",
+                          "\n".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")), re.M)
+    assert sorted(included) == sorted(path.stem for path in (DOCS / "results").glob("*.md"))
+
+
 def test_page_of_what_happens_names_a_test_in_each_row():
     rows = [line for line in (DOCS / "what-happens.md").read_text(encoding="utf-8").splitlines()
             if line.startswith("| ") and "outcome" not in line and "`minimize` |" not in line]
