@@ -7,13 +7,11 @@ from types import MappingProxyType
 
 from l2o import _kernels
 from l2o._kernels.solvers._descent_method import DescentMethod
-from l2o.base import arguments
 from l2o.base.runnable import Runnable
 from l2o.baselines._native import NativeMethod
+from l2o.baselines.damping import chosen
 
-__all__ = ["DAMPING", "LevenbergMarquardt"]
-
-DAMPING = {"more": (_kernels.levenberg.MORE, 100.0), "nielsen": (_kernels.levenberg.NIELSEN, 1e-2)}  # rule, factor
+__all__ = ["LevenbergMarquardt"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,7 @@ class LevenbergMarquardt(NativeMethod):
     scipy_options = MappingProxyType({"damping": "damping", "factor": "factor"})
 
     def __post_init__(self) -> None:
-        arguments.choice("damping", self.damping, DAMPING)
-        if self.factor is not None:
-            arguments.number("factor", self.factor, exclusive=True)
+        chosen(self.damping, self.factor)
 
     def check_problems(self, problems: Runnable) -> None:
         """Raise ValueError if the objective is no half sum of squares that is known as one."""
@@ -57,5 +53,5 @@ class LevenbergMarquardt(NativeMethod):
             name = "a function of Python" if card is None else repr(card["name"])
             raise ValueError(f"method is 'lm', which needs residuals, and the objective, {name}, has none; expected "
                              "problems of families.LeastSquares, or another method, such as 'lbfgs'")
-        rule, first = DAMPING[self.damping]
-        return _kernels.marquardt.method(problems.normal_function, rule, first if self.factor is None else self.factor)
+        damping = chosen(self.damping, self.factor)
+        return _kernels.marquardt.method(problems.normal_function, damping.rule, damping.numbers)

@@ -13,7 +13,7 @@ from l2o.base import arguments
 from l2o.base.parallel import check_progress, map_rows
 from l2o.base.typing import ArrayLike, Workers
 from l2o.base.watch import Watch
-from l2o.baselines.levenberg_marquardt import DAMPING
+from l2o.baselines.damping import chosen
 from l2o.curves.adaptive import LearnedStart, fit_adaptively
 from l2o.curves.data import Curves, read_curves
 from l2o.curves.result import CurveFit
@@ -199,7 +199,7 @@ class _Settings:
     """How a fit is made: the damping rule, by name, its factor, what is minimised, when it ends."""
 
     damping: str
-    factor: float
+    factor: float | None
     loss: Loss
     tol: float
     maxfev: int
@@ -209,8 +209,8 @@ def _settings(tol: float, loss: Loss, options: Mapping[str, object] | None) -> _
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
     given: dict[str, Any] = dict(options or ())
-    damping = arguments.choice("damping", given.pop("damping", "more"), DAMPING)
-    factor = arguments.number("factor", given.pop("factor", DAMPING[damping][1]), exclusive=True)
+    damping, factor = given.pop("damping", "more"), given.pop("factor", None)
+    chosen(damping, factor)
     maxfev = arguments.count("maxfev", given.pop("maxfev", MAXFEV))
     given.pop("starts", None)
     if given:
@@ -255,9 +255,9 @@ class _FitTask:
             watched = self.watch.over_model(address, user)
             address, user = _kernels.watch.MODEL, watched.ctypes.data
         settings, curves = self.settings, self.curves
-        _kernels.levenberg.fit_many(address, user, DAMPING[settings.damping][0], settings.factor,
-                                    settings.loss.address, settings.tol, settings.maxfev, k, curves.t, curves.y,
-                                    curves.sigma, curves.offsets, *box, *out)
+        damping = chosen(settings.damping, settings.factor)
+        _kernels.levenberg.fit_many(address, user, damping.rule, damping.numbers, settings.loss.address, settings.tol,
+                                    settings.maxfev, k, curves.t, curves.y, curves.sigma, curves.offsets, *box, *out)
         if self.watch is not None:
             self.watch.check()
         return out

@@ -17,10 +17,29 @@ cdef enum:
     MOST_SECANTS = 10                                          # of a search for a step of the right length
 
 ctypedef struct damping:
-    double first                                               # the factor of the radius, or the damping at the start
+    const double* numbers                                      # of the rule: factor of the radius, or first damping
     double value                                               # in units of the scale of each parameter
     double radius
     double growth
+    double share                                               # of r'r, what the whole step is expected to gain
+    double stretch                                             # what the next step is multiplied by
+    double* last                                               # (d,) the last step that led down
+    intptr_t rejections                                        # in a row
+    intptr_t trials
+    intptr_t failures                                          # trials that led up
+    bint moved                                                 # whether there is one
+    bint textbook                                              # whether More's or Nielsen's rule is in force
+
+ctypedef struct trial:                                         # what came of a step
+    const double* step                                         # (d,)
+    const double* scale                                        # (d,)
+    const double* there                                        # (d,) the gradient where it led; NULL: not finite
+    intptr_t d
+    double ratio                                               # gained over expected
+    double size
+    double slope                                               # along the step
+    double fall                                                # of f, the true one; -inf: not finite
+    bint first
 
 ctypedef struct damping_rule:
     void (*begin)(damping* state, double size) noexcept nogil  # size of the start
@@ -28,13 +47,12 @@ ctypedef struct damping_rule:
     # damping, if that is `ready`; they and work (d,) are workspace.
     bint (*step)(damping* state, const double* normal, const double* scale, double* rows, double* step, double* work,
                  intptr_t d, bint ready) noexcept nogil
-    # what a trial showed: gained over expected, the size of the step, along it the slope and the true fall
-    void (*learn)(damping* state, double ratio, double size, double slope, double fall, bint first) noexcept nogil
+    void (*learn)(damping* state, const trial* t) noexcept nogil
 
 
 cdef inline void more_begin(damping* state, double size) noexcept nogil:
-    state.value = 0.0
-    state.radius = state.first * (size if size > 0.0 else 1.0)
+    state.value, state.textbook = 0.0, True
+    state.radius = state.numbers[0] * (size if size > 0.0 else 1.0)
 
 
 cdef inline bint more_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
@@ -77,24 +95,23 @@ cdef inline bint more_step(damping* state, const double* normal, const double* s
     return size >= 0.0
 
 
-cdef inline void more_learn(damping* state, double ratio, double size, double slope, double fall,
-                            bint first) noexcept nogil:
+cdef inline void more_learn(damping* state, const trial* t) noexcept nogil:
     cdef double shorter = 0.5
-    if first:
-        state.radius = min(state.radius, size)
-    if ratio <= 0.25:
-        if not fall >= 0.0:                                    # higher, where a parabola has its minimum; or not finite
-            shorter = 0.5 * slope / (slope + fall) if fall > -1e300 else 0.1
+    if t.first:
+        state.radius = min(state.radius, t.size)
+    if t.ratio <= 0.25:
+        if not t.fall >= 0.0:                                  # higher, where a parabola has its minimum; or not finite
+            shorter = 0.5 * t.slope / (t.slope + t.fall) if t.fall > -1e300 else 0.1
         shorter = min(max(shorter, 0.1), 0.5)
-        state.radius = shorter * min(state.radius, 10.0 * size)
+        state.radius = shorter * min(state.radius, 10.0 * t.size)
         state.value /= shorter
-    elif state.value == 0.0 or ratio >= 0.75:
-        state.radius = 2.0 * size
+    elif state.value == 0.0 or t.ratio >= 0.75:
+        state.radius = 2.0 * t.size
         state.value *= 0.5
 
 
 cdef inline void nielsen_begin(damping* state, double size) noexcept nogil:
-    state.value, state.growth = state.first, 2.0
+    state.value, state.growth, state.textbook = state.numbers[0], 2.0, True
 
 
 cdef inline bint nielsen_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
@@ -107,10 +124,9 @@ cdef inline bint nielsen_step(damping* state, const double* normal, const double
     return state.value <= MOST_DAMPING
 
 
-cdef inline void nielsen_learn(damping* state, double ratio, double size, double slope, double fall,
-                               bint first) noexcept nogil:
-    cdef double rest = 2.0 * min(ratio, 2.0) - 1.0
-    if fall > 0.0:
+cdef inline void nielsen_learn(damping* state, const trial* t) noexcept nogil:
+    cdef double rest = 2.0 * min(t.ratio, 2.0) - 1.0
+    if t.fall > 0.0:
         state.value *= max(1.0 / 3.0, 1.0 - rest * rest * rest)
         state.growth = 2.0
     else:

@@ -10,7 +10,7 @@ from l2o._kernels.base._abi cimport l2o_normal_fn
 from l2o._kernels.base._evaluate cimport is_held
 from l2o._kernels.base._status cimport GO_ON, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, STOPPED
 from l2o._kernels.solvers._bounds cimport within
-from l2o._kernels.solvers._damping cimport MOST_DAMPING, damping, damping_rule
+from l2o._kernels.solvers._damping cimport MOST_DAMPING, damping, damping_rule, trial
 from l2o._kernels.solvers._normal_equations cimport eliminate, expected_gain, size_of, solve_back
 
 cdef extern from *:
@@ -69,7 +69,7 @@ ctypedef struct fit:
 
 cdef inline intptr_t fit_size(intptr_t d) noexcept nogil:
     """Doubles of workspace."""
-    return 5 * (d + 1) * (d + 1) + 7 * d
+    return 5 * (d + 1) * (d + 1) + 8 * d
 
 
 cdef inline bint is_fixed(const fit* f, intptr_t a) noexcept nogil:
@@ -104,8 +104,8 @@ cdef inline double* lay_out(fit* f, double* work) noexcept nogil:
     f.meat = work + 4 * square
     work += 5 * square
     f.trial, f.step, f.scale, f.part_scale = work, work + d, work + 2 * d, work + 3 * d
-    f.part_step, f.work, f.moving = work + 4 * d, work + 5 * d, <intptr_t*> (work + 6 * d)
-    return work + 7 * d
+    f.part_step, f.work, f.state.last, f.moving = work + 4 * d, work + 5 * d, work + 6 * d, <intptr_t*> (work + 7 * d)
+    return work + 8 * d
 
 
 cdef inline intptr_t free_parameters(fit* f) noexcept nogil:
@@ -136,6 +136,7 @@ cdef inline const double* equations(fit* f, intptr_t n, const double** scale) no
         for b in range(d):
             slope += f.normal[max(a, b) * (d + 1) + min(a, b)] * f.step[b]
         f.part[n * (n + 1) + i] = slope
+    f.part[n * (n + 2)] = f.normal[d * (d + 2)]
     return f.part
 
 
@@ -231,13 +232,16 @@ cdef inline bint runs_away(fit* f, bint far) noexcept nogil:
     """
     cdef intptr_t d = f.d, a
     cdef double now = f.normal[d * (d + 2)]
+    cdef bint away
     f.slow = f.slow + 1 if f.before - now <= f.tol * d * now / f.freedom and far else 0
     f.before = now
-    if f.slow > 0:
-        for a in range(d):
-            if not is_fixed(f, a) and f.normal[a * (d + 2)] < FADING * f.scale[a]:
-                return True
-    return f.slow == MOST_SLOW
+    away = f.slow == MOST_SLOW
+    for a in range(d if f.slow > 0 else 0):
+        away |= not is_fixed(f, a) and f.normal[a * (d + 2)] < FADING * f.scale[a]
+    if away and not f.state.textbook:                          # it may be the rule that is slow
+        f.slow, f.state.textbook, f.state.value = 0, True, 0.0
+        return False
+    return away
 
 
 cdef inline int begin_fit(fit* f) noexcept nogil:
@@ -273,8 +277,8 @@ cdef inline void go_to_trial(fit* f) noexcept nogil:
 cdef inline int attempt_step(fit* f, bint* accepted) noexcept nogil:
     """Evaluate the trial, and take it where it is lower; GO_ON, or why the run ends."""
     cdef intptr_t d = f.d, a
-    cdef double expected = expected_gain(f.normal, f.step, d), slope = 0.0, fall = -INFINITY
-    cdef double value = 0.5 * f.normal[d * (d + 2)]
+    cdef double expected = expected_gain(f.normal, f.step, d), fall = -INFINITY, value = 0.5 * f.normal[d * (d + 2)]
+    cdef trial t
     cdef int status = evaluate_fit(f, f.trial, f.normal_trial)
     f.ratio = -10.0
     if status == STOPPED:
@@ -286,9 +290,11 @@ cdef inline int attempt_step(fit* f, bint* accepted) noexcept nogil:
     accepted[0] = f.here = fall > 0.0
     if not accepted[0] and fall >= -1e-14 * value and expected <= 1e-13 * value:
         return PRECISION_LOSS
+    t.step, t.scale, t.there, t.d = f.step, f.scale, f.normal_trial + d * (d + 1) if status == GO_ON else NULL, d
+    t.ratio, t.size, t.slope, t.fall, t.first = f.ratio, size_of(f.step, f.scale, d), 0.0, fall, f.nfev == 2
     for a in range(d):
-        slope += f.normal[d * (d + 1) + a] * f.step[a]
-    f.rule.learn(&f.state, f.ratio, size_of(f.step, f.scale, d), slope, fall, f.nit == 0 and f.nfev == 2)
+        t.slope += f.normal[d * (d + 1) + a] * f.step[a]
+    f.rule.learn(&f.state, &t)
     if accepted[0]:
         go_to_trial(f)
     return GO_ON if f.state.value <= MOST_DAMPING else PRECISION_LOSS

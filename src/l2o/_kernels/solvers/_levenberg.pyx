@@ -23,6 +23,7 @@ from l2o._kernels.solvers._damping cimport (
 from l2o._kernels.solvers._fit cimport (
     NEAR, PACE, arrive, attempt_step, begin_fit, evaluate_fit, fit, fit_size, free_parameters, is_fixed, lay_out,
     offset, propose, runs_away)
+from l2o._kernels.solvers._learned_damping cimport N_NUMBERS, learned_begin, learned_learn, learned_step
 
 cnp.import_array()
 
@@ -34,10 +35,12 @@ cdef extern from *:
     const double REST "L2O_REST"                               # of the offset, after the step that it is of
     const double ROUNDING_OFFSET "L2O_ROUNDING_OFFSET"         # where rounding ends a run, standard errors are close
 
-cdef damping_rule more, nielsen
+cdef damping_rule more, nielsen, learned
 more.begin, more.step, more.learn = more_begin, more_step, more_learn
 nielsen.begin, nielsen.step, nielsen.learn = nielsen_begin, nielsen_step, nielsen_learn
-MORE, NIELSEN = <size_t> &more, <size_t> &nielsen
+learned.begin, learned.step, learned.learn = learned_begin, learned_step, learned_learn
+MORE, NIELSEN, LEARNED = <size_t> &more, <size_t> &nielsen, <size_t> &learned
+N_LEARNED = N_NUMBERS
 
 cdef loss hubers, soft, cauchys, gemans, counts_of
 hubers.weigh, hubers.shape, hubers.scaled = weigh_robust, huber, True
@@ -113,16 +116,17 @@ cdef bint errors_of(fit* f, const curve* c, const unsigned char* on_bound, doubl
     return sandwich(f, c, on_bound, inverse)
 
 
-def fit_many(size_t model, size_t user, size_t rule, double first, size_t lost, double tol, intptr_t maxfev, intptr_t k,
-             cnp.ndarray t not None, cnp.ndarray y not None, cnp.ndarray sigma, cnp.ndarray offsets not None,
-             cnp.ndarray low, cnp.ndarray high, cnp.ndarray x not None, cnp.ndarray cov not None,
-             cnp.ndarray chi2 not None, cnp.ndarray used not None, cnp.ndarray nfev not None, cnp.ndarray nit not None,
-             cnp.ndarray status not None, cnp.ndarray on_bound not None):
+def fit_many(size_t model, size_t user, size_t rule, cnp.ndarray numbers not None, size_t lost, double tol,
+             intptr_t maxfev, intptr_t k, cnp.ndarray t not None, cnp.ndarray y not None, cnp.ndarray sigma,
+             cnp.ndarray offsets not None, cnp.ndarray low, cnp.ndarray high, cnp.ndarray x not None,
+             cnp.ndarray cov not None, cnp.ndarray chi2 not None, cnp.ndarray used not None,
+             cnp.ndarray nfev not None, cnp.ndarray nit not None, cnp.ndarray status not None,
+             cnp.ndarray on_bound not None):
     """Fit m curves from the rows of x (m, d); fill x, cov (m, d, d), chi2, used, nfev, nit, status, on_bound.
 
     The points of curve i are y[offsets[i]:offsets[i + 1]]; t (n, k) and sigma (n,) are its own, at the same place, or
     the same for all where there are fewer of them than of y. cov is not scaled by chi2. low and high (m, d), both or
-    neither. lost is one of the losses above.
+    neither. lost is one of the losses above; numbers are those of the rule: one, or N_LEARNED.
     """
     cdef intptr_t m = x.shape[0], d = x.shape[1], total = y.shape[0], i, n, at, longest = 0
     cdef intptr_t n_t = t.shape[0], n_sigma = 0 if sigma is None else sigma.shape[0]
@@ -149,7 +153,8 @@ def fit_many(size_t model, size_t user, size_t rule, double first, size_t lost, 
     memset(&f, 0, sizeof(fit))
     c.model, c.user, c.d, c.k, c.loss = <l2o_model> model, <const void*> user, d, k, <const loss*> lost
     f.normal_equations, f.data, f.d, f.scaled = evaluate_curve, &c, d, c.loss == NULL or c.loss.scaled
-    f.rule, f.state.first, f.tol, f.maxfev = <const damping_rule*> rule, first, tol, maxfev
+    f.rule, f.tol, f.maxfev = <const damping_rule*> rule, tol, maxfev
+    f.state.numbers = doubles(numbers, N_NUMBERS if rule == LEARNED else 1)
     work = <double*> calloc(fit_size(d) + points_size(d, k, longest), sizeof(double))
     if work == NULL:
         raise MemoryError

@@ -4,11 +4,13 @@
 # It has a loop of its own, since it has a trust region in place of a line search. All else is as in _descent.pyx: when
 # a run has converged, where its limits are, who watches, and what it leaves behind. A fit that ends by standard errors
 # is in _levenberg.pyx.
+cimport numpy as cnp
 from libc.math cimport INFINITY, fabs
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_normal_fn
+from l2o._kernels.base._arrays cimport doubles
 from l2o._kernels.base._evaluate cimport evaluate_within, is_better
 from l2o._kernels.base._status cimport (
     CONVERGED, GO_ON, LIMIT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, SINGULAR, STOPPED)
@@ -18,9 +20,12 @@ from l2o._kernels.solvers._descent cimport descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, NO_GAP, PREDICTED, bound, descent_method
 from l2o._kernels.solvers._fit cimport (
     PACE, attempt_step, begin_fit, expect, fit, fit_size, free_parameters, go_to_trial, lay_out, propose, runs_away)
+from l2o._kernels.solvers._learned_damping cimport N_NUMBERS
 from l2o._kernels.solvers._normal_equations cimport solve_back
 from l2o._kernels.solvers._scrutiny cimport LOOK, prepare_scrutiny, scrutiny_size, settle
 from l2o._kernels.solvers._stopping cimport is_short, stopping_see, stopping_step
+
+cnp.import_array()
 
 cdef extern from *:
     """
@@ -31,7 +36,7 @@ cdef extern from *:
 ctypedef struct marquardt_settings:
     l2o_normal_fn normal
     const damping_rule* rule
-    double first
+    double[N_NUMBERS] numbers                                  # of the rule
 
 
 cdef inline intptr_t header() noexcept nogil:
@@ -48,7 +53,7 @@ cdef void marquardt_reset(double* memory, intptr_t n, const void* settings, void
     cdef fit* f = <fit*> memory
     memset(f, 0, sizeof(fit))
     f.normal_equations, f.data, f.d = own.normal, data, n
-    f.rule, f.state.first, f.tol, f.freedom = own.rule, own.first, SLOW, 1
+    f.rule, f.state.numbers, f.tol, f.freedom = own.rule, own.numbers, SLOW, 1
     lay_out(f, memory + header())
 
 
@@ -197,8 +202,11 @@ cdef descent_method marquardt
 marquardt.size, marquardt.reset, marquardt.loop = marquardt_size, marquardt_reset, marquardt_loop
 
 
-def method(size_t normal, size_t rule, double first):
-    """The method with the addresses of the normal equations and of a rule of damping, and where that begins."""
+def method(size_t normal, size_t rule, cnp.ndarray numbers not None):
+    """The method with the addresses of the normal equations and of a rule of damping, and the numbers of that."""
     cdef marquardt_settings settings
-    settings.normal, settings.rule, settings.first = <l2o_normal_fn> normal, <const damping_rule*> rule, first
+    cdef intptr_t n = min(numbers.shape[0], <intptr_t> N_NUMBERS)
+    memset(&settings, 0, sizeof(marquardt_settings))
+    settings.normal, settings.rule = <l2o_normal_fn> normal, <const damping_rule*> rule
+    memcpy(settings.numbers, doubles(numbers, n), n * sizeof(double))
     return bound(&marquardt, &settings, sizeof(marquardt_settings))

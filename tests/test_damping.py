@@ -1,0 +1,97 @@
+"""The learned damping: its kernel beside NumPy, and that no numbers can do harm."""
+
+import numpy as np
+import oracle_damping
+import pytest
+
+import l2o
+from l2o import _kernels
+from l2o.baselines._native import NativeMethod
+
+TIMES, SIGMA = np.linspace(0.0, 4.0, 30), 0.05
+
+
+@l2o.model
+def decay(t, p):
+    return p[0] * np.exp(-p[1] * t) + p[2]
+
+
+class Learned(NativeMethod):
+    """Levenberg and Marquardt's method with some numbers of the learned rule."""
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def kernel(self, problems):
+        return _kernels.marquardt.method(problems.normal_function, _kernels.levenberg.LEARNED, self.numbers)
+
+
+def drawn(m, seed=0):
+    """Return values (m, 30) with outliers, and starts (m, 3)."""
+    rng = np.random.default_rng(seed)
+    p = np.exp([0.4, 0.5, 0.3] * rng.standard_normal((m, 3)))
+    y = p[:, :1] * np.exp(-p[:, 1:2] * TIMES) + p[:, 2:] + SIGMA * rng.standard_normal((m, 30))
+    start = np.column_stack([y[:, 0] - y[:, -1], np.ones(m), y[:, -1]])
+    off = rng.random(y.shape) < 0.08
+    y[off] += 15 * SIGMA * rng.standard_normal(off.sum())
+    return y, start
+
+
+def some_numbers(seed, size=0.3):
+    """Return first (4,), accepted (2, 9) and rejected (2, 9), near a rule that works."""
+    rng = np.random.default_rng(seed)
+    first, accepted, rejected = np.log([1e-2, 1.0, 1.0, 1.0]), np.zeros((2, 9)), np.zeros((2, 9))
+    accepted[0, 0], rejected[0, 0] = -1.0, 2.0
+    return [each + size * rng.standard_normal(each.shape) for each in (first, accepted, rejected)]
+
+
+def problems_of(y, start, loss="cauchy"):
+    family = l2o.families.LeastSquares(decay, TIMES, lambda rng: (y[0], start[0]), sigma=SIGMA, loss=loss)
+    return family.from_data(y, start)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_run_is_that_of_numpy(seed):
+    y, start = drawn(12, seed)
+    parts = some_numbers(seed)
+    method, problems = Learned(np.concatenate([part.ravel() for part in parts])), problems_of(y, start)
+    expected = np.array([oracle_damping.run(decay, TIMES, *row, oracle_damping.Rule(*parts), 9)
+                         for row in zip(y, [SIGMA] * 12, start)])
+    for k in (2, 3, 5, 9):
+        found = l2o.minimize_many(problems, method=method, options={"maxfun": k, "gtol": 1e-300})
+        np.testing.assert_allclose(found.x, expected[:, k - 1], rtol=1e-7, atol=1e-9)
+    assert (np.diff(expected, axis=1) == 0.0).all(axis=2).any()  # some trials led up
+
+
+@pytest.mark.parametrize("size", [3.0, 1e3])
+def test_no_numbers_lead_above_the_start_or_hang(size):
+    """Where the numbers are no good, More's rule takes over, and finds what it finds alone."""
+    y, start = drawn(60)
+    problems = problems_of(y, start)
+    alone = l2o.minimize_many(problems, method="lm")
+    for seed in range(10):
+        method = Learned(np.concatenate([part.ravel() for part in some_numbers(seed, size)]))
+        batch = l2o.minimize_many(problems, method=method)
+        assert (batch.fun <= problems.value_and_grad(start)[0]).all()
+        assert batch.nfev.max() < 300
+        assert (batch.fun <= alone.fun * (1 + 1e-6)).mean() > 0.8
+
+
+def test_row_is_the_single_run():
+    y, start = drawn(30)
+    method = Learned(np.concatenate([part.ravel() for part in some_numbers(1)]))
+    problems = problems_of(y, start)
+    batch = l2o.minimize_many(problems, method=method)
+    for i in range(30):
+        alone = l2o.minimize_many(problems[i : i + 1], method=method)
+        assert (alone.x[0].tobytes(), alone.nfev[0]) == (batch.x[i].tobytes(), batch.nfev[i])
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_units_do_not_matter(unit):
+    y, start = drawn(30)
+    method = Learned(np.concatenate([part.ravel() for part in some_numbers(2)]))
+    other = l2o.families.LeastSquares(decay, TIMES * unit, lambda rng: (y[0], start[0]), sigma=SIGMA, loss="cauchy")
+    here, there = (l2o.minimize_many(each, method=method, options={"maxfun": 12})
+                   for each in (problems_of(y, start), other.from_data(y, start / [1.0, unit, 1.0])))
+    np.testing.assert_allclose(there.x * [1.0, unit, 1.0], here.x, rtol=1e-6, atol=1e-9)
