@@ -91,7 +91,7 @@ lint: .venv/installed-dev,examples
 	$(BIN)/python -m mypy.stubtest $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard src/l2o/_kernels/*/*.pyi)))
 
 clean:
-	rm -rf .venv build dist out docs/_build docs/generated benchmarks/.asv src/l2o.egg-info src/l2o/_kernels/*/*.so .coverage
+	rm -rf .venv build dist out docs/_build docs/generated docs/gallery benchmarks/.asv src/l2o.egg-info src/l2o/_kernels/*/*.so .coverage
 
 .venv/installed-%: $(BUILT_FROM)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

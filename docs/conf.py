@@ -14,7 +14,7 @@ copyright = author
 version = release = l2o.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax", "numpydoc",
-              "sphinx_design"]
+              "sphinx_design", "sphinx_gallery.gen_gallery"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -26,11 +26,25 @@ autodoc_typehints = "none"  # the docstrings say it
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/(?!many_fits|tensor_maps)\w+\.py$",  # one measures times, one needs dipy; pictures are there
+    "ignore_pattern": r"^(decay_numba|large_image)\.py",  # they draw nothing
+    "thumbnail_size": (560, 300),
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 3600,
+    "remove_config_comments": True,
+    "reset_modules": (),
+    "backreferences_dir": None,
+}
+
 html_theme = "furo"
 html_title = f"l2o {version}"
 html_copy_source = False
 html_static_path = ["_static"]
-html_css_files = ["cards.css"]
+html_css_files = ["site.css"]
 
 
 def setup(app):

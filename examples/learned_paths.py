@@ -1,16 +1,16 @@
-"""Paths of the learned rule and of L-BFGS on four functions of two variables.
+"""
+Paths of the learned rule
+=========================
+
+The rule that ``l2o.minimize`` takes by default, beside L-BFGS, on four functions of two variables. Each dot is a
+point that the method kept. ::
 
     pip install 'l2o[plot]'
     python learned_paths.py [--out learned-paths.png]
-
-The rule, `l2o.load("universal")`, is what `l2o.minimize` takes by default. Each dot is a point that was kept.
 """
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -58,7 +58,7 @@ def path(function, start, method):
     return np.array(points), result
 
 
-def draw(runs, to):
+def draw(runs):
     """Draw contours of each function and the paths (by name, points and result) on them."""
     figure, grid = plt.subplots(1, len(CASES), figsize=(14, 3.7), layout="constrained")
     for axes, (function, (left, right, low, high), start), paths in zip(grid, CASES, runs):
@@ -74,22 +74,29 @@ def draw(runs, to):
         axes.plot(*paths["learned rule"][1].x, "x", color="black", markersize=7)
         axes.set(title=function.__name__, xlim=(left, right), ylim=(low, high), xticks=[], yticks=[])
         axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, -0.24), frameon=False)
-    figure.savefig(to, dpi=100)
-    plt.close(figure)
+    return figure
 
 
 def main(arguments=None):
     """Run, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="learned-paths.png")
+    parser.add_argument("--out", help="write the figure there instead of showing it")
     given = parser.parse_args(arguments)
     runs = []
     for function, _, start in CASES:
         runs.append({name: path(function, start, method) for name, (method, *_) in METHODS.items()})
         print(f"{function.__name__:12}" + ", ".join(f"{name} {result.nfev} evaluations to {result.fun:.0e}"
                                                     for name, (_, result) in runs[-1].items()))
-    draw(runs, given.out)
+    figure = draw(runs)
+    if given.out:
+        figure.savefig(given.out, dpi=100)
+    else:
+        plt.show()
 
 
 if __name__ == "__main__":
     main()
+
+# %%
+# :doc:`/learned-rule` says what the rule is and where it helps; on the page to :doc:`play with </play>` you choose
+# the start.

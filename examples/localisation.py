@@ -1,20 +1,24 @@
-"""Localisation microscopy: spots of single molecules in noisy frames, their places, and how well these are known.
+"""
+Localisation microscopy
+=======================
+
+A glowing molecule is seen as a spot two or three pixels wide, yet its photons tell where the middle of the spot is to
+within some nanometres. A measurement has thousands of frames with a hundred spots each. Two things are wanted: where
+the molecules are, and how well that is known. The second is where fits often fail, because counts have Poisson
+errors, which least squares ignores.
+
+The frames are simulated: 128 x 128 pixels of 100 nm, 100 molecules each, Poisson counts over a background. Spots are
+found as maxima of the smoothed frame. The 81 pixels round each are fitted twice, by least squares and by the
+likelihood of the counts. ::
 
     pip install 'l2o[plot]'
     python localisation.py [--frames 20] [--out localisation.png]
-
-Frames are drawn here: 128 x 128 pixels of 100 nm, 100 molecules each, photons by Poisson's law over a background. Spots
-are found as maxima of the smoothed frame; the pixels round each are fitted by a Gaussian, integrated over the pixels,
-once by least squares and once by the likelihood of the counts. The truth is known, and with it the Cramer-Rao bound.
 """
 
 import argparse
 import math
 import time
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
@@ -26,6 +30,9 @@ PIXEL, BACKGROUND, WIDTH = 100.0, 8.0, 1.3  # nm; photons a pixel; pixels
 WINDOW = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1].reshape(2, -1).T.astype(float)  # (81, 2)
 
 
+# %%
+# The model is the light in one pixel: a Gaussian, integrated over the pixel. A model may use ``if``, loops and the
+# functions of ``math``; l2o makes its derivatives.
 @l2o.model
 def spot(t, p):
     photons, x, y, width, background = p
@@ -77,8 +84,10 @@ def matched(molecules, spots, x):
     return nearest, -apart[np.arange(len(spots)), nearest]
 
 
+# %%
+# The truth is known, and with it the Cramér-Rao bound: no unbiased estimate has smaller errors.
 def bounds(photons):
-    """Return the Cramer-Rao bounds (k,) of x in pixels: no unbiased estimate of five parameters has smaller errors."""
+    """Return the Cramér-Rao bounds (k,) of x in pixels: no unbiased estimate of five parameters has smaller errors."""
     limits = []
     for each in photons:
         p = (each, 0.0, 0.0, WIDTH, BACKGROUND)
@@ -87,7 +96,7 @@ def bounds(photons):
     return np.array(limits)
 
 
-def draw(counts, molecules, places, photons, off, stderr, path):
+def draw(counts, molecules, places, photons, off, stderr):
     """Draw a frame with what was found in it, errors against photons, and errors in units of their standard errors.
 
     places (k, 2) are those of the first frame; off and stderr (m, 2) are in pixels, photons (m,) the true ones.
@@ -127,15 +136,14 @@ def draw(counts, molecules, places, photons, off, stderr, path):
     law.set(title="true error in standard errors", xlabel="(fitted - true place) / standard error", ylabel="density",
             xlim=(-4, 4))
     law.legend(fontsize="small", frameon=False)
-    figure.savefig(path, dpi=95)
-    plt.close(figure)
+    return figure
 
 
 def main(arguments=None):
     """Draw frames, find spots, fit them, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=20)
-    parser.add_argument("--out", default="localisation.png")
+    parser.add_argument("--out", help="write the figure there instead of showing it")
     given = parser.parse_args(arguments)
     molecules, counts = drawn(given.frames, np.random.default_rng(0))
     spots = found(counts)
@@ -156,8 +164,26 @@ def main(arguments=None):
         print(f"{loss:8}{fit.success.mean():10.1%}{right.mean():16.1%}{PIXEL * np.sqrt(np.mean(off**2)):15.1f}"
               f"{in_bounds:12.2f}{np.mean(np.abs(off) < 1.96 * stderr):12.1%}{1e6 * seconds / len(Y):11.1f}")
     first = spots[:, 0] == 0
-    draw(counts, molecules, spots[first, 1:] + fit.x[first, 1:3], photons, off, stderr, given.out)
+    figure = draw(counts, molecules, spots[first, 1:] + fit.x[first, 1:3], photons, off, stderr)
+    if given.out:
+        figure.savefig(given.out, dpi=95)
+    else:
+        plt.show()
 
 
 if __name__ == "__main__":
     main()
+
+# %%
+# Errors are in nm. The column "in bounds" is the root mean square of the errors, each in units of its own bound; "in
+# 95 %" is the share of true places that lie in the interval of the fit. Times are those of the machine that made this
+# page.
+#
+# - The likelihood (``loss="poisson"``) reaches the bound, for dim and bright spots alike, and its intervals keep
+#   their promise: the histogram is the normal law. Its standard errors come from the Fisher information.
+# - Least squares loses a tenth of that, as if a fifth of the photons had not arrived, and its standard errors are too
+#   small by a third.
+# - Molecules are drawn apart, so no two spots overlap here. In a dense frame ``fit.chi2``, the deviance, finds the
+#   spots that are more than one molecule.
+# - The four error functions of a pixel take most of the time. With the Gaussian at the middle of a pixel in their
+#   place, a fit takes a quarter of it.

@@ -1,13 +1,22 @@
-"""Diffusion tensors of a piece of brain: maps of anisotropy and mean diffusivity, and of their standard errors.
+"""
+Diffusion tensors
+=================
+
+Each voxel of a diffusion measurement has 65 signals, S0 exp(-b g'D g) with noise. S0 and the six entries of the
+diffusion tensor D are fitted; the result is maps of anisotropy and mean diffusivity, and of their standard errors.
+The data, 10 x 10 x 10 voxels, come with dipy. The program times other ways to the same maps, and compares the errors
+from the covariance of the fit with those of a bootstrap. :doc:`/tensor-maps` says what comes out.
+
+The program needs dipy, so this page does not run it. ::
 
     pip install 'l2o[plot]' dipy
     python tensor_maps.py [--out figures] [--replicates 200]
 
-Each voxel has 65 signals, S0 exp(-b g'D g) with noise; S0 and the six entries of the diffusion tensor D are fitted.
-The data, 10 x 10 x 10 voxels, come with dipy. Other ways to the same maps are timed, and the errors, which come from
-the covariance of the fit, are set beside those of a bootstrap.
+.. image:: /figures/tensor-maps.png
+   :alt: Maps of anisotropy and mean diffusivity with their standard errors, ten slices each
 """
 
+# sphinx_gallery_thumbnail_path = 'figures/tensor-maps.png'
 import argparse
 import time
 from pathlib import Path
