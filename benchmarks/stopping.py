@@ -6,6 +6,8 @@ by more than 1e-5 of the fall and 100 times the rounding of f.
 
     python benchmarks/stopping.py [runs] [method, or "scipy:" and SciPy's name] [seed] [boxed]
 
+The method "default" is what `minimize` takes where none is named: the learned rule.
+
 Boxed runs have a bound on either side of half the variables, within the way of a free run or beyond it.
 """
 
@@ -168,7 +170,8 @@ def one(rng, method, boxed=False, **arguments):
         if method.startswith("scipy:"):
             result = scipy.optimize.minimize(scaled, z0 * unit, jac=True, method=method[6:], **arguments)
         else:
-            result = l2o.minimize(scaled, z0 * unit, method=method, **arguments)
+            named = None if method == "default" else method
+            result = l2o.minimize(scaled, z0 * unit, method=named, **arguments)
         z = result.x / unit
         if boxed:
             z = np.clip(z, bounds.lb, bounds.ub)

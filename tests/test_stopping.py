@@ -209,6 +209,14 @@ def test_short_run_to_a_saddle_is_no_silent_success(seed, i):
     assert outcome != "wrong"
 
 
+@pytest.mark.parametrize(("seed", "i"), [(0, 445), (0, 1734), (0, 3902), (0, 5236), (0, 14184), (0, 19345), (1, 1202),
+                                          (1, 788), (1, 4384)])
+def test_column_that_only_the_look_has_moved_is_no_silent_success(seed, i):
+    """The points of a first look had moved the column that the run had left at rest, and the second look was spared."""
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), "default")
+    assert outcome != "wrong"
+
+
 @pytest.mark.parametrize("method", [None, "lbfgs"])
 def test_run_that_has_left_a_saddle_ends_with_success_at_an_exact_fit(method):
     """Three looks at a saddle of Wood's function on the way had ended ftol for good."""

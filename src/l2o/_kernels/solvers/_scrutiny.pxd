@@ -274,7 +274,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         status = probe_kink(run, x, g, least, x_new, g_new)
         if status != CONVERGED:
             return status
-    if trust == PREDICTED and least > rounding(f) and run.nfev < LONG * run.n and not some_rest(run, x, g):
+    if (trust == PREDICTED and run.rescalings == 0 and least > rounding(f) and run.nfev < LONG * run.n
+            and not some_rest(run, x, g)):
         most = doubt(run, f, least)
         if most == 0:
             return CONVERGED
