@@ -1,10 +1,7 @@
 """Curve fits that learn inside the batch where the others begin: from the values of some curves, and their fits.
 
-Of standardised values z, the first components p of some curves and their fitted parameters x, a ridge regression
-
-    x = a + B z + sum_ij c_ij p_i p_j,    i <= j,
-
-predicts where another curve ends. From there a fit takes fewer evaluations than from one start for all.
+What predicts from the values of a curve where it ends is learned in l2o.learning.values_start. From there a fit takes
+fewer evaluations than from one start for all.
 """
 
 from __future__ import annotations
@@ -17,17 +14,21 @@ import numpy as np
 from l2o.base.status import CONVERGED, SINGULAR
 from l2o.curves.data import Curves
 from l2o.curves.several import ALIKE, Columns
-from l2o.learning.ridge import Ridge
+from l2o.learning.values_start import ORDERS, learn_start
+from l2o.policies.values_start import ValuesStart
 
 __all__ = ["LearnedStart", "fit_adaptively"]
 
 FEWEST = 200  # curves from which on it is tried
 SHARE, LEAST_LABELS, MOST_LABELS = 20, 40, 150  # one curve in so many is a label, within limits
 MOST_TRIALS = 50  # of the labels, on which the prediction is tried
-COMPONENTS = 5
+GROWTH, ENOUGH = 4, 2000  # times as many curves teach again, until so many do
+PAYS = 5  # times as many curves are left as teach again: else it is not worth its time
 WORTH = 0.95  # of the evaluations: what counts as a gain
 
 Fit = Callable[[np.ndarray, "np.ndarray | None"], Columns]  # rows, and starts, or None for those of the call
+
+_Part = tuple[np.ndarray, Columns]  # rows, and their fits
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,25 +60,6 @@ class LearnedStart:
         return f"LearnedStart({self.n_labels} curves teach how to begin: {told}{'; ' if self.why else ''}{self.why})"
 
 
-@dataclass(frozen=True, eq=False)
-class _Prediction:
-    """Where curves begin by their values."""
-
-    mean: np.ndarray
-    axes: np.ndarray  # (n, r)
-    ridge: Ridge
-
-    def __call__(self, y: np.ndarray) -> np.ndarray:
-        return self.ridge.predict(_inputs(y - self.mean, self.axes))
-
-
-def _inputs(centred: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """Return values (m, n), and products of their components in pairs."""
-    p = centred @ axes
-    i, j = np.triu_indices(p.shape[1])
-    return np.hstack([centred, p[:, i] * p[:, j]])
-
-
 def fit_adaptively(curves: Curves, fit: Fit) -> tuple[Columns, LearnedStart]:
     """Fit some curves from their starts, learn from them where the others begin, and fit these.
 
@@ -92,19 +74,60 @@ def fit_adaptively(curves: Curves, fit: Fit) -> tuple[Columns, LearnedStart]:
     if why:
         return fit(everything, None), LearnedStart(False, why)
     y = curves.y.reshape(m, -1)
-    rows = np.linspace(0, m - 1, min(max(m // SHARE, LEAST_LABELS), MOST_LABELS)).astype(np.intp)
+    rows = _spread(everything, min(max(m // SHARE, LEAST_LABELS), MOST_LABELS))
     predict, labelled, lesson = _taught(y[rows], fit(rows, None), lambda which, starts: fit(rows[which], starts))
     rest = np.setdiff1d(everything, rows, assume_unique=True)
     known = np.isfinite(y[rest]).all(axis=1) & (predict is not None)
     parts = [(rows, labelled), (rest[~known], fit(rest[~known], None))]
     if predict is not None:
-        others = rest[known]
-        parts.append((others, _repaired(fit(others, predict(y[others])), lambda which: fit(others[which], None))))
+        parts += _in_stages(y, rest[known], parts[0], predict, fit)
     joined = Columns(*(np.empty((m, *column.shape[1:]), column.dtype) for column in labelled))
     for where, columns in parts:
         for whole, column in zip(joined, columns):
             whole[where] = column
     return joined, lesson
+
+
+def _spread(rows: np.ndarray, n: int) -> np.ndarray:
+    """Return n of the rows from all over them, or all if they are fewer."""
+    return rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.intp)]
+
+
+def _in_stages(y: np.ndarray, rows: np.ndarray, labelled: _Part, predict: ValuesStart, fit: Fit) -> list[_Part]:
+    """Fit rows from where they are predicted to end, each time some more, which teach better predictions for the rest.
+
+    Parameters
+    ----------
+    y : ndarray, shape (m, n)
+        Values of all curves.
+    rows : ndarray of int
+        Those to be fitted.
+    labelled : (ndarray of int, Columns)
+        Curves that the first prediction was learned from.
+    predict : ValuesStart
+        The first prediction.
+    fit : callable
+        As in `fit_adaptively`.
+    """
+    parts = [labelled]
+    while len(rows):
+        known = sum(len(some) for some, _ in parts)
+        more = (GROWTH - 1) * known
+        some = _spread(rows, more) if known < ENOUGH and len(rows) >= (PAYS + 1) * more else rows
+        parts.append((some, _repaired(some, fit(some, predict(y[some])), fit)))
+        rows = np.setdiff1d(rows, some, assume_unique=True)
+        if len(rows) >= PAYS * (known + len(some)):
+            usable = [_usable(columns, y[some]) for some, columns in parts]
+            taught = np.concatenate([some[which] for (some, _), which in zip(parts, usable)])
+            x = np.concatenate([columns.x[which] for (_, columns), which in zip(parts, usable)])
+            predict, _ = learn_start(y[taught], x, ORDERS[len(parts) - 1 : len(parts) + 1])
+    return parts[1:]
+
+
+def _usable(columns: Columns, y: np.ndarray) -> np.ndarray:
+    """Return which fits of curves, with all values (m, n), tell where others end."""
+    ended = (columns.status == CONVERGED) & np.isfinite(columns.cov).all(axis=(1, 2))
+    return np.flatnonzero(ended & np.isfinite(y).all(axis=1))
 
 
 def _refusal(curves: Curves) -> str:
@@ -115,18 +138,12 @@ def _refusal(curves: Curves) -> str:
     return "" if shared else "curves with points of their own"
 
 
-def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[_Prediction | None, Columns, LearnedStart]:
+def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[ValuesStart | None, Columns, LearnedStart]:
     """Return a prediction, if it pays, the best fits of the labelled curves, with all evaluations, what was learned."""
-    usable = np.flatnonzero((first.status == CONVERGED) & np.isfinite(y).all(axis=1)
-                            & np.isfinite(first.cov).all(axis=(1, 2)))
+    usable = _usable(first, y)
     if len(usable) < LEAST_LABELS // 2:
         return None, first, LearnedStart(False, f"only {len(usable)} of {len(y)} curves were fit to learn from")
-    x, mean = first.x[usable], y[usable].mean(axis=0)
-    centred = y[usable] - mean
-    _, sizes, right = np.linalg.svd(centred, full_matrices=False)
-    axes = right[:COMPONENTS].T * (np.sqrt(len(centred)) / max(sizes[0], np.finfo(float).tiny))
-    each = tuple(slice(j, j + 1) for j in range(x.shape[1]))
-    ridge, crossed = Ridge.crossed(_inputs(centred, axes), x, each, np.arange(len(usable)) % 5)
+    predict, crossed = learn_start(y[usable], first.x[usable])
     tried = np.linspace(0, len(usable) - 1, min(len(usable), MOST_TRIALS)).astype(np.intp)
     which = usable[tried]
     trial = fit(which, crossed[tried])
@@ -136,13 +153,13 @@ def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[_Prediction | None
     best = _lower(first, which, trial)
     if higher.sum() > lower.sum() or scores[1] > WORTH * scores[0]:
         return None, best, LearnedStart(False, "which is not worth it", len(usable), scores)
-    return _Prediction(mean, axes, ridge), best, LearnedStart(True, "", len(usable), scores)
+    return predict, best, LearnedStart(True, "", len(usable), scores)
 
 
-def _repaired(columns: Columns, again: Callable[[np.ndarray], Columns]) -> Columns:
+def _repaired(rows: np.ndarray, columns: Columns, fit: Fit) -> Columns:
     """Return fits of which those that came to no end are made from their own starts, too, and the lower is kept."""
     failed = np.flatnonzero((columns.status != CONVERGED) & (columns.status != SINGULAR))
-    return _lower(columns, failed, again(failed)) if len(failed) else columns
+    return _lower(columns, failed, fit(rows[failed], None)) if len(failed) else columns
 
 
 def _lower(columns: Columns, rows: np.ndarray, tried: Columns) -> Columns:

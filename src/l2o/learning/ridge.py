@@ -13,6 +13,7 @@ FOLDS = 5
 BEYOND = 0.1  # of the range of a target in training, by which a prediction may leave it
 TINY = 1e-200  # sizes of nothing
 FAR = 4.0  # standard deviations within which inputs are taken
+MANY = 500  # rows from which on their products are decomposed, which is shorter
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +25,11 @@ class Ridge:
     mean, inverse : ndarray, shape (k,)
         Mean of each input, and one over its standard deviation: zero where it is constant.
     coefficients : ndarray, shape (k + 1, q)
-        Of the standardised inputs, clipped to 4 standard deviations; then the intercepts.
+        Of the standardised inputs, within `far`; then the intercepts.
     low, high : ndarray, shape (q,)
         Limits of the predictions.
+    far : float
+        Standard deviations within which inputs are taken.
     """
 
     mean: np.ndarray
@@ -34,6 +37,7 @@ class Ridge:
     coefficients: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    far: float = FAR
 
     @classmethod
     def fit(cls, inputs: np.ndarray, targets: np.ndarray, parts: tuple[slice, ...]) -> Ridge:
@@ -54,7 +58,7 @@ class Ridge:
 
     @classmethod
     def crossed(cls, inputs: np.ndarray, targets: np.ndarray, parts: tuple[slice, ...],
-                fold: np.ndarray) -> tuple[Ridge, np.ndarray]:
+                fold: np.ndarray, far: float = FAR) -> tuple[Ridge, np.ndarray]:
         """Fit as `fit`; return predictions (m, q), too, each made without the rows of its own fold.
 
         Parameters
@@ -63,11 +67,13 @@ class Ridge:
             As in `fit`.
         fold : ndarray of int, shape (m,)
             Rows of one number are left out together.
+        far : float
+            Standard deviations within which inputs are taken.
         """
         mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
         tiny = 1e-9 * (1.0 + np.abs(mean))
         inverse = np.where(deviation > tiny, 1.0 / np.maximum(deviation, tiny), 0.0)
-        models = _Models.of(_standardised(inputs, mean, inverse))
+        models = _Models.of(_standardised(inputs, mean, inverse, far))
         errors = models.errors(targets, fold)
         few = len(inputs) < 2 * FOLDS  # to choose by
         chosen = [-1 if few else int((errors[:, :, part] ** 2).sum(axis=(1, 2)).argmin()) for part in parts]
@@ -75,17 +81,23 @@ class Ridge:
         out = targets - np.hstack([errors[each][:, part] for part, each in zip(parts, chosen)])
         low, high = targets.min(axis=0), targets.max(axis=0)
         margin = BEYOND * (high - low)
-        ridge = cls(mean, inverse, np.hstack(coefficients), low - margin, high + margin)
+        ridge = cls(mean, inverse, np.hstack(coefficients), low - margin, high + margin, far)
         return ridge, np.clip(out, ridge.low, ridge.high)
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Return the targets (m, q) that inputs (m, k) suggest."""
-        standard = _standardised(inputs, self.mean, self.inverse)
+        standard = _standardised(inputs, self.mean, self.inverse, self.far)
         return np.clip(standard @ self.coefficients[:-1] + self.coefficients[-1], self.low, self.high)
 
+    @property
+    def linear(self) -> np.ndarray:
+        """The coefficients of inputs as they are, then the intercepts, (k + 1, q); where none is too far."""
+        plain = self.inverse[:, None] * self.coefficients[:-1]
+        return np.vstack([plain, self.coefficients[-1] - self.mean @ plain])
 
-def _standardised(inputs: np.ndarray, mean: np.ndarray, inverse: np.ndarray) -> np.ndarray:
-    return np.clip((inputs - mean) * inverse, -FAR, FAR)
+
+def _standardised(inputs: np.ndarray, mean: np.ndarray, inverse: np.ndarray, far: float) -> np.ndarray:
+    return np.clip((inputs - mean) * inverse, -far, far)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +121,12 @@ class _Models:
     def of(cls, inputs: np.ndarray) -> _Models:
         """Decompose inputs (m, k)."""
         centre = inputs.mean(axis=0)
-        return cls(centre, *np.linalg.svd(inputs - centre, full_matrices=False))
+        if len(inputs) < max(MANY, 2 * inputs.shape[1]):
+            return cls(centre, *np.linalg.svd(inputs - centre, full_matrices=False))
+        centred = inputs - centre
+        squares, vectors = np.linalg.eigh(centred.T @ centred)
+        sizes = np.sqrt(np.maximum(squares, np.finfo(float).eps * squares[-1]))  # below, penalties leave nothing
+        return cls(centre, centred @ (vectors / np.maximum(sizes, TINY)), sizes, vectors.T)
 
     @property
     def kept(self) -> np.ndarray:
@@ -127,13 +144,20 @@ class _Models:
         """Return for each penalty the errors on rows left out by folds, (penalties, m, q).
 
         A model without some rows is not made: the errors e of the whole model tell its errors there, (I - H)^-1 e, with
-        the rows and columns of the hat matrix H.
+        the rows and columns of the hat matrix H. That is A K A', K diagonal, and where A has more rows than columns,
+        (I - H)^-1 = I + A (I - K A'A)^-1 K A'.
         """
         rows, middle = len(self.left), targets.mean(axis=0)
-        weighted = self.left * self.kept[:, None, :]
-        errors = targets - middle - weighted @ (self.left.T @ (targets - middle))
+        along, kept = self.left.T @ (targets - middle), self.kept[:, :, None]
+        errors = targets - middle - self.left @ (kept * along)
+        whole = np.column_stack([self.left, np.full(rows, rows**-0.5)])
+        kept = np.hstack([kept, np.ones((len(kept), 1, 1))])
         for k in np.unique(fold):
-            out = fold == k
-            hat = weighted[:, out] @ self.left[out].T + 1.0 / rows
-            errors[:, out] = np.linalg.solve(np.eye(out.sum()) - hat, errors[:, out])
+            A = whole[fold == k]
+            e = errors[:, fold == k]
+            if len(A) <= A.shape[1]:
+                hat = (A * kept[:, None, :, 0]) @ A.T
+                errors[:, fold == k] = np.linalg.solve(np.eye(len(A)) - hat, e)
+            else:
+                errors[:, fold == k] += A @ np.linalg.solve(np.eye(A.shape[1]) - kept * (A.T @ A), kept * (A.T @ e))
         return errors
