@@ -7,6 +7,7 @@ the same.
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -35,9 +36,9 @@ class Stopping(NamedTuple):
     """When a minimisation ends: converged by a test in force, or at a limit of iterations or evaluations.
 
     Converged: gradient within gtol (maximum norm); the last decrease and the predicted gap within ftol of the fall, and
-    the gradient small; the last step within xtol (xtol + |x|). ftol and xtol are not in force at 0. A method with a
-    safeguard goes without it if `safeguard` is False; with `gate` a policy declines starts far from those of its
-    training.
+    the gradient small; the last step within xtol (xtol + |x|). ftol and xtol are not in force at 0. An objective that
+    may have no minimum has an `infimum`: f is there within ftol of the fall. A method with a safeguard goes without it
+    if `safeguard` is False; with `gate` a policy declines starts far from those of its training.
     """
 
     gtol: float
@@ -47,6 +48,7 @@ class Stopping(NamedTuple):
     ftol: float = 0.0
     xtol: float = 0.0
     gate: bool = False
+    infimum: float = -math.inf
 
 
 @dataclass(frozen=True, eq=False)

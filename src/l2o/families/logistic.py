@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,6 +58,11 @@ class Logistic(Family):
     def dim(self) -> int:
         """Number of variables, n_features + 1."""
         return self.n_features + 1
+
+    @property
+    def _suspect(self) -> float:
+        """Value below which labels may be separable: any, without regularisation; else where there is but one."""
+        return LOGISTIC.suspect if self.l2 else math.inf
 
     def sample(self, m: int, rng: Seed = None) -> Problems:
         """Draw members: two Gaussians, one a label, with random means and covariances.
@@ -119,7 +125,7 @@ class Logistic(Family):
             if data.weights is not None:
                 sign = np.where(data.weights == 0.0, 0.0, sign)
             blocks, design = regression.weighted(data, sign, self.l2)
-            return from_blocks(WEIGHTED_LOGISTIC, blocks, data.x0, shared=design)
+            return from_blocks(WEIGHTED_LOGISTIC.suspecting(self._suspect), blocks, data.x0, shared=design)
         m, n, p = data.X.shape
         blocks, columns = points.columns(m, n, p + 2, self.l2)
         columns[:, 0, n:] = PADDING_MARGIN
@@ -127,4 +133,4 @@ class Logistic(Family):
         columns[:, p + 1, :n] = sign
         if data.bad is not None:
             blocks[data.bad, 0] = np.nan  # the number of points: so are value and gradient
-        return from_blocks(LOGISTIC, blocks, data.x0)
+        return from_blocks(LOGISTIC.suspecting(self._suspect), blocks, data.x0)

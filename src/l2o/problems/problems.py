@@ -7,9 +7,10 @@ shares them.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, overload
 
@@ -20,6 +21,7 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Card
 from l2o.base.watch import Watch, heard
 from l2o.problems import layout
+from l2o.problems.separation import LOW, Endless, endless_network, endless_regression, endless_weighted
 
 __all__ = ["KERNELS", "LOGISTIC", "NEURAL_NET", "ROBUST", "WEIGHTED_LOGISTIC", "WEIGHTED_ROBUST", "Kernel", "Objective",
            "Problems", "from_blocks", "problems_with_starts"]
@@ -46,6 +48,12 @@ class Kernel:
         Address of an l2o_normal_fn, if the objective is half a sum of squares that offers its normal equations.
     fits : callable, optional
         (blocks (k, size), number of variables) -> whether the blocks are for so many.
+    infimum : float
+        Of an objective that may have no minimum a value that it is never below, and comes close to then.
+    suspect : float
+        Only a solution with a value below it may show that the minimum lies at infinity: none, if it is -inf.
+    endless : callable, optional
+        (problems, x (m, d), fun (m,), jac (m, d)) -> which of these solutions show it.
     """
 
     name: str
@@ -55,25 +63,38 @@ class Kernel:
     over: Callable[[np.ndarray, int], np.ndarray] | None = None
     normal: int | None = None
     fits: Callable[[np.ndarray, int], bool] | None = None
+    infimum: float = -math.inf
+    suspect: float = -math.inf
+    endless: Callable[..., Endless] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_kernel, (self.name,)) if self.source is None else (operator.attrgetter("kernel"), (self.source,))
+        if self.source is None:
+            return _kernel, (self.name, self.suspect)
+        return operator.attrgetter("kernel"), (self.source,)
 
     def card(self) -> Card:
         """Return what a policy's card says of the objective: its name, and of a user's one the hash of its source."""
         return {"name": self.name} if self.source is None else {"name": self.name, "source": self.source.source_hash}
 
 
-def _kernel(name: str) -> Kernel:
-    return KERNELS[name]
+    def suspecting(self, suspect: float) -> Kernel:
+        """Return the same objective with another value below which solutions are suspect."""
+        return self if suspect == self.suspect else replace(self, suspect=suspect)
 
 
-LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN, fits=layout.has_columns)
+def _kernel(name: str, suspect: float) -> Kernel:
+    return KERNELS[name].suspecting(suspect)
+
+
+LOGISTIC = Kernel("logistic", _kernels.logistic.FUNCTION, _kernels.logistic.HESSIAN, fits=layout.has_columns,
+                  infimum=0.0, suspect=LOW, endless=endless_regression)
 ROBUST = Kernel("robust", _kernels.robust.FUNCTION, _kernels.robust.HESSIAN, fits=layout.has_columns)
-NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN, fits=layout.has_net)
+NEURAL_NET = Kernel("neural-net", _kernels.neural_net.FUNCTION, _kernels.neural_net.HESSIAN,
+                    fits=layout.has_net, infimum=0.0, suspect=math.inf, endless=endless_network)
 # with a weight for each point, and a design that problems may share
 WEIGHTED_LOGISTIC = Kernel("weighted-logistic", _kernels.weighted_logistic.FUNCTION,
-                           _kernels.weighted_logistic.HESSIAN, over=_kernels.weighted.over, fits=layout.has_design)
+                           _kernels.weighted_logistic.HESSIAN, over=_kernels.weighted.over, fits=layout.has_design,
+                           infimum=0.0, suspect=LOW, endless=endless_weighted)
 WEIGHTED_ROBUST = Kernel("weighted-robust", _kernels.weighted_robust.FUNCTION, _kernels.weighted_robust.HESSIAN,
                          over=_kernels.weighted.over, fits=layout.has_design)
 KERNELS = {kernel.name: kernel for kernel in (LOGISTIC, ROBUST, NEURAL_NET, WEIGHTED_LOGISTIC, WEIGHTED_ROBUST)}
@@ -157,6 +178,11 @@ class Problems:
     def normal_function(self) -> int | None:
         """Address of the compiled normal equations, if there are any."""
         return self.kernel.normal
+
+    @property
+    def infimum(self) -> float:
+        """What the values come close to where there is no minimum; -inf if that is not known."""
+        return self.kernel.infimum
 
     @property
     def objective_card(self) -> Card:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -74,6 +75,11 @@ class PythonObjective:
     @property
     def normal_function(self) -> None:
         """No residuals are known."""
+
+    @property
+    def infimum(self) -> float:
+        """Not known."""
+        return -math.inf
 
     @property
     def objective_card(self) -> None:

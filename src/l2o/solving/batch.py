@@ -10,7 +10,9 @@ import numpy as np
 
 from l2o.base.status import CONVERGED, status_message
 from l2o.base.table import QUANTILES, Table, named, spread
+from l2o.problems.separation import said
 from l2o.solving.adaptive import Learned
+from l2o.solving.cautions import Caution, cautions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,6 +45,12 @@ class BatchResult:
         Whether the policy met what it did not meet in training, as in `minimize`.
     learned : Learned or None
         What the adaptive method learned, and what that saved; its repr says it in a sentence.
+    endless : ndarray of int, shape (m,), or None
+        Of problems whose minimum lies at infinity, why, as `message` says: 1 the labels are all the same, 2 the
+        data are separable, 3 in part, 4 a class has no points; 0 for the others. None if there is none.
+    warnings : list of str
+        What to look at before the results are used: the same, runs that could not begin, objectives that reported an
+        error, policies outside their training. ``batch.warnings[0].rows`` are the numbers of its problems.
     """
 
     x: np.ndarray
@@ -54,6 +62,12 @@ class BatchResult:
     test: np.ndarray
     outside_training: np.ndarray | None = None
     learned: Learned | None = None
+    endless: np.ndarray | None = None
+
+    @property
+    def warnings(self) -> list[Caution]:
+        """Sentences with the rows that they are about."""
+        return list(cautions(self.status, self.nit, self.outside_training, self.endless))
 
     @property
     def success(self) -> np.ndarray:
@@ -62,7 +76,7 @@ class BatchResult:
 
     def message(self, i: int) -> str:
         """Say why run i ended, and by which test if it has converged."""
-        return status_message(self.status[i], self.test[i])
+        return status_message(self.status[i], self.test[i]) + said(self.endless, i)
 
     def to_dataframe(self, names: Sequence[str] | None = None) -> DataFrame:
         """Return the results as a pandas DataFrame, a row a problem.
@@ -103,6 +117,7 @@ class BatchResult:
         rows = [(name, spread(np.asarray(getattr(self, name), float))) for name in ("fun", "nfev", "nit")]
         notes = [f"{int((self.status == each).sum()):,} of status {each}: {status_message(each)}"
                  for each in np.unique(self.status) if each != CONVERGED]
+        notes += self.warnings
         if self.learned is not None:
             notes.append(repr(self.learned))
         return Table(f"BatchResult: {good:,} of {m:,} problems of dimension {d} converged", tuple(QUANTILES),

@@ -17,10 +17,12 @@ from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch
 from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems, PythonObjective, problems_with_starts
+from l2o.problems.separation import said
 from l2o.solving.adaptive import ADAPTIVE, solved_adaptively
 from l2o.solving.batch import BatchResult
 from l2o.solving.bounds import read_box
 from l2o.solving.callbacks import BatchCallback, OneCallback
+from l2o.solving.endless import endless
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
 from l2o.solving.runs import Runs, solved
@@ -91,7 +93,9 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
         to where the function is not finite does not end the run: L-BFGS takes over. After a loss of precision 3 to 24
         more evaluations tell whether the gradient is plainly wrong; the message has it then. outside_training: whether
         the policy met what it did not meet in training, or was trained for another objective; None for other methods,
-        and for files that do not say.
+        and for files that do not say. Of logistic regressions and networks the message says where the data are
+        separable, so that the minimum lies at infinity and success means that f is within ftol of its fall, or gtol is
+        met, on the way there. One Hessian of a regression without regularisation tells; `nfev` does not count it.
         hess_inv, stderr: inverse Hessian (d, d) at x, and the roots of its diagonal, made when they are read: by the
         objective's Hessian or differences. They are the covariance and the standard errors where f is a negative
         logarithm of a likelihood, such as half a chi-square; zero for variables at a bound or fixed, inf for what f
@@ -118,7 +122,7 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     chosen, options = for_method(default_method(problem) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
-    stopping = _stopping(tol, options, chosen)
+    stopping = _stopping(tol, options, chosen, problem.infimum)
     report = None if callback is None else OneCallback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
@@ -142,6 +146,8 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
         limits = () if box is None else (box.low[0], box.high[0])
         sentence, n_evaluations = doubt(problem, x, jac, *limits)
         njev, message = njev + n_evaluations, message + sentence
+    if not python and fun < problem.kernel.suspect:
+        message += said(endless(problem, solution, box), 0)
     nfev = njev
     if python:
         if problem.error is not None:
@@ -238,12 +244,12 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
-    stopping = _stopping(tol, options, chosen)
+    stopping = _stopping(tol, options, chosen, problems.infimum)
     with Watch() as watch:
         runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None), report)
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
         solution, learned = solved_adaptively(runs, ordered, spread) if adaptive else (runs.with_probes(spread), None)
-    result = BatchResult(*solution, learned)
+    result = BatchResult(*solution, learned, endless(problems, solution, box))
     if raise_on_error:
         _raise_failures(result)
     return result
@@ -257,7 +263,7 @@ def _raise_failures(result: BatchResult) -> None:
         raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
 
 
-def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Method) -> Stopping:
+def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Method, infimum: float) -> Stopping:
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
     given = dict(options or ())
@@ -282,6 +288,7 @@ def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Meth
         0.0 if ftol is None else arguments.number("ftol", ftol),
         0.0 if xtol is None else arguments.number("xtol", xtol),
         gate=safeguard and method.gated,
+        infimum=infimum,
     )
 
 

@@ -24,7 +24,7 @@ ctypedef struct minimize_call:
 
 cdef inline int read_call(minimize_call* call, object stopping, tuple solution, cnp.ndarray low,
                           cnp.ndarray high) except -1:
-    """stopping has the attributes gtol, ftol, xtol, maxiter, maxfun; solution is x, f, g, nit, nfev, status, test."""
+    """stopping has what `read_rule` reads; solution is x, f, g, nit, nfev, status, test."""
     cdef cnp.ndarray x, f, g, nit, nfev, status, test
     x, f, g, nit, nfev, status, test = solution
     read_rule(&call.rule, stopping)

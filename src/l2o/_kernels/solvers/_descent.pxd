@@ -48,7 +48,7 @@ cdef bint call_back(void* observer, const double* x, double f, const double* g, 
 
 
 cdef inline void end_by(descent* run, const end_rule* rule) noexcept nogil:
-    run.stop.gtol, run.stop.ftol, run.stop.xtol = rule.gtol, rule.ftol, rule.xtol
+    run.stop.gtol, run.stop.ftol, run.stop.xtol, run.stop.infimum = rule.gtol, rule.ftol, rule.xtol, rule.infimum
     run.maxiter, run.maxfun, run.short_step = rule.maxiter, rule.maxfun, False
 
 

@@ -24,7 +24,7 @@ cnp.import_array()
 cdef class Judge:
     """Judges one run of the objective; `nfev` counts the evaluations that it makes itself.
 
-    stopping has gtol, ftol, xtol, maxiter and maxfun."""
+    stopping has gtol, ftol, xtol, infimum, maxiter and maxfun."""
 
     cdef descent run
     cdef double* work

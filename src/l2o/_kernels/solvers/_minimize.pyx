@@ -64,8 +64,8 @@ def minimize(size_t objective, size_t hessian, cnp.ndarray data not None, Step s
              cnp.ndarray outside=None, cnp.ndarray low=None, cnp.ndarray high=None, Chain chain=None):
     """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
 
-    stopping has the attributes gtol, ftol, xtol, maxiter, maxfun and gate. low and high (m, n) are bounds, both or
-    neither, and the rows of x are within them.
+    stopping has the attributes gtol, ftol, xtol, infimum, maxiter, maxfun and gate. low and high (m, n) are bounds,
+    both or neither, and the rows of x are within them.
 
     With a safeguard the heir takes over where the policy no longer helps. outside (m,): whether the start or a step was
     beyond the policy's limits; None if it has none. With `gate` such a start ends the run at once. hessian is 0 but for

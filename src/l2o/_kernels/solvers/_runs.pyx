@@ -44,8 +44,8 @@ def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method n
              object callback, tuple solution not None, cnp.ndarray low=None, cnp.ndarray high=None):
     """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
 
-    stopping has the attributes gtol, ftol, xtol, maxiter and maxfun. low and high (m, n) are bounds, both or neither,
-    and the rows of x are within them.
+    stopping has the attributes gtol, ftol, xtol, infimum, maxiter and maxfun. low and high (m, n) are bounds, both or
+    neither, and the rows of x are within them.
     """
     cdef minimize_call call
     cdef descent run

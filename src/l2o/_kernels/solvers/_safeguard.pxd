@@ -18,7 +18,8 @@ from l2o._kernels.solvers._gate cimport admits
 from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED
 from l2o._kernels.solvers._scrutiny cimport prepare_scrutiny, scrutiny_size, seen_gap, settle
 from l2o._kernels.solvers._step cimport Limits, step_rules
-from l2o._kernels.solvers._stopping cimport is_short, stopping_change, stopping_step, tolerance_at_last_digits
+from l2o._kernels.solvers._stopping cimport (
+    at_infimum, is_short, stopping_change, stopping_step, tolerance_at_last_digits)
 
 cdef struct Minimization:                                      # one run
     descent best                                               # the best point seen, as the heir takes it over
@@ -206,7 +207,8 @@ cdef inline void settle_trial(Minimization* run, l2o_run* h, const void* weights
         down = downhill(best, run.point, run.gradient, step + 8 * n + scrutiny_size(n) + direction_size(n))
         best.stop.decrease = fabs(best.stop.decrease)
         if ((heirs != NULL or h.curvature != NULL)
-                and not best.stop.decrease <= tolerance_at_last_digits(&best.stop, run.value, INFINITY)):
+                and not best.stop.decrease <= tolerance_at_last_digits(&best.stop, run.value, INFINITY)
+                and not at_infimum(&best.stop, run.value)):
             return                                             # a matrix is not worth a look
         trust = exact_gap(run, h, down, step)
         if trust == NO_GAP and heirs != NULL:                  # who would inherit a matrix

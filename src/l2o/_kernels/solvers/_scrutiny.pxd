@@ -17,7 +17,8 @@ from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
 from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED, hessian_gap, keep
 from l2o._kernels.solvers._kink cimport most_moved, probe_kink
 from l2o._kernels.solvers._left_out cimport look_at_the_rest
-from l2o._kernels.solvers._stopping cimport WINDOW, is_flat, stopping_start, tolerance, tolerance_at_last_digits
+from l2o._kernels.solvers._stopping cimport (
+    WINDOW, at_infimum, is_flat, stopping_start, tolerance, tolerance_at_last_digits)
 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
@@ -261,6 +262,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     cdef int status
     cdef intptr_t most
     cdef bint close = False
+    if at_infimum(&run.stop, f):
+        return CONVERGED
     if run.rescalings > 0 and fabs(f) + gap <= NOTHING * (run.first - f) and is_flat(&run.stop, slope_of(run, x, g)):
         return CONVERGED                                       # doubts or not: a sum of squares has no more to lose
     if gap < INFINITY and is_last_digits(run, x, p, trust):

@@ -3,7 +3,8 @@
 # gtol: the largest |g| is within it. ftol: the last decrease of f and the gap to the minimum that the method's matrix
 # predicts, g'Hg / 2, are both within `tolerance`, and the gradient has become small beside what was met in the last
 # steps. Where that cannot be told from the run (_scrutiny.pxd), further gradients tell. xtol: the last step is
-# within xtol (xtol + |x|).
+# within xtol (xtol + |x|). An objective that may have no minimum has an infimum: f is there within ftol times the fall
+# of the run.
 from libc.math cimport INFINITY, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
@@ -24,6 +25,7 @@ ctypedef struct end_rule:                                       # of all runs of
     double gtol
     double ftol
     double xtol
+    double infimum                                             # -inf where every problem has a minimum, or who knows
     intptr_t maxiter
     intptr_t maxfun
 
@@ -31,6 +33,7 @@ ctypedef struct stopping:
     double gtol
     double ftol                                                # 0: not in force, and so is xtol
     double xtol
+    double infimum
     # ------ what the run has shown; kept with ftol only
     double first                                               # value that the fall is counted from
     double decrease                                            # of the last step
@@ -43,7 +46,7 @@ ctypedef struct stopping:
 
 cdef inline int read_rule(end_rule* rule, object given) except -1:
     """Take on tolerances and limits: attributes of these names."""
-    rule.gtol, rule.ftol, rule.xtol = given.gtol, given.ftol, given.xtol
+    rule.gtol, rule.ftol, rule.xtol, rule.infimum = given.gtol, given.ftol, given.xtol, given.infimum
     rule.maxiter, rule.maxfun = given.maxiter, given.maxfun
     return 0
 
@@ -91,6 +94,11 @@ cdef inline double tolerance_at_last_digits(const stopping* stop, double f, doub
     """The same where no digit of x that matters is left to find: ftol times the fall of the whole run."""
     cdef double least = stop.ftol * (stop.first - f)
     return max(tolerance(stop, f), least if fabs(f) <= most * least else 0.0)
+
+
+cdef inline bint at_infimum(const stopping* stop, double f) noexcept nogil:
+    """Whether nothing is left to gain, though f may fall for ever."""
+    return f - stop.infimum <= stop.ftol * (stop.first - f)
 
 
 cdef inline bint is_flat(const stopping* stop, double slope) noexcept nogil:

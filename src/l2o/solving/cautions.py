@@ -1,0 +1,45 @@
+"""What the results of a batch warn of: sentences that know the rows that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from l2o.base.status import NON_FINITE, OBJECTIVE_FAILED
+from l2o.problems.separation import SENTENCES
+
+__all__ = ["Caution", "cautions"]
+
+SHOWN = 5  # rows that a sentence names
+
+
+class Caution(str):
+    """A sentence; `rows`, an array of int, are the numbers of the problems that it is about."""
+
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, what: str, where: np.ndarray) -> Caution:
+        """Return the sentence that says `what` of the problems where (m,) is True."""
+        rows = np.flatnonzero(where)
+        shown = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
+        made = cls(f"{len(rows):,} of {len(where):,} problems ({shown}): {what}")
+        made.rows = rows
+        return made
+
+
+def cautions(status: np.ndarray, nit: np.ndarray, outside: np.ndarray | None,
+             endless: np.ndarray | None) -> Iterator[Caution]:
+    """Yield what is to be said of m runs, of which there are these columns (m,)."""
+    troubles = {
+        "the data or the start are not finite, or no point has a weight": (status == NON_FINITE) & (nit == 0),
+        "the objective reported an error": status == OBJECTIVE_FAILED,
+    }
+    if outside is not None:
+        troubles["the policy met what it did not meet in training"] = outside
+    if endless is not None:
+        troubles |= {sentence: endless == reason for reason, sentence in SENTENCES.items()}
+    for what, where in troubles.items():
+        if where.any():
+            yield Caution.of(what, where)
