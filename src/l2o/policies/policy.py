@@ -130,8 +130,8 @@ class Policy(StepMethod):
 
     def check_dim(self, dim: int) -> None:
         """Raise ValueError if problems of that dimension are not for this policy."""
-        if self.dim is not None and dim != self.dim:
-            raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self.dim}")
+        if self._dim is not None and dim != self._dim:
+            raise ValueError(f"the problem has dimension {dim}; the policy was trained for dimension {self._dim}")
         self._network.check_dim(dim)
 
     def starts(self, problems: Problems) -> np.ndarray:

@@ -138,9 +138,10 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
 def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult:
     """Return the result of a single run; after a loss of precision it tells whether the gradient is to be trusted."""
     x, jac = solution.x[0], solution.jac[0]
-    fun, nit, njev, status = (part.item() for part in (solution.fun, solution.nit, solution.nfev, solution.status))
+    # one by one: half the price of a generator
+    fun, nit, njev, status = solution.fun.item(), solution.nit.item(), solution.nfev.item(), solution.status.item()
     outside = None if solution.outside is None else solution.outside.item()
-    message = status_message(status, solution.test[0])
+    message = status_message(status, solution.test.item())
     python = isinstance(problem, PythonObjective)
     if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
         limits = () if box is None else (box.low[0], box.high[0])
@@ -249,7 +250,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None), report)
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
         solution, learned = solved_adaptively(runs, ordered, spread) if adaptive else (runs.with_probes(spread), None)
-    result = BatchResult(*solution, learned, endless(problems, solution, box))
+    result = BatchResult.of(solution, learned, endless(problems, solution, box))
     if raise_on_error:
         _raise_failures(result)
     return result
@@ -287,8 +288,8 @@ def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Meth
         safeguard,
         0.0 if ftol is None else arguments.number("ftol", ftol),
         0.0 if xtol is None else arguments.number("xtol", xtol),
-        gate=safeguard and method.gated,
-        infimum=infimum,
+        safeguard and method.gated,
+        infimum,
     )
 
 
