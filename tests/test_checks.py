@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 
+import numba
 import numpy as np
 import pytest
 import scipy
@@ -194,6 +195,46 @@ def test_nan_in_the_gradient_alone_is_enough():
         f[0] = f[0] if f[0] == f[0] else 1e9
 
     check_objective(broken(no_value), None, X)
+
+
+def valley(x, data, grad):
+    f = (1.0 - x[0]) ** 2 + 100.0 * (x[1] - x[0] ** 2) ** 2
+    grad[0] = -2.0 * (1.0 - x[0]) - 400.0 * x[0] * (x[1] - x[0] ** 2)
+    grad[1] = 200.0 * (x[1] - x[0] ** 2)
+    return f
+
+
+def valley_hessian(x, data, H):
+    H[0, 0] = 2.0 - 400.0 * (x[1] - 3.0 * x[0] ** 2)
+    H[0, 1] = H[1, 0] = -400.0 * x[0]
+    H[1, 1] = 200.0
+
+
+compiled_hessian = numba.njit(valley_hessian)
+
+
+@pytest.mark.parametrize("x", [[-1.2, 1.0], [1e-3, 1e3], [0.0, 0.0]])
+def test_right_hessian_passes(x):
+    check_objective(l2o.objective(valley, hessian=valley_hessian), None, x)
+
+
+def test_wrong_hessian_is_found_at_its_entry():
+    def slip(x, data, H):
+        compiled_hessian(x, data, H)
+        H[0, 0] += 400.0 * x[0] ** 2
+
+    def half(x, data, H):
+        H[0, 0], H[0, 1], H[1, 1] = 2.0 - 400.0 * (x[1] - 3.0 * x[0] ** 2), -400.0 * x[0], 200.0
+
+    def one_sided(x, data, H):
+        compiled_hessian(x, data, H)
+        H[1, 0] = 0.0
+
+    for wrong, message in ((slip, r"entry \(0, 0\) of the Hessian is 1906.0, but .* the gradient give 1330"),
+                           (half, r"entry \(1, 0\) of the Hessian is nan; .* all are to be written"),
+                           (one_sided, r"entry \(1, 0\) of the Hessian is 0.0, but .* the gradient give 480")):
+        with pytest.raises(AssertionError, match=message):
+            check_objective(l2o.objective(valley, hessian=wrong), None, [-1.2, 1.0])
 
 
 def test_objective_with_a_memory_that_threads_share_is_found():

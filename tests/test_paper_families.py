@@ -154,7 +154,7 @@ def test_logistic_starts_data_at_zero():
     np.testing.assert_allclose(problems.value_and_grad(problems.x0)[0], np.log(2), rtol=1e-15)
 
 
-@pytest.mark.parametrize("label", [2.0, -1.0, 0.5])
+@pytest.mark.parametrize("label", [2.0, -2.0, 0.5])
 def test_logistic_label_other_than_0_and_1_is_an_error(label):
     X, y, _ = data(Logistic())
     y[1, 3] = label

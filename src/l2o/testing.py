@@ -9,6 +9,7 @@ import ctypes
 import itertools
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -28,6 +29,7 @@ SIZES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)  # of the ways beside x, relative to a co
 DIGITS = (-8, -3, 2, 7)  # units in the last place by which x is varied
 TOLERANCE = 1e-4  # of a change of the value, relatively
 LEAST = 1e-8  # of the steepest component: what is less does not count
+LEAST_CURVED = 1e-6  # of the mean of two second derivatives: the same of the mixed one
 RACE, ROUNDS = 0.03, 6  # seconds for which two threads evaluate at once, and how often
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -40,7 +42,7 @@ def check_objective(objective: object, data: ArrayLike | None, x: ArrayLike) -> 
     It looks for a value or gradient that is not finite, a gradient that is not that of the value or that is not
     written, anything written outside or into x and data, results that differ from call to call or between
     threads, and a NaN that is swallowed. A function of `l2o.objective` must do in Python what it does compiled; what it
-    raises there, such as an index out of range, is in the message.
+    raises there, such as an index out of range, is in the message. A Hessian of its own must be that of the gradient.
 
     Parameters
     ----------
@@ -76,6 +78,8 @@ def check_objective(objective: object, data: ArrayLike | None, x: ArrayLike) -> 
     if isinstance(objective, CompiledObjective):
         _check_against_python(objective, problem)
     _check_member(problem)
+    if isinstance(objective, CompiledObjective) and objective.hessian is not None:
+        _check_hessian(objective.hessian, problem)
     _check_threads(problem[[0, 0]])
 
 
@@ -238,6 +242,41 @@ def _check_against_python(objective: CompiledObjective, problem: Problems, where
     for name, one, other, rounded in reversed(list(zip(names, [*gradient, value], [*slope, result], rounding))):
         if not np.isclose(one, other, rtol=1e-6, atol=rounded, equal_nan=True):
             _fail(f"{at} {name} is {one} compiled, but {other} in Python")
+
+
+def _check_hessian(hessian: Callable[..., None], problem: Problems) -> None:
+    """Raise if a Hessian, in Python or compiled, is not that of central differences of the gradient."""
+    x, data = problem.x0[0].copy(), next(problem.data())
+    written, at = np.full((len(x), len(x)), np.nan), f"at x = {x.tolist()}"
+    with np.errstate(all="ignore"):
+        try:
+            hessian(x, data, written)
+        except Exception as error:
+            raise AssertionError(f"{at} the Hessian raises {type(error).__name__}: {error}") from error
+    compiled, differences = problem.hessian(x[None])[0], _differences(problem, x)
+    least = LEAST_CURVED * np.sqrt(np.abs(np.outer(np.diag(compiled), np.diag(compiled))))
+    for i, j in itertools.product(range(len(x)), repeat=2):
+        found, expected = written[i, j], differences[:, i, j]
+        if not np.isfinite(found):
+            _fail(f"{at} entry ({i}, {j}) of the Hessian is {found}; expected a finite one: all are to be written")
+        nearest = float(expected[np.nanargmin(np.abs(expected - found))]) if np.isfinite(expected).any() else found
+        if abs(nearest - found) > 1e-4 * max(abs(found), abs(nearest)) + least[i, j]:
+            _fail(f"{at} entry ({i}, {j}) of the Hessian is {found:.6}, but differences of the gradient give "
+                  f"{nearest:.6}")
+    if not np.allclose(compiled, (written + written.T) / 2, rtol=1e-6, atol=0.0):
+        _fail(f"{at} the Hessian is {compiled.tolist()} compiled, but {written.tolist()} in Python")
+
+
+def _differences(problem: Problems, x: np.ndarray) -> np.ndarray:
+    """Return Hessians by central differences of the gradient (s, d, d) at x (d,), at s lengths; column j is by x_j."""
+    size = np.where(x == 0, 1.0, np.abs(x))
+    result = np.empty((len(SIZES), len(x), len(x)))
+    for k, j in itertools.product(range(len(SIZES)), range(len(x))):
+        sides = np.stack([x, x])
+        sides[:, j] += np.array([1.0, -1.0]) * SIZES[k] * size[j]
+        gradients = problem[[0, 0]].value_and_grad(sides)[1]
+        result[k, :, j] = (gradients[0] - gradients[1]) / (sides[0, j] - sides[1, j])
+    return result
 
 
 def _rounding(call: _Guarded, x: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from l2o.baselines.damping import chosen
 from l2o.curves.adaptive import LearnedStart, fit_adaptively
 from l2o.curves.data import Curves, read_curves
 from l2o.curves.result import CurveFit
+from l2o.curves.scipy_words import answered
 from l2o.curves.several import Columns, best_of
 from l2o.curves.starts import read_limits, read_more_starts, read_starts, within_bounds
 from l2o.methods import Box
@@ -33,6 +34,7 @@ METHODS = ("lm", "adaptive")
 MAXFEV = 2000
 
 
+@answered
 def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[ArrayLike],
                    Y: ArrayLike | Sequence[ArrayLike], p0: ArrayLike | Callable[..., ArrayLike] | None = None, *,
                    sigma: ArrayLike | Sequence[ArrayLike] | None = None, absolute_sigma: bool = False,
@@ -147,6 +149,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     return _result(model, curves, box, columns, agreement, law, absolute_sigma, learned)
 
 
+@answered
 def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
               p0: ArrayLike | Callable[..., ArrayLike] | None = None, *, sigma: ArrayLike | None = None,
               absolute_sigma: bool = False, bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None,

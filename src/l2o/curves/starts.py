@@ -133,7 +133,7 @@ def read_limits(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None, fixed: Arra
             sides = tuple(bounds)
         else:
             raise ValueError(f"bounds is {bounds!r}; expected (low, high), each a number, ({p0.shape[1]},) or {shape}, "
-                             "or a scipy.optimize.Bounds")
+                             "or scipy.optimize.Bounds(low, high); of pairs, as in minimize, make tuple(zip(*pairs))")
         bounds = _Limits(*(_spread("bounds", arguments.array("bounds", side, None, finite=False), shape, p0.shape)
                            for side in sides))
     if fixed is not None:

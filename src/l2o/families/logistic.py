@@ -100,7 +100,7 @@ class Logistic(Family):
         X : array_like, shape (m, n, p) or (n, p)
             Features of n points for each of m functions, or one design for all, which is kept once.
         y : array_like, shape (m, n)
-            Labels, 0 or 1. A point that X or y masks, in a masked array, has weight zero.
+            Labels, 0 or 1, False or True, or -1 or 1. A point that X or y masks, in a masked array, has weight zero.
         x0 : array_like, shape (m, d) or (d,), optional
             Starting points, or one for all; zero by default.
         weights : array_like, shape (m, n) or (n,), optional
@@ -116,14 +116,11 @@ class Logistic(Family):
         Raises
         ------
         ValueError
-            If shapes do not fit, a label is neither 0 nor 1, a weight is negative, or no function is finite.
+            If shapes do not fit, a label is none of these, a weight is negative, or no function is finite.
         """
         data = regression.read(X, y, x0, weights, check, (self.n_features, self.dim))
-        regression.check_labels(data.y, np.arange(2), "0 or 1")
-        sign = (2.0 * data.y - 1.0) * np.log2(np.e)
+        sign = regression.signs(data) * np.log2(np.e)
         if data.X.ndim == 2 or data.weights is not None:
-            if data.weights is not None:
-                sign = np.where(data.weights == 0.0, 0.0, sign)
             blocks, design = regression.weighted(data, sign, self.l2)
             return from_blocks(WEIGHTED_LOGISTIC.suspecting(self._suspect), blocks, data.x0, shared=design)
         m, n, p = data.X.shape

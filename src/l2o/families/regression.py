@@ -11,7 +11,9 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 from l2o.families.points import HEADER, LANES
 
-__all__ = ["Regressions", "check_labels", "read", "weighted"]
+__all__ = ["Regressions", "check_labels", "read", "signs", "weighted"]
+
+
 class Regressions(NamedTuple):
     """The data of m functions.
 
@@ -135,6 +137,20 @@ def check_labels(y: np.ndarray, known: np.ndarray, expected: str) -> None:
     wrong = np.isfinite(y) & ~np.isin(y, known)
     if wrong.any():
         raise ValueError(f"y holds the label {y[wrong][0]}; expected {expected}")
+
+
+def signs(data: Regressions) -> np.ndarray:
+    """Return the labels (m, n) as -1 and 1, 0 for points without weight; they are 0 and 1, or -1 and 1 themselves.
+
+    Raises
+    ------
+    ValueError
+        If a label is another one.
+    """
+    counts = np.ones(data.y.shape, bool) if data.weights is None else data.weights != 0.0
+    by_sign = (data.y[counts] == -1.0).any()
+    check_labels(data.y[counts], np.array([-1, 1] if by_sign else [0, 1]), "0 or 1, or -1 or 1, for all functions")
+    return np.where(counts, data.y if by_sign else 2.0 * data.y - 1.0, 0.0)
 
 
 def weighted(data: Regressions, own: np.ndarray, setting: float) -> tuple[np.ndarray, np.ndarray | None]:

@@ -182,10 +182,12 @@ class PointFunction(UserFunction):
         except NotANumber as reason:
             raise self._returns(reason) from None
         except Exception as reason:
-            if isinstance(reason, (ArithmeticError, ValueError)) and "to unpack" not in str(reason):
+            unpacked = re.search(r"values to unpack \(expected (\d+)", str(reason))
+            if unpacked is None and isinstance(reason, (ArithmeticError, ValueError)):
                 return  # of these numbers, as the root of a negative one
+            why = "" if unpacked is None else f"it unpacks {unpacked[1]} values, and p0 has {d} entries; "
             raise CompilationError(f"the model {self.name} fails, with d = {d} parameters and k = {slow.k} numbers a "
-                                   f"point: {type(reason).__name__}: {reason}") from error
+                                   f"point: {why}{type(reason).__name__}: {reason}") from error
 
     def _warn(self, message: str) -> None:
         if not self._slow:

@@ -163,8 +163,20 @@ class CompiledObjective(UserFunction):
                 if self.hessian is not None:
                     made.append(self._made(_compiled_hessian, self.hessian, f"Hessian of the objective {self.name}"))
                 self._compiled = tuple(made)
-                self._kernel = Kernel(self.name, made[0].address, made[-1].address if made[1:] else None, source=self)
+                self._kernel = Kernel(self.name, made[0].address, made[-1].address if made[1:] else None, source=self,
+                                      raised=self.raised)
             return self._kernel
+
+    def raised(self, x: np.ndarray, data: np.ndarray) -> str:
+        """Return what the Python function raises at x (d,), in which the compiled one has failed; "" for nothing."""
+        x = x.copy()
+        x.flags.writeable = False
+        try:
+            with np.errstate(all="ignore"):
+                self.function(x, data, np.full(len(x), np.nan))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     @staticmethod
     def _made(compiled: Callable[..., Any], function: Callable[..., Any], what: str) -> Any:

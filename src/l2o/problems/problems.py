@@ -48,6 +48,8 @@ class Kernel:
         Address of an l2o_normal_fn, if the objective is half a sum of squares that offers its normal equations.
     fits : callable, optional
         (blocks (k, size), number of variables) -> whether the blocks are for so many.
+    raised : callable, optional
+        (x (d,), data (rows, columns)) -> what the function raises there in Python, as text, "" for nothing.
     infimum : float
         Of an objective that may have no minimum a value that it is never below, and comes close to then.
     suspect : float
@@ -63,6 +65,7 @@ class Kernel:
     over: Callable[[np.ndarray, int], np.ndarray] | None = None
     normal: int | None = None
     fits: Callable[[np.ndarray, int], bool] | None = None
+    raised: Callable[[np.ndarray, np.ndarray], str] | None = None
     infimum: float = -math.inf
     suspect: float = -math.inf
     endless: Callable[..., Endless] | None = None

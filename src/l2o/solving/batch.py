@@ -49,6 +49,8 @@ class BatchResult:
     endless : ndarray of int, shape (m,), or None
         Of problems whose minimum lies at infinity, why, as `message` says: 1 the labels are all the same, 2 the
         data are separable, 3 in part, 4 a class has no points; 0 for the others. None if there is none.
+    cause : str
+        What the first objective of status 4 raises, if it was written in Python.
     warnings : list of str
         What to look at before the results are used: the same, runs that could not begin, objectives that reported an
         error, policies outside their training. ``batch.warnings[0].rows`` are the numbers of its problems.
@@ -64,18 +66,19 @@ class BatchResult:
     outside_training: np.ndarray | None = None
     learned: Learned | None = None
     endless: np.ndarray | None = None
+    cause: str = ""
 
     @classmethod
-    def of(cls, solution: Solution, learned: Learned | None, endless: np.ndarray | None) -> BatchResult:
+    def of(cls, solution: Solution, learned: Learned | None, endless: np.ndarray | None, cause: str) -> BatchResult:
         """Return the result of a solution, written at once: a frozen record alone takes a tenth of a short call."""
         result = cls.__new__(cls)
-        vars(result).update(zip(cls.__match_args__, (*solution, learned, endless)))
+        vars(result).update(zip(cls.__match_args__, (*solution, learned, endless, cause)))
         return result
 
     @property
     def warnings(self) -> list[Caution]:
         """Sentences with the rows that they are about."""
-        return list(cautions(self.status, self.nit, self.outside_training, self.endless))
+        return list(cautions(self.status, self.nit, self.outside_training, self.endless, self.cause))
 
     @property
     def success(self) -> np.ndarray:

@@ -72,6 +72,9 @@ def _limits(bounds: Any, x0: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _columns(bounds: Any, x0: np.ndarray) -> tuple[Any, Any]:
     """Return the lower and the upper limits of pairs, or of two sequences."""
     dim = x0.shape[1]
+    if np.iterable(bounds) and any(np.ndim(each) == 2 for each in bounds):
+        raise ValueError("bounds hold arrays of two dimensions; expected (low, high) for each variable, or, for limits "
+                         f"of each problem, scipy.optimize.Bounds(low, high) with low and high {x0.shape}")
     try:
         rows = [list(row) for row in bounds]
     except TypeError:

@@ -30,11 +30,11 @@ class Caution(str):
 
 
 def cautions(status: np.ndarray, nit: np.ndarray, outside: np.ndarray | None,
-             endless: np.ndarray | None) -> Iterator[Caution]:
-    """Yield what is to be said of m runs, of which there are these columns (m,)."""
+             endless: np.ndarray | None, cause: str) -> Iterator[Caution]:
+    """Yield what is to be said of m runs, of which there are these columns (m,), and why the first failed."""
     troubles = {
         "the data or the start are not finite, or no point has a weight": (status == NON_FINITE) & (nit == 0),
-        "the objective reported an error": status == OBJECTIVE_FAILED,
+        f"the objective reported an error{cause and ', the first: '}{cause}": status == OBJECTIVE_FAILED,
     }
     if outside is not None:
         troubles["the policy met what it did not meet in training"] = outside

@@ -22,6 +22,7 @@ from l2o.solving.adaptive import ADAPTIVE, solved_adaptively
 from l2o.solving.batch import BatchResult
 from l2o.solving.bounds import read_box
 from l2o.solving.callbacks import BatchCallback, OneCallback
+from l2o.solving.causes import cause, in_brackets
 from l2o.solving.endless import endless
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
@@ -149,6 +150,8 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
         njev, message = njev + n_evaluations, message + sentence
     if not python and fun < problem.kernel.suspect:
         message += said(endless(problem, solution, box), 0)
+    if status == OBJECTIVE_FAILED and not python:
+        message += in_brackets(cause(problem, solution))
     nfev = njev
     if python:
         if problem.error is not None:
@@ -250,7 +253,7 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None), report)
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
         solution, learned = solved_adaptively(runs, ordered, spread) if adaptive else (runs.with_probes(spread), None)
-    result = BatchResult.of(solution, learned, endless(problems, solution, box))
+    result = BatchResult.of(solution, learned, endless(problems, solution, box), cause(problems, solution))
     if raise_on_error:
         _raise_failures(result)
     return result
@@ -261,7 +264,8 @@ def _raise_failures(result: BatchResult) -> None:
     failed = np.flatnonzero((result.status == NON_FINITE) | (result.status == OBJECTIVE_FAILED))
     if len(failed):
         first = int(failed[0])
-        raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}")
+        raise ArithmeticError(f"{len(failed)} of {len(result)} runs failed; problem {first}: {result.message(first)}"
+                              + (in_brackets(result.cause) if result.status[first] == OBJECTIVE_FAILED else ""))
 
 
 def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Method, infimum: float) -> Stopping:

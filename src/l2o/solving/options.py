@@ -19,6 +19,8 @@ Options = Mapping[str, Any] | None
 
 ALIKE = {"maxfev": "maxfun"}  # other names of the same
 ELSEWHERE = {"xatol": "use xtol", "xrtol": "use xtol", "fatol": "use ftol", "norm": "gtol is for the maximum norm",
+             "starts": "give each problem several rows, problems[np.repeat(np.arange(m), s)], with an x0 for each, in "
+                       "minimize_many; curve_fit_many has starts",
              **dict.fromkeys(("maxls", "c1", "c2"), "line searches have limits and constants of their own")}
 SILENT = ("disp", "iprint")  # there is nothing to print
 
