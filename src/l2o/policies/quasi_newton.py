@@ -128,7 +128,7 @@ class QuasiNewton(FromPrior):
         block[0, 0], block[0, 1:6] = self.memory, weights["start"]
         block[0, 6], block[0, 7] = size * (self.prior is not None), lean
         block[0, HEADER:size], block[0, size:] = rule, prior
-        return Step(_kernels.quasi_newton.POLICY, block, length=1, state_size=self.state_size(dim), together=False)
+        return Step(_kernels.quasi_newton.POLICY, block, length=1, state_size=self.state_size(dim), together=True)
 
     def state_size(self, dim: int) -> int:
         """Return the doubles that a run needs: numbers, vectors, pairs, the matrix."""

@@ -4,7 +4,7 @@ Every 32nd row is a probe, from row 1,024 on every 128th. Verdicts fall after ro
 1,024, on all probes up to there. Which rows are probed, and what a verdict says, depends on the problems alone.
 
 A call takes longer than a cheap problem. So probes are solved before their verdicts, some verdicts' at a time: up to
-row 192, up to row 1,024, then four times as far each time. Those after a verdict against the method are L-BFGS's, too.
+row 1,024, then four times as far each time. Those after a verdict against the method are L-BFGS's, too.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ def schedule(m: int) -> list[tuple[int, np.ndarray]]:
 def _stages(verdicts: list[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray]]]:
     """Yield the verdicts whose probes are solved in one call."""
     stage: list[tuple[int, np.ndarray]] = []
-    last = LEAST
+    last = MANY
     for each in verdicts:
         if each[0] > last:
             yield stage
-            stage, last = [], MANY if last == LEAST else 4 * last
+            stage, last = [], 4 * last
         stage.append(each)
     if stage:
         yield stage

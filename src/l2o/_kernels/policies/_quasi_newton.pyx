@@ -14,10 +14,10 @@ from l2o._kernels.base._abi cimport LOWER, START, l2o_policy, l2o_run
 from l2o._kernels.base._symmetric cimport dot, weigh
 from l2o._kernels.policies._prior cimport Shape, clip, first_step, matrix, predict
 from l2o._kernels.policies._rule_matrix cimport (
-    EXPECTED, GUESS, LOOKING, MOST_VARIABLES, Controls, Numbers, Rule, absorb_all, isotropic, multiply, slot_of,
+    EXPECTED, GUESS, LOOKING, MOST_VARIABLES, Rule, absorb_all, isotropic, multiply, slot_of,
     view)
 from l2o._kernels.policies._rule_trial cimport (
-    N_FEATURES, Trial, control, cubic, first_scale, is_finite, measure, observe, shape, steer)
+    N_FEATURES, TOGETHER, Lesson, Trial, control, cubic, first_scale, is_finite, measure, observe, shape, steer)
 
 cdef extern from *:
     """
@@ -86,54 +86,51 @@ cdef inline void start(Rule* r, const l2o_run* run, bint guess) noexcept nogil:
         forget(r)
 
 
-cdef inline void propose(Rule* r, const double* x, double* point) noexcept nogil:
+cdef inline void propose(Lesson* now) noexcept nogil:
     """point = x - tau q: tau = (1 + (|q| / (ell e^cap))^4)^(-1/4), a soft cap on the length of the step."""
-    cdef Numbers* now = r.now
+    cdef Rule* r = &now.rule
     cdef double k
     cdef intptr_t j
     mend(r)
-    k = now.qq * now.cap / (now.length * now.length)
-    now.tau = 1.0 / sqrt(sqrt(1.0 + k * k) if k < 1e100 else k)
+    k = r.now.qq * r.now.cap / (r.now.length * r.now.length)
+    r.now.tau = 1.0 / sqrt(sqrt(1.0 + k * k) if k < 1e100 else k)
     for j in range(r.d):
-        point[j] = x[j] - r.unit[j] * (now.tau * r.q[j])
+        now.point[j] = now.best[j] - r.unit[j] * (r.now.tau * r.q[j])
 
 
-cdef inline void learn(Rule* r, const l2o_run* run) noexcept nogil:
-    """Take in the trial at run.x."""
-    cdef Numbers* now = r.now
-    cdef Trial t
-    cdef Controls c
-    cdef double g[MOST_VARIABLES]
-    cdef double F[N_FEATURES]
-    cdef intptr_t slot = slot_of(r, <intptr_t> now.pairs)
-    cdef double* s = r.S + slot * r.stride
-    cdef double* y = r.Y + slot * r.stride
+cdef inline bint see(Lesson* now, const l2o_run* run) noexcept nogil:
+    """Take in the trial at run.x; whether it gives a pair."""
+    cdef Rule* r = &now.rule
+    cdef Trial* t = &now.trial
+    cdef intptr_t slot = slot_of(r, <intptr_t> r.now.pairs)
+    now.s, now.y, now.inverse_sy = r.S + slot * r.stride, r.Y + slot * r.stride, r.inverse_sy + slot
+    r.now.trials += 1.0
+    if not is_finite(r, run, t, now.g):
+        r.now.length = 0.1 * sqrt(t.ss) if t.ss > 0.0 else r.now.length
+        r.now.cap = 1.0 if r.now.cap == 0.0 else r.now.cap
+        return False
+    measure(r, t, run.outcome == LOWER, now.g, now.s, now.y)
+    return True
+
+
+cdef inline void form(Lesson* now) noexcept nogil:
+    """The pair, and where the run goes on from."""
+    cdef Rule* r = &now.rule
+    cdef Trial* t = &now.trial
     cdef double b = 0.0, sy
-    cdef bint first = now.pairs == 0.0 and now.seed == GUESS
-    now.trials += 1.0
-    if not is_finite(r, run, &t, g):
-        now.length = 0.1 * sqrt(t.ss) if t.ss > 0.0 else now.length
-        now.cap = 1.0 if now.cap == 0.0 else now.cap
-        return
-    measure(r, &t, run.outcome == LOWER, g, s, y)
-    if r.W == NULL:
-        steer(r, &t, &c)
-    else:
-        observe(r, &t, y, F)
-        control(r, F, &c)
-    now.length = sqrt(t.ss) if t.accepted else sqrt(t.ss) * cubic(&t)
+    cdef bint first = r.now.pairs == 0.0 and r.now.seed == GUESS
+    r.now.length = sqrt(t.ss) if t.accepted else sqrt(t.ss) * cubic(t)
     if first:
-        b, c.drift = first_scale(r, &t, y), 1.0
+        b, now.controls.drift = first_scale(r, t, now.y), 1.0
         isotropic(r, 1.0 / b)
-    shape(r, &t, s, y, c.floor, c.hermite, first, b)
-    sy, t.yy = dot(s, y, r.stride), dot(y, y, r.stride)
-    r.inverse_sy[slot] = 1.0 / sy if sy > 0.0 and sy * sy > 1e-24 * (t.ss * t.yy) else 0.0
-    now.pairs += 1.0
-    now.cap = c.cap
+    shape(r, t, now.s, now.y, now.controls.floor, now.controls.hermite, first, b)
+    sy, t.yy = dot(now.s, now.y, r.stride), dot(now.y, now.y, r.stride)
+    now.inverse_sy[0] = 1.0 / sy if sy > 0.0 and sy * sy > 1e-24 * (t.ss * t.yy) else 0.0
+    r.now.pairs += 1.0
+    r.now.cap = now.controls.cap
     if t.accepted:
-        now.f, now.gg = t.f, t.gg
-        weigh(r.g, r.stride, 1.0, g, 0.0, g)
-    absorb_all(r, c.drift, c.psi, r.g)
+        r.now.f, r.now.gg = t.f, t.gg
+        weigh(r.g, r.stride, 1.0, now.g, 0.0, now.g)
 
 
 cdef inline bint expect(Rule* r, const Shape* prior, const double* x, double* point) noexcept nogil:
@@ -167,38 +164,77 @@ cdef inline void settle(Rule* r, const l2o_run* run) noexcept nogil:
         multiply(r)
 
 
-cdef inline void take(Rule* r, const l2o_run* run) noexcept nogil:
-    """Take in the newest trial."""
-    r.now.told = <double> run.t
-    if r.now.seed == LOOKING:
-        settle(r, run)
+cdef inline bint take(Lesson* now, const l2o_run* run) noexcept nogil:
+    """Take in the newest trial; whether it gives a pair."""
+    now.rule.now.told = <double> run.t
+    if now.rule.now.seed == LOOKING:
+        settle(&now.rule, run)
+        return False
+    return see(now, run)
+
+
+cdef inline void decide(Lesson* now) noexcept nogil:
+    """What the rule makes of the trial."""
+    cdef double F[N_FEATURES]
+    if now.rule.W == NULL:
+        steer(&now.rule, &now.trial, &now.controls)
     else:
-        learn(r, run)
+        observe(&now.rule, &now.trial, now.y, F)
+        control(&now.rule, F, &now.controls)
+
+
+cdef inline void learn(Lesson* const* lessons, intptr_t n) noexcept nogil:
+    """Take in the pairs of runs, all of them stage by stage: while one waits for a number, another goes on."""
+    cdef intptr_t k
+    for k in range(n):
+        decide(lessons[k])
+    for k in range(n):
+        form(lessons[k])
+    for k in range(n):
+        absorb_all(&lessons[k].rule, lessons[k].controls.drift, lessons[k].controls.psi, lessons[k].rule.g)
+
+
+cdef void some_points(const l2o_run* runs, intptr_t n_runs, double* points, const double* block) noexcept nogil:
+    cdef Lesson lessons[TOGETHER]
+    cdef Lesson* learners[TOGETHER]
+    cdef Lesson* movers[TOGETHER]
+    cdef Lesson* now
+    cdef intptr_t prior = <intptr_t> block[6], learning = 0, moving = 0, i
+    for i in range(n_runs):
+        now = &lessons[i]
+        now.best, now.point = runs[i].best_x, points + i * runs[i].dim
+        view(&now.rule, &runs[i], block)
+        if runs[i].outcome == START:
+            start(&now.rule, &runs[i], prior == 0)
+            if prior > 0 and expect(&now.rule, <const Shape*> (block + prior), runs[i].x, now.point):
+                continue
+        elif <double> runs[i].t > now.rule.now.told and take(now, &runs[i]):     # else `bequeath` has taken it in
+            learners[learning] = now
+            learning += 1
+        movers[moving] = now
+        moving += 1
+    learn(learners, learning)
+    for i in range(moving):
+        propose(movers[i])
 
 
 cdef void next_points(const l2o_run* runs, intptr_t n_runs, double* points, const void* user) noexcept nogil:
-    cdef const double* block = <const double*> user
-    cdef intptr_t i, at = <intptr_t> block[6]
-    cdef Rule r
-    for i in range(n_runs):
-        view(&r, &runs[i], block)
-        if runs[i].outcome == START:
-            start(&r, &runs[i], at == 0)
-            if at > 0 and expect(&r, <const Shape*> (block + at), runs[i].x, points + i * r.d):
-                continue
-        elif <double> runs[i].t > r.now.told:                  # else `bequeath` has taken it in
-            take(&r, &runs[i])
-        propose(&r, runs[i].best_x, points + i * r.d)
+    cdef intptr_t i = 0
+    while i < n_runs:
+        some_points(runs + i, min(n_runs - i, <intptr_t> TOGETHER), points + i * runs[0].dim, <const double*> user)
+        i += TOGETHER
 
 
 cdef void bequeath(const l2o_run* run, double* inverse, const void* user) noexcept nogil:
     """H in the caller's units; `next_points` may have seen the newest trial, or not."""
-    cdef Rule r
+    cdef Lesson lesson
+    cdef Lesson* learner = &lesson
+    cdef Rule* r = &lesson.rule
     cdef intptr_t i, j
-    view(&r, run, <const double*> user)
-    if <double> run.t > r.now.told:
-        take(&r, run)
-    mend(&r)
+    view(r, run, <const double*> user)
+    if <double> run.t > r.now.told and take(&lesson, run):
+        learn(&learner, 1)
+    mend(r)
     for i in range(r.d):
         for j in range(r.d):
             inverse[i * r.d + j] = r.unit[i] * r.H[i * r.stride + j] * r.unit[j]

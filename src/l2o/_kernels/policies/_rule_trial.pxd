@@ -6,7 +6,7 @@ from l2o._kernels.base._abi cimport NOT_FINITE, l2o_run
 from l2o._kernels.base._branchfree cimport LN2, LOG2E, exp2_minus, log2_any
 from l2o._kernels.base._symmetric cimport dot, weigh
 from l2o._kernels.policies._prior cimport clip
-from l2o._kernels.policies._rule_matrix cimport Constants, Controls, LANES, Numbers, Rule
+from l2o._kernels.policies._rule_matrix cimport Constants, Controls, LANES, MOST_VARIABLES, Numbers, Rule
 
 cdef enum:                                                     # features
     ONE, REJECTED, CURVATURE, TOO_SHORT, RATIO, GRADIENT, COSINE, MINIMISER, LENGTH, CAPPED, AGE, DIMENSION
@@ -29,6 +29,20 @@ ctypedef struct Trial:
     double ss
     double yy
     double gg                                                  # of the trial
+
+cdef enum:
+    TOGETHER = 8                                               # runs that take a step together
+
+ctypedef struct Lesson:                                        # a run with its newest trial, and what becomes of it
+    Rule rule
+    Trial trial
+    Controls controls
+    double* s                                                  # where the pair is remembered, and so on
+    double* y
+    double* inverse_sy
+    const double* best
+    double* point
+    double g[MOST_VARIABLES]
 
 
 cdef inline double sigmoid(double a) noexcept nogil:
