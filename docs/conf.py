@@ -45,6 +45,7 @@ html_title = f"l2o {version}"
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 
 
 def setup(app):
