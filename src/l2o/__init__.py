@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from l2o.base.config import get_include, show_config
     from l2o.evaluation import Comparison, Curve, compare
     from l2o.solving.tuning import tune
-    from l2o.training import CurvatureRegression, EvolutionStrategy, GuidedPolicySearch, UnrolledGradient, train
+    from l2o.training import (
+        CurvatureRegression,
+        EvolutionStrategy,
+        GuidedPolicySearch,
+        StartRegression,
+        UnrolledGradient,
+        train,
+    )
 
 _ON_DEMAND = {  # name -> module; what training and evaluation need is imported when it is used
     "Comparison": "l2o.evaluation",
@@ -38,6 +45,7 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
     "CurvatureRegression": "l2o.training",
     "EvolutionStrategy": "l2o.training",
     "GuidedPolicySearch": "l2o.training",
+    "StartRegression": "l2o.training",
     "UnrolledGradient": "l2o.training",
     "train": "l2o.training",
     "get_include": "l2o.base.config",
@@ -46,10 +54,10 @@ _ON_DEMAND = {  # name -> module; what training and evaluation need is imported 
 _SUBMODULES = ("evaluation", "testing", "training")
 
 __all__ = ["BatchResult", "Comparison", "Curve", "CurveFit", "CurvatureRegression", "EvolutionStrategy",
-           "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts", "UnrolledGradient", "baselines",
-           "compare", "curve_fit", "curve_fit_many", "errors", "evaluation", "families", "get_include", "load",
-           "minimize", "minimize_many", "model", "objective", "__version__", "policies", "rollout", "show_config",
-           "testing", "train", "training", "tune"]
+           "GuidedPolicySearch", "Objective", "Policy", "Problems", "Rollouts", "StartRegression", "UnrolledGradient",
+           "baselines", "compare", "curve_fit", "curve_fit_many", "errors", "evaluation", "families", "get_include",
+           "load", "minimize", "minimize_many", "model", "objective", "__version__", "policies", "rollout",
+           "show_config", "testing", "train", "training", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -171,6 +171,10 @@ class Method(ABC):
         """Return where runs begin that are not told where, (m, d): the problems' own starts, unless it knows better."""
         return problems.x0
 
+    def serving(self, problems: Runnable) -> Method:
+        """Return the method that makes the runs of these problems: itself, unless it has another for their kind."""
+        return self
+
     def workers(self, workers: Workers) -> Workers:
         """Return the workers that a batch may be spread over."""
         return workers

@@ -16,11 +16,13 @@ from l2o.base.watch import Watch
 from l2o.baselines.damping import chosen
 from l2o.curves.adaptive import LearnedStart, fit_adaptively
 from l2o.curves.data import Curves, read_curves
+from l2o.curves.learned import begun, read_policy
 from l2o.curves.result import CurveFit
 from l2o.curves.scipy_words import answered
 from l2o.curves.several import Columns, best_of
 from l2o.curves.starts import read_limits, read_more_starts, read_starts, within_bounds
 from l2o.methods import Box
+from l2o.policies import Policy
 from l2o.problems.losses import Loss, read_loss
 from l2o.problems.models import Model
 from l2o.problems.models import model as model_of
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["curve_fit", "curve_fit_many"]
 
-METHODS = ("lm", "adaptive")
 MAXFEV = 2000
 
 
@@ -39,7 +40,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
                    Y: ArrayLike | Sequence[ArrayLike], p0: ArrayLike | Callable[..., ArrayLike] | None = None, *,
                    sigma: ArrayLike | Sequence[ArrayLike] | None = None, absolute_sigma: bool = False,
                    bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None, fixed: ArrayLike | None = None,
-                   loss: str = "linear", method: str = "lm", tol: float = 1e-3,
+                   loss: str = "linear", method: str | Policy = "lm", tol: float = 1e-3,
                    options: Mapping[str, object] | None = None, workers: Workers = 1,
                    progress: bool = False) -> CurveFit:
     """Fit a model to many curves: least squares by Levenberg and Marquardt, with standard errors and a status for each.
@@ -55,7 +56,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         masked in a masked array, is left out; so is one whose sigma is inf.
     p0 : array_like, shape (d,) or (..., d), or callable
         Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default: None needs the option
-        `starts`, or with the adaptive method bounds that are finite.
+        `starts`, a policy as the method, or with the adaptive method bounds that are finite.
     sigma : float or array_like, shape (n,) or (..., n), or a list of m of (n_i,), optional
         Standard errors of the values, above 0.
     absolute_sigma : bool
@@ -69,10 +70,11 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         of sigma, which they need, against outliers: u up to 1 and 2 sqrt(u) - 1 from there, 2 (sqrt(1 + u) - 1),
         log(1 + u), u / (1 + u). For a wider threshold give larger sigma: `cov` is that of the estimate (Huber's
         sandwich), whatever sigma. "poisson" is the likelihood of counts Y >= 0 without sigma.
-    method : {"lm", "adaptive"}
+    method : {"lm", "adaptive"} or Policy
         Levenberg and Marquardt's; "adaptive" fits some of 200 curves or more from p0, learns from them how to begin by
         the values of a curve, and fits the others from there, if that takes fewer evaluations and ends as low.
-        ``fit.learned`` says what came of it.
+        ``fit.learned`` says what came of it. A `Policy` that `l2o.train` made of a `families.LeastSquares` says where
+        curves at its points begin without p0, others at its constant, and how the damping does.
     tol : float
         How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981): converged where the step that is
         left is no longer than tol of them, a parameter. That step is taken, too.
@@ -115,11 +117,13 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     >>> fit.x[..., 1].round(6).tolist()
     [[0.5, 1.0, 1.5], [2.0, 2.5, 3.0]]
     """
-    arguments.choice("method", method, METHODS)
+    policy = read_policy(method)
     law = read_loss(loss, sigma, arguments.flag("absolute_sigma", absolute_sigma))
     model = model if isinstance(model, Model) else model_of(model)
     curves = read_curves(t, Y, sigma)
     law.check(curves.y, curves.shape)
+    if policy is not None:
+        p0, options = begun(policy, model, curves, p0, options)
     starts: Any = (options or {}).get("starts")
     if p0 is None and method == "adaptive" and starts is None:
         starts = within_bounds(bounds)
@@ -153,7 +157,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
 def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
               p0: ArrayLike | Callable[..., ArrayLike] | None = None, *, sigma: ArrayLike | None = None,
               absolute_sigma: bool = False, bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None,
-              fixed: ArrayLike | None = None, loss: str = "linear", method: str = "lm", tol: float = 1e-3,
+              fixed: ArrayLike | None = None, loss: str = "linear", method: str | Policy = "lm", tol: float = 1e-3,
               options: Mapping[str, object] | None = None) -> CurveFit:
     """Fit a model to one curve: `curve_fit_many` of one.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -63,6 +63,8 @@ class LeastSquares(Family):
     >>> bool(batch.success.all())
     True
     """
+
+    n_training: ClassVar[int] = 1000
 
     model: Model
     t: np.ndarray

@@ -9,14 +9,19 @@ import numpy as np
 
 from l2o.learning.prior import within_reach
 from l2o.learning.ridge import FOLDS, Ridge
-from l2o.policies.values_start import ValuesStart, terms
+from l2o.policies.values_start import ValuesStart, n_products, terms
 
-__all__ = ["ORDERS", "learn_start"]
+__all__ = ["ORDERS", "are_enough", "learn_start"]
 
 ORDERS = ((), (5,), (5, 5), (8, 6, 3))  # components in products of two, three, four factors
 FOR_AXES = 2000  # curves that tell the components
 REST = 1e-9  # of the largest component: those below are none
 TERMS = 0.7  # of the curves: with more terms than that a regression learns them by heart
+
+
+def are_enough(m: int, n: int, orders: tuple[int, ...]) -> bool:
+    """Return whether m curves of n values are enough for a regression with such products."""
+    return n + n_products(orders) <= TERMS * m
 
 
 def learn_start(y: np.ndarray, x: np.ndarray, orders: tuple[tuple[int, ...], ...] = ORDERS
@@ -42,10 +47,10 @@ def learn_start(y: np.ndarray, x: np.ndarray, orders: tuple[tuple[int, ...], ...
     found: list[tuple[float, ValuesStart, np.ndarray]] = []
     for wanted in orders:
         chosen = tuple(min(r, len(right)) for r in wanted)
+        if found and not are_enough(len(y), y.shape[1], chosen):
+            break
         mixed = axes[: max(chosen, default=0)].T
         inputs = terms(y, mean, mixed, chosen).T
-        if found and inputs.shape[1] > TERMS * len(y):
-            break
         ridge, crossed = Ridge.crossed(inputs, x, each, fold, far=np.inf)
         error = float((((crossed - x) / unit) ** 2).sum())
         found.append((error, ValuesStart(mean, mixed, chosen, ridge.linear, low, high), np.clip(crossed, low, high)))

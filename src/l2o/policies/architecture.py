@@ -11,7 +11,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import Card
-from l2o.methods import Handoff, Step
+from l2o.methods import Handoff, Method, Step
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
@@ -75,6 +75,11 @@ class Architecture(ABC):
     def one_dimension(self) -> bool:
         """Whether weights serve one number of variables, which `dim` tells."""
         return False
+
+    def by_residuals(self, weights: Weights) -> Method | None:
+        """Return the method that makes the runs of problems that offer their residuals; None if steps make these, too.
+        """
+        return None
 
     def beginning(self, weights: Weights) -> Beginning:
         """Return what tells where runs of problems begin: at their own starts, unless the weights know better."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from l2o.methods import Step, StepMethod
+from l2o.methods import Method, Runnable, Step, StepMethod
 from l2o.policies.architecture import Architecture
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
@@ -31,6 +31,10 @@ class Bare(StepMethod):
 
     def starts(self, problems: Problems) -> np.ndarray:
         return self.network.beginning(self.weights)(problems)
+
+    def serving(self, problems: Runnable) -> Method:
+        method = None if problems.normal_function is None else self.network.by_residuals(self.weights)
+        return self if method is None else method
 
     def step(self, dim: int) -> Step:
         """Return what the kernels need for problems of that dimension."""

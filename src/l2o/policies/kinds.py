@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from l2o.base.typing import Card
 from l2o.policies.architecture import Architecture
+from l2o.policies.levenberg_marquardt import LevenbergMarquardt
 from l2o.policies.mlp import MLP
 from l2o.policies.newton import Newton
 from l2o.policies.quasi_newton import QuasiNewton
 
 __all__ = ["ARCHITECTURES", "architecture"]
 
-ARCHITECTURES: dict[str, type[Architecture]] = {each.kind: each for each in (MLP, QuasiNewton, Newton)}
+ARCHITECTURES: dict[str, type[Architecture]] = {
+    each.kind: each for each in (MLP, QuasiNewton, Newton, LevenbergMarquardt)}
 
 
 def architecture(card: Card) -> Architecture:

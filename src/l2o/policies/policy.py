@@ -14,7 +14,7 @@ import numpy as np
 from l2o.base import archive, arguments
 from l2o.base.typing import ArrayLike, Card, File
 from l2o.errors import PolicyFileError
-from l2o.methods import Box, Callback, Handoff, Runnable, Solution, Step, StepMethod, Stopping
+from l2o.methods import Box, Callback, Handoff, Method, Runnable, Solution, Step, StepMethod, Stopping
 from l2o.policies.architecture import Architecture, Beginning
 from l2o.policies.kinds import architecture
 from l2o.policies.limits import Limits
@@ -136,6 +136,10 @@ class Policy(StepMethod):
 
     def starts(self, problems: Problems) -> np.ndarray:
         return self._beginning(problems)
+
+    def serving(self, problems: Runnable) -> Method:
+        method = None if problems.normal_function is None else self._network.by_residuals(self._weights)
+        return self if method is None else method
 
     @cached_property
     def _beginning(self) -> Beginning:

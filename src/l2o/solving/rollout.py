@@ -85,6 +85,7 @@ def rollout(problems: Problems, x0: ArrayLike | None = None, *, method: str | Me
     if x0 is None:
         problems = begun(problems, chosen)
     chosen.check_problems(problems)
+    chosen = chosen.serving(problems)
     n_steps = arguments.count("n_steps", n_steps, 0)
     return Rollouts(*map_rows(_RecordTask(problems, chosen, n_steps), len(problems), chosen.workers(workers),
                               empty=lambda m: chosen.empty_record(n_steps, problems.dim, m), pieces=True))

@@ -93,7 +93,7 @@ class Runs:
 
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
-        if not self.stopping.safeguard or len(self) < LEAST:
+        if not self.stopping.safeguard or len(self) < LEAST or self.method.serving(self.problems) is not self.method:
             return spread(self)
         own = replace(self, stopping=self.stopping._replace(gate=False))  # probes tell more
         classical = replace(own, method=LBFGS(), free=False)
@@ -125,7 +125,7 @@ def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopp
     """
     own: Problems = problems  # type: ignore[assignment]  # a function that is not one is never free
     run = begun(own, method) if free else own
-    solution = method.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
+    solution = method.serving(run).solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
     if run is not own or method.piece > 1:

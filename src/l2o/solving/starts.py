@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from l2o.base.status import CONVERGED, LIMIT, OBJECTIVE_FAILED
+from l2o.base.status import CONVERGED, LIMIT, OBJECTIVE_FAILED, SINGULAR
 from l2o.baselines import LBFGS
 from l2o.methods import Box, Method, Solution, Stopping
 from l2o.problems import Problems
@@ -53,6 +53,8 @@ def gone_back(problems: Problems, found: Solution, stopping: Stopping, box: Box 
         nfev[i] += 1
         if value[0] < fun[i] or not np.isfinite(fun[i]):
             x[i], fun[i], jac[i] = own.x0[0], value[0], slope[0]
+        elif status[i] == SINGULAR:  # the minimum lies at infinity, where the start does not lead to another
+            continue
         if nfev[i] < stopping.maxfun and nit[i] < stopping.maxiter:
             left = stopping._replace(maxfun=stopping.maxfun - int(nfev[i]), maxiter=stopping.maxiter - int(nit[i]))
             last = LBFGS().solve(own.with_starts(x[[i]]), left, None, bounds)

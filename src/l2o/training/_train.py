@@ -15,7 +15,7 @@ from l2o.base import arguments
 from l2o.base.parallel import check_progress, resolve_workers
 from l2o.base.typing import File, Seed, Workers
 from l2o.families import Family
-from l2o.policies import Architecture, Policy, QuasiNewton
+from l2o.policies import Architecture, LevenbergMarquardt, Policy, QuasiNewton
 from l2o.policies.bare import Bare
 from l2o.policies.limits import Limits
 from l2o.problems import Problems
@@ -158,12 +158,18 @@ def _kind(policy: Any, init: Any, trainers: list[Trainer] | None, training: Func
         raise TypeError(f"policy is {policy!r}; expected a kind of policy, such as l2o.policies.MLP()")
     if init is not None:
         return _kind_of(init, policy, training)
-    network = policy or (trainers[0].policy if trainers else QuasiNewton)()
+    network = policy or (trainers[0].policy if trainers else _usual(training))()
     dims = sorted({problems.dim for problems in training})
     if network.one_dimension and len(dims) > 1:
         raise ValueError(f"policy is {type(network).__name__}, which serves one dimension; family has functions of "
                          f"dimension {', '.join(map(str, dims))}")
     return network
+
+
+def _usual(training: Functions) -> type[Architecture]:
+    """Return the kind of policy for problems of which nothing else is said."""
+    by_residuals = len(training) == 1 and training[0].normal_function is not None
+    return LevenbergMarquardt if by_residuals else QuasiNewton
 
 
 def _kind_of(init: Any, policy: Architecture | None, training: Functions) -> Architecture:

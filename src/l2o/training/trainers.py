@@ -6,12 +6,13 @@ from l2o.policies import Architecture
 from l2o.training.curvature_regression import CurvatureRegression
 from l2o.training.evolution_strategy import EvolutionStrategy
 from l2o.training.guided_policy_search import GuidedPolicySearch
+from l2o.training.start_regression import StartRegression
 from l2o.training.trainer import Trainer
 from l2o.training.unrolled_gradient import UnrolledGradient
 
 __all__ = ["TRAINERS", "check", "fitting"]
 
-TRAINERS: tuple[type[Trainer], ...] = (GuidedPolicySearch, UnrolledGradient, CurvatureRegression,
+TRAINERS: tuple[type[Trainer], ...] = (GuidedPolicySearch, UnrolledGradient, CurvatureRegression, StartRegression,
                                        EvolutionStrategy)
 
 

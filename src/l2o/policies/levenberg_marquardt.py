@@ -1,0 +1,132 @@
+"""Levenberg-Marquardt with a learned start and a learned first damping: for least-squares problems of a family.
+
+Where an objective offers no residuals, runs are those of the quasi-Newton rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from l2o import baselines
+from l2o.baselines.damping import chosen
+from l2o.methods import Handoff, Step
+from l2o.policies.architecture import Architecture, Beginning, own_starts
+from l2o.policies.quasi_newton import QuasiNewton
+from l2o.policies.values_start import ValuesShape
+from l2o.policies.weights import Weights
+from l2o.problems import Problems
+from l2o.problems.layout import HEADER
+
+__all__ = ["LevenbergMarquardt"]
+
+RULE = QuasiNewton(memory=1, features=False)  # where there are no residuals
+LARGEST = 700.0  # logarithm of a factor
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt(Architecture):
+    """Settings of Levenberg's and Marquardt's method with a learned start, for problems of `families.LeastSquares`.
+
+    Learned by `l2o.StartRegression` are where curves begin and how their damping does. It is a method of
+    `l2o.curve_fit_many`, as of `l2o.minimize_many`; objectives without residuals are minimised by a lean quasi-Newton
+    rule from their own starts.
+
+    Parameters
+    ----------
+    damping : {"more", "nielsen"}
+        As of `l2o.baselines.LevenbergMarquardt`; its factor is a weight.
+    constant : bool
+        Whether runs begin at a constant, or at a problem's own start.
+    values : ValuesShape, optional
+        How curves with all their values begin, if these tell.
+    """
+
+    kind: ClassVar[str] = "levenberg-marquardt"
+    handoff: ClassVar[Handoff] = QuasiNewton.handoff
+
+    damping: str = "more"
+    constant: bool = False
+    values: ValuesShape | None = None
+
+    def __post_init__(self) -> None:
+        chosen(self.damping, None)
+        if isinstance(self.values, dict):  # from a card
+            object.__setattr__(self, "values", ValuesShape(**self.values))
+        if self.values is not None and not (isinstance(self.values, ValuesShape) and self.constant):
+            raise TypeError(f"values is {self.values!r}; expected a ValuesShape, and constant=True for other curves")
+
+    @property
+    def one_dimension(self) -> bool:
+        """Whether weights serve one number of variables: those with a start do."""
+        return self.constant
+
+    def shapes(self, dim: int | None = None) -> dict[str, tuple[int, ...]]:
+        always = {**RULE.shapes(), "factor": (1,)}
+        if not self.constant or dim is None:
+            return always
+        return {**always, "base": (dim,), **({} if self.values is None else self.values.shapes(dim))}
+
+    def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
+                observed: np.ndarray | None = None) -> Weights:
+        """Return the constants by hand: nothing is drawn; runs begin at zero."""
+        known = {**RULE.initial(), "factor": np.log(chosen(self.damping, None).numbers)}
+        return {name: known.get(name, np.zeros(shape)) for name, shape in self.shapes(dim).items()}
+
+    def dim(self, weights: Weights) -> int | None:
+        return len(weights["base"]) if self.constant else None
+
+    def check(self, weights: Weights) -> None:
+        """Raise ValueError if a factor or limits are none."""
+        if not abs(weights["factor"][0]) <= LARGEST:
+            raise ValueError(f"weights['factor'] is {weights['factor'][0]}; expected a logarithm within {LARGEST}")
+        if self.values is not None and not (weights["values_range"][0] <= weights["values_range"][1]).all():
+            raise ValueError("weights['values_range'] has a lower limit above the upper one; expected ranges")
+
+    def step(self, weights: Weights, dim: int) -> Step:
+        """Return the rule for objectives without residuals, as the kernels see it."""
+        return RULE.step(weights, dim)
+
+    def by_residuals(self, weights: Weights) -> baselines.LevenbergMarquardt:
+        """Return the method with the learned damping."""
+        return baselines.LevenbergMarquardt(self.damping, float(np.exp(weights["factor"][0])))
+
+    def beginning(self, weights: Weights) -> Beginning:
+        return (lambda problems: self._starts(weights, problems)) if self.constant else own_starts
+
+    def curve_starts(self, weights: Weights, t: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+        """Return where curves begin, (m, d); None if at their own starts.
+
+        Parameters
+        ----------
+        weights : dict of ndarray
+            The weights.
+        t : ndarray, shape (n, k) or (N, k)
+            Points, the same for all curves or each one's own.
+        y : ndarray, shape (m, n)
+            Values. A curve that misses one, or all where t is not as in training, begins at the constant.
+        """
+        if not self.constant:
+            return None
+        starts = weights["base"][None].repeat(len(y), axis=0)
+        if self.values is not None and np.array_equal(t, weights["values_points"]):
+            known = np.isfinite(y).all(axis=1)
+            starts[known] = self.values.start(weights)(y[known])
+        return starts
+
+    def _starts(self, weights: Weights, problems: Problems) -> np.ndarray:
+        """Return where runs of problems begin, (m, d)."""
+        if problems.normal_function is None:
+            return problems.x0
+        starts = weights["base"][None].repeat(len(problems), axis=0)
+        if self.values is None:
+            return starts
+        n, k = self.values.n_points, self.values.n_numbers
+        sizes = problems.entries(np.arange(HEADER))
+        alike = np.flatnonzero((sizes == (n, k + 2)).all(axis=1))
+        tables = problems[alike].entries(HEADER + np.arange(n * (k + 2))).reshape(-1, n, k + 2)
+        known = (tables[:, :, :k] == weights["values_points"]).all(axis=(1, 2))
+        starts[alike[known]] = self.values.start(weights)(tables[known, :, k])
+        return starts

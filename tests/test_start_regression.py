@@ -1,0 +1,191 @@
+"""Starts and dampings that `train` learns of families of curves, and fits that begin with them."""
+
+import numpy as np
+import pytest
+
+import l2o
+from l2o.policies import LevenbergMarquardt
+
+TIMES = np.linspace(0.0, 4.0, 30)
+
+
+@l2o.model
+def decay(t, p):
+    amplitude, rate, offset = p
+    return amplitude * np.exp(-rate * t) + offset
+
+
+@l2o.model
+def line(t, p):
+    return p[0] + p[1] * t + 0.0 * p[2]
+
+
+def draw(rng):
+    """Return a decay, and a start that is the same for all."""
+    p = np.exp([0.4, 0.5, 0.3] * rng.standard_normal(3))
+    return p[0] * np.exp(-p[1] * TIMES) + p[2] + 0.05 * rng.standard_normal(30), np.ones(3)
+
+
+@pytest.fixture(scope="module")
+def family():
+    return l2o.families.LeastSquares(decay, TIMES, draw, sigma=0.05)
+
+
+@pytest.fixture(scope="module")
+def policy(family):
+    return l2o.train(family, n_functions=600, rng=0)
+
+
+@pytest.fixture(scope="module")
+def Y():
+    rng = np.random.default_rng(99)
+    return np.array([draw(rng)[0] for _ in range(500)])
+
+
+def same(left, right):
+    for name in ("x", "cov", "chi2", "status", "nfev"):
+        np.testing.assert_array_equal(getattr(left, name), getattr(right, name), name)
+
+
+def test_learned_start_saves_evaluations_and_ends_as_low(policy, Y):
+    plain = l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=0.05)
+    fit = l2o.curve_fit_many(decay, TIMES, Y, sigma=0.05, method=policy)
+    assert fit.success.mean() >= plain.success.mean()
+    assert fit.nfev.mean() < 0.78 * plain.nfev.mean()
+    assert (fit.chi2 <= plain.chi2 * (1.0 + 1e-6)).mean() >= 0.998
+    same(fit, l2o.curve_fit_many(decay, TIMES, Y, sigma=0.05, method=policy, workers=2))
+    one = l2o.curve_fit(decay, TIMES, Y[3], sigma=0.05, method=policy)
+    np.testing.assert_allclose(one.x, fit.x[3], rtol=1e-6)
+
+
+def test_card_says_what_competed_and_what_it_was_worth(policy):
+    told = policy.card["training"]["course"][-1]
+    assert told["n_labels"] + told["left_out"] == 600
+    assert told["choice"] in told["scores"]
+    assert told["scores"]["as it was"][0] == 1.0
+    assert told["scores"]["values 5 5"] < told["scores"]["values"] < told["scores"]["constant"]
+    assert all(0.0 <= share <= 1.0 for _, share in told["scores"].values())
+    assert policy.card["quality"]["policy"] < np.log(0.85)
+
+
+def test_file_begins_alike(policy, Y, tmp_path):
+    policy.save(tmp_path / "decay.npz")
+    loaded = l2o.load(tmp_path / "decay.npz")
+    assert loaded.network == policy.network
+    same(*(l2o.curve_fit_many(decay, TIMES, Y, sigma=0.05, method=each) for each in (policy, loaded)))
+
+
+def test_same_seed_gives_the_same_policy(family, policy):
+    again = l2o.train(family, n_functions=600, rng=0)
+    assert {name: value.tobytes() for name, value in again.weights.items()} == {
+        name: value.tobytes() for name, value in policy.weights.items()}
+
+
+def test_given_start_and_options_stand(policy, Y):
+    way = policy.network.by_residuals(policy.weights)
+    damping = {"damping": way.damping, "factor": way.factor}
+    same(l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), method=policy),
+         l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), options=damping))
+    starts = [np.ones(3), 2.0 * np.ones(3)]
+    fit = l2o.curve_fit_many(decay, TIMES, Y, method=policy, options={"starts": starts, "damping": "nielsen"})
+    same(fit, l2o.curve_fit_many(decay, TIMES, Y, options={"starts": starts, "damping": "nielsen"}))
+
+
+def test_curves_with_holes_or_other_points_begin_at_the_constant(policy, Y):
+    way, base = policy.network.by_residuals(policy.weights), policy.weights["base"]
+    settings = {"options": {"damping": way.damping, "factor": way.factor}}
+    some = Y[:40].copy()
+    some[::2, 7] = np.nan
+    fit = l2o.curve_fit_many(decay, TIMES, some, method=policy)
+    from_base, whole = l2o.curve_fit_many(decay, TIMES, some, base, **settings), l2o.curve_fit_many(
+        decay, TIMES, Y[:40], method=policy)
+    np.testing.assert_array_equal(fit.nfev[::2], from_base.nfev[::2])
+    np.testing.assert_array_equal(fit.x[1::2], whole.x[1::2])
+    sigma = np.where(np.arange(30) == 7, np.inf, 0.05)
+    hidden = l2o.curve_fit_many(decay, TIMES, Y[:40], sigma=sigma, method=policy)
+    np.testing.assert_array_equal(hidden.nfev, l2o.curve_fit_many(decay, TIMES, Y[:40], base, sigma=sigma,
+                                                                  **settings).nfev)
+    lists = [TIMES, TIMES[:20]], [Y[0], Y[1, :20]]
+    same(l2o.curve_fit_many(decay, *lists, method=policy),
+         l2o.curve_fit_many(decay, *lists, np.tile(base, (2, 1)), **settings))
+
+
+def test_image_stays_an_image(policy, Y):
+    fit = l2o.curve_fit_many(decay, TIMES, Y.reshape(20, 25, 30), method=policy)
+    np.testing.assert_array_equal(fit.x.reshape(-1, 3), l2o.curve_fit_many(decay, TIMES, Y, method=policy).x)
+
+
+def test_minimize_many_begins_there_too_and_is_not_probed(family, policy):
+    problems = family.sample(300, rng=7)
+    learned, plain = (l2o.minimize_many(problems, method=method) for method in (policy, "lm"))
+    assert learned.success.all()
+    assert learned.nfev.mean() < 0.95 * plain.nfev.mean()
+    np.testing.assert_allclose(learned.fun, plain.fun, rtol=1e-5)
+    one = l2o.minimize(problems[5], method=policy)
+    assert one.x.tobytes() == learned.x[5].tobytes()
+    runs = l2o.rollout(problems[:4], method=policy, n_steps=3)
+    np.testing.assert_allclose(runs.x[:, 0], policy.starts(problems[:4]))
+    holes = np.array([draw(np.random.default_rng(i))[0] for i in range(3)])
+    holes[1, 4] = np.nan
+    starts = policy.starts(family.from_data(holes, np.ones(3)))
+    np.testing.assert_array_equal(starts[1], policy.weights["base"])
+    assert not np.isclose(starts[[0, 2]], starts[1]).all(axis=1).any()
+
+
+def test_curves_that_differ_in_their_points_teach_a_constant(family):
+    rng = np.random.default_rng(5)
+    Y = np.array([draw(rng)[0] for _ in range(200)])
+    Y[rng.random(Y.shape) < 0.1] = np.nan
+    policy = l2o.train(family.from_data(Y, 5.0 * np.ones(3)), rng=0)
+    assert policy.network.constant
+    assert policy.network.values is None
+    base = policy.weights["base"]
+    assert (np.abs(np.log(base)) < 0.3).all()
+    assert set(policy.card["training"]["course"][-1]["scores"]) >= {"as it was", "own", "constant"}
+
+
+def test_good_starts_stay():
+    def known(rng):
+        p = np.exp([0.4, 0.5, 0.3] * rng.standard_normal(3))
+        return decay(TIMES, p) + 1e-4 * rng.standard_normal(30), p
+
+    policy = l2o.train(l2o.families.LeastSquares(decay, TIMES, known, sigma=1e-4), n_functions=100, rng=0)
+    assert not policy.network.constant
+    assert policy.dim is None
+    with pytest.raises(TypeError, match="p0 is missing"):
+        l2o.curve_fit_many(decay, TIMES, known(np.random.default_rng(0))[0], method=policy)
+
+
+@pytest.mark.parametrize("loss", ["cauchy", "poisson"])
+def test_other_losses_are_learned_of(loss):
+    def counts(rng):
+        p = [30.0, 1.0, 5.0] * np.exp(0.3 * rng.standard_normal(3))
+        return rng.poisson(decay(TIMES, p)).astype(float), np.array([30.0, 1.0, 5.0])
+
+    sigma = None if loss == "poisson" else 4.0
+    family = l2o.families.LeastSquares(decay, TIMES, counts, sigma=sigma, loss=loss)
+    policy = l2o.train(family, n_functions=150, rng=0)
+    assert policy.card["training"]["course"][-1]["n_labels"] > 100
+    Y = np.array([counts(np.random.default_rng(i))[0] for i in range(20)])
+    fit = l2o.curve_fit_many(decay, TIMES, Y, [30.0, 1.0, 5.0], sigma=sigma, loss=loss, method=policy)
+    assert fit.success.mean() > 0.9
+
+
+def test_too_few_curves_teach_nothing(family):
+    policy = l2o.train(family, n_functions=12, n_validation=5, rng=0)
+    assert policy.network == LevenbergMarquardt()
+    assert "fewer than 20" in policy.card["training"]["course"][-1]["choice"]
+
+
+def test_what_does_not_fit_is_said(policy, Y):
+    with pytest.raises(ValueError, match=r"method is a policy trained on 'least squares of .*decay'; expected one of"):
+        l2o.curve_fit_many(line, TIMES, Y, method=policy)
+    with pytest.raises(ValueError, match="method is a policy of kind 'quasi-newton'; expected 'levenberg-marquardt'"):
+        l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), method=l2o.load("universal"))
+    with pytest.raises(ValueError, match=r"family has the objective 'logistic'; expected problems of families.LeastS"):
+        l2o.train(l2o.families.Logistic(), n_functions=30, trainer=l2o.StartRegression(), rng=0)
+    with pytest.raises(TypeError, match="values is "):
+        LevenbergMarquardt(values=3)
+    for orders, error in (((3, 4), "orders is"), ((0,), "orders")):
+        with pytest.raises(ValueError, match=error):
+            l2o.policies.values_start.ValuesShape(5, 1, orders)
