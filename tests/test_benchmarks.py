@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     ablation,
     attack,
+    compile_times,
     curve_figures,
     handoff,
     least_squares,
@@ -128,6 +129,12 @@ def test_objectives_in_numpy_agree(monkeypatch):
     calls["robust", "NumPy"] = pairs["logistic"][1]
     with pytest.raises(SystemExit, match="robust: the answer of NumPy is not that of l2o"):
         objectives.check(calls)
+
+
+def test_compile_times_are_of_a_fresh_process(monkeypatch):
+    monkeypatch.setattr(compile_times, "RUNS", 1)
+    first, second = compile_times.seconds("model")
+    assert first > second > 0.0
 
 
 def test_scaling_measures_and_draws_every_size(monkeypatch, tmp_path):

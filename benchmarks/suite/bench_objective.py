@@ -1,6 +1,9 @@
-"""Values, gradients and Hessians of the families."""
+"""Values, gradients and Hessians of the families; the layout of data."""
+
+import numpy as np
 
 import l2o
+from l2o.problems.layout import blocks
 
 
 class Families:
@@ -37,3 +40,18 @@ class Logistic:
 
     def time_hessian(self, n_points, n_features):
         self.problems.hessian(self.x)
+
+
+class Layout:
+    """Two hundred thousand tables of data: one array, a list, a list of two lengths."""
+
+    params = (["array", "list", "ragged"],)
+    param_names = ("given",)
+
+    def setup(self, given):
+        tables = np.random.default_rng(0).standard_normal((200_000, 4, 2))
+        self.tables = {"array": tables, "list": list(tables),
+                       "ragged": [table[: 3 + i % 2] for i, table in enumerate(tables)]}[given]
+
+    def time_blocks(self, given):
+        blocks(self.tables)
