@@ -1,10 +1,15 @@
 """Curve fits with robust losses and of counts, beside SciPy, NumPy and the laws that data were drawn from."""
 
+import pickle
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
 import l2o
+from l2o.problems.losses import LOSSES
 
 TIMES = np.linspace(0.0, 4.0, 30)
 SIGMA = 0.05
@@ -236,3 +241,11 @@ def test_family_says_what_a_loss_needs():
     family = l2o.families.LeastSquares(growth, TIMES, lambda rng: (np.ones(30), [0.5, 0.1]), loss="poisson")
     with pytest.raises(ValueError, match=r"Y holds -1\.0 at \(0, 3\)"):
         family.from_data(np.where(np.arange(30) == 3, -1.0, 1.0)[None], [0.5, 0.1])
+
+
+def test_loss_is_found_again_in_another_process():
+    """Where kernels lie at other addresses."""
+    read = ("import pickle, sys; from l2o.problems.losses import LOSSES; "
+            "assert all(each is LOSSES[each.name] for each in pickle.loads(sys.stdin.buffer.read()))")
+    told = subprocess.run([sys.executable, "-c", read], input=pickle.dumps(list(LOSSES.values())), capture_output=True)
+    assert told.returncode == 0, told.stderr.decode()

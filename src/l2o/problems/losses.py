@@ -15,10 +15,13 @@ __all__ = ["LINEAR", "Loss", "read_loss"]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss, by its name, and the address of its kernel."""
+    """A loss, by its name, and the address of its kernel. It pickles as its name: an address is of one process only."""
 
     name: str
     address: int
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _of_name, (self.name,)
 
     @property
     def is_robust(self) -> bool:
@@ -46,6 +49,10 @@ LOSSES = {loss.name: loss for loss in (
     LINEAR, Loss("huber", _kernels.levenberg.HUBER), Loss("soft_l1", _kernels.levenberg.SOFT_L1),
     Loss("cauchy", _kernels.levenberg.CAUCHY), Loss("geman-mcclure", _kernels.levenberg.GEMAN_MCCLURE),
     Loss("poisson", _kernels.levenberg.POISSON))}
+
+
+def _of_name(name: str) -> Loss:
+    return LOSSES[name]
 
 
 def read_loss(name: str, sigma: ArrayLike | object | None, absolute_sigma: bool) -> Loss:
