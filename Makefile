@@ -75,6 +75,7 @@ bench-docs: .venv/installed-dev,examples,peers  ## tables of speed in docs; on a
 pretrained: .venv/installed-dev,examples  ## make the shipped policies again, and the figures of docs/paper.md
 	$(BIN)/python -m benchmarks.pretrained --docs $(ARGS)
 	$(BIN)/python -m benchmarks.universal --ship --measure --families --docs
+	$(BIN)/python -m benchmarks.damping --ship --measure --docs
 
 docs: .venv/installed-dev,examples
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-LEAST, MOST, FLOOR = 1e-12, 1e8, 0.3
+LEAST, LEVELS, FLOOR = 1e-12, (-27.6, 18.4), 0.3
 
 
 def evaluated(model, t, y, sigma, x):
@@ -30,8 +30,8 @@ class Rule:
             gain = g @ np.linalg.solve(A + LEAST * np.diag(scale), g)
             self.share = min(gain / (2.0 * f), 1.0)
         if self.value is None:
-            seen = [1.0, np.log(1.0 - 0.9999 * self.share), np.log(self.share + 1e-8), np.log(least_pivot(A, scale))]
-            self.value = np.clip(np.exp(self.first @ seen), LEAST, MOST)
+            seen = np.log([np.e, 1.0 - 0.9999 * self.share, self.share + 1e-8, least_pivot(A, scale)])
+            self.value = np.exp(np.clip(self.first @ seen, *LEVELS))
         return -self.stretch * np.linalg.solve(A + self.value * np.diag(scale), g)
 
     def learn(self, s, g, A, scale, fall, there):
@@ -43,9 +43,9 @@ class Rule:
                          np.log(self.share + 1e-8) / 5.0, np.clip(-self.value * size**2 / slope, 0.0, 2.0), cosine,
                          np.log(self.value) / 10.0, self.rejections / 2.0])
         change, stretch = self.weights[down] @ seen
-        change = np.clip(change, -12.0, 12.0)
-        self.value = np.clip(self.value * np.exp(change if down else max(change, 0.3)), LEAST, MOST)
-        self.stretch = np.exp(0.5 * np.tanh(stretch))
+        level = np.log(self.value) + np.clip(change, -12.0 if down else 0.3, 12.0)
+        self.value, by = np.exp(np.clip(level, *LEVELS)), stretch / (1.0 + abs(stretch))
+        self.stretch = (3.0 + by) / (3.0 - by)
         if down:
             self.last = s
 

@@ -6,7 +6,12 @@ import pytest
 
 import l2o
 from l2o import _kernels
+from l2o.base import archive
+from l2o.baselines import LevenbergMarquardt
 from l2o.baselines._native import NativeMethod
+from l2o.baselines.damping import SHAPES, SHIPPED, load_numbers
+from l2o.errors import PolicyFileError
+from l2o.policies.policy import PRETRAINED
 
 TIMES, SIGMA = np.linspace(0.0, 4.0, 30), 0.05
 
@@ -95,3 +100,87 @@ def test_units_do_not_matter(unit):
     here, there = (l2o.minimize_many(each, method=method, options={"maxfun": 12})
                    for each in (problems_of(y, start), other.from_data(y, start / [1.0, unit, 1.0])))
     np.testing.assert_allclose(there.x * [1.0, unit, 1.0], here.x, rtol=1e-6, atol=1e-9)
+
+
+# -- what is shipped -----------------------------------------------------------------------------------
+
+
+@l2o.model
+def growth(t, p):
+    return p[0] / (1.0 + np.exp(-p[1] * (t - p[2])))
+
+
+def fitted(loss="cauchy", **more):
+    y, start = drawn(120, seed=5)
+    return l2o.curve_fit_many(decay, TIMES, y, start, sigma=SIGMA, loss=loss, **more)
+
+
+def equal(one, other):
+    return all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+               for name in ("x", "cov", "chi2", "status", "nfev"))
+
+
+def test_shipped_file_has_forty_numbers_and_says_how_they_were_made():
+    _, card = archive.read(SHIPPED, "card", "policy")
+    assert load_numbers(SHIPPED).shape == (_kernels.levenberg.N_LEARNED,)
+    assert card["network"] == {"kind": "damping"}
+    assert card["pretrained"]["command"] == "python -m benchmarks.damping --ship"
+    assert str(card["training"]["seed"]) == min(card["pretrained"]["validation"],
+                                                key=card["pretrained"]["validation"].get)
+    assert SHIPPED.stat().st_size < 10_000
+
+
+def test_file_that_holds_no_damping_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(PolicyFileError, match=r"has a policy of kind 'quasi-newton'; expected 'damping'"):
+        load_numbers(PRETRAINED["universal"])
+    card = {"format": 2, "network": {"kind": "damping"}}
+    for weights in ({}, {name: np.full(shape, np.nan) for name, shape in SHAPES.items()},
+                    {name: np.zeros(shape[:-1]) for name, shape in SHAPES.items()}):
+        archive.write(tmp_path / "some.npz", weights, card=card)
+        with pytest.raises(PolicyFileError, match=r"some\.npz holds no complete policy"):
+            load_numbers(tmp_path / "some.npz")
+    (tmp_path / "other.npz").write_bytes(b"nothing")
+    with pytest.raises(PolicyFileError, match=r"other\.npz is not a policy file"):
+        load_numbers(tmp_path / "other.npz")
+    with pytest.raises(PolicyFileError, match="kind is 'damping'; expected one of 'mlp'"):
+        l2o.load(SHIPPED)
+
+
+@pytest.mark.parametrize(("loss", "damping"), [("linear", "more"), ("huber", "more"), ("soft_l1", "more"),
+                                               ("cauchy", "learned"), ("geman-mcclure", "learned")])
+def test_losses_that_forget_outliers_are_fitted_by_it_and_others_are_not(loss, damping):
+    assert equal(fitted(loss), fitted(loss, options={"damping": damping}))
+    assert not equal(fitted(loss), fitted(loss, options={"damping": {"more": "learned"}.get(damping, "more")}))
+    assert equal(fitted(loss, options={"factor": 100.0}), fitted(loss, options={"damping": "more"}))
+
+
+def test_bits_do_not_depend_on_workers():
+    assert equal(fitted(), fitted(workers=2))
+
+
+def test_learned_damping_has_no_factor():
+    told = "factor is 2.0; expected none: the learned damping tells where it begins"
+    with pytest.raises(ValueError, match=told):
+        fitted(options={"damping": "learned", "factor": 2.0})
+    with pytest.raises(ValueError, match=told):
+        LevenbergMarquardt("learned", 2.0)
+
+
+@pytest.mark.parametrize("loss", ["cauchy", "geman-mcclure"])
+def test_family_that_it_never_saw_takes_fewer_evaluations_and_ends_as_low(loss):
+    m, rng, t = 1200, np.random.default_rng(8), np.linspace(0.0, 10.0, 20)
+    p = np.column_stack([np.exp(0.3 * rng.standard_normal(m)), np.exp(0.2 + 0.4 * rng.standard_normal(m)),
+                         rng.uniform(3.0, 7.0, m)])
+    Y = p[:, :1] / (1.0 + np.exp(-p[:, 1:2] * (t - p[:, 2:]))) + 0.03 * rng.standard_normal((m, 20))
+    start = np.column_stack([Y.max(axis=1), np.ones(m), np.full(m, 5.0)])
+    off = rng.random(Y.shape) < 0.08
+    Y[off] += 0.45 * rng.standard_normal(off.sum())
+    ours, theirs = (l2o.curve_fit_many(growth, t, Y, start, sigma=0.03, loss=loss, options={"damping": damping})
+                    for damping in ("learned", "more"))
+    first = l2o.curve_fit_many(growth, t, Y, start, sigma=0.03, loss=loss, options={"maxfev": 1}).chi2
+    best = np.fmin(ours.chi2, theirs.chi2) * (1.0 + 1e-6)
+    assert (ours.chi2 <= first).all()
+    assert ours.nfev.mean() < 0.95 * theirs.nfev.mean()
+    # where there are several minima, one rule ends here, the other there: the shares are equal within 0.01 of draws
+    assert (ours.chi2 <= best).mean() >= (theirs.chi2 <= best).mean() - 0.025
+    assert ours.success.mean() >= theirs.success.mean() - 0.01

@@ -23,10 +23,12 @@ class LevenbergMarquardt(NativeMethod):
 
     Parameters
     ----------
-    damping : {"more", "nielsen"}
-        How the length of a step is found: a trust region, or a damping that follows what steps have won.
+    damping : {"more", "nielsen", "learned"}
+        How the length of a step is found: a trust region, a damping that follows what steps have won, or one that was
+        learned on robust losses.
     factor : float, optional
-        Radius of the first step in units of the start, or the first damping; 100 and 0.01 by default.
+        Radius of the first step in units of the start, or the first damping; 100 and 0.01 by default. The learned
+        damping has none.
 
     References
     ----------

@@ -79,9 +79,11 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981): converged where the step that is
         left is no longer than tol of them, a parameter. That step is taken, too.
     options : dict, optional
-        maxfev : evaluations of a fit at most (2000). damping : "more", a trust region, or "nielsen". factor : radius of
-        the first step in units of the start (100), or first damping (0.01). starts : (s, d) or (s, ..., d), starts
-        beside p0; of each curve's fits the one of least chi2 is kept, and `agreement` says how many have reached it.
+        maxfev : evaluations of a fit at most (2000). damping : "more", a trust region, "nielsen", or "learned"; by
+        default what takes the fewest evaluations, "learned" for "cauchy" and "geman-mcclure" and "more" for the
+        others. factor : radius of the first step in units of the start (100), or first damping of "nielsen" (0.01).
+        starts : (s, d) or (s, ..., d), starts beside p0; of each curve's fits the one of least chi2 is kept, and
+        `agreement` says how many have reached it.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs); the result does not depend on it.
     progress : bool
@@ -216,7 +218,8 @@ def _settings(tol: float, loss: Loss, options: Mapping[str, object] | None) -> _
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options is {options!r}; expected a dict")
     given: dict[str, Any] = dict(options or ())
-    damping, factor = given.pop("damping", "more"), given.pop("factor", None)
+    factor = given.pop("factor", None)
+    damping = given.pop("damping", loss.damping if factor is None else "more")
     chosen(damping, factor)
     maxfev = arguments.count("maxfev", given.pop("maxfev", MAXFEV))
     given.pop("starts", None)

@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from l2o import baselines
-from l2o.baselines.damping import chosen
+from l2o.base import arguments
+from l2o.baselines.damping import TEXTBOOK, chosen
 from l2o.methods import Handoff, Step
 from l2o.policies.architecture import Architecture, Beginning, own_starts
 from l2o.policies.quasi_newton import QuasiNewton
@@ -52,7 +53,7 @@ class LevenbergMarquardt(Architecture):
     values: ValuesShape | None = None
 
     def __post_init__(self) -> None:
-        chosen(self.damping, None)
+        arguments.choice("damping", self.damping, TEXTBOOK)
         if isinstance(self.values, dict):  # from a card
             object.__setattr__(self, "values", ValuesShape(**self.values))
         if self.values is not None and not (isinstance(self.values, ValuesShape) and self.constant):

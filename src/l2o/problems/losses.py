@@ -15,10 +15,21 @@ __all__ = ["LINEAR", "Loss", "read_loss"]
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss, by its name, and the address of its kernel. It pickles as its name: an address is of one process only."""
+    """A loss. It pickles as its name: an address is of one process only.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    address : int
+        Of its kernel.
+    damping : str
+        Name of the rule of `baselines.LevenbergMarquardt` that takes the fewest evaluations on it.
+    """
 
     name: str
     address: int
+    damping: str = "more"
 
     def __reduce__(self) -> tuple[object, ...]:
         return _of_name, (self.name,)
@@ -47,8 +58,8 @@ class Loss:
 LINEAR = Loss("linear", _kernels.levenberg.LINEAR)
 LOSSES = {loss.name: loss for loss in (
     LINEAR, Loss("huber", _kernels.levenberg.HUBER), Loss("soft_l1", _kernels.levenberg.SOFT_L1),
-    Loss("cauchy", _kernels.levenberg.CAUCHY), Loss("geman-mcclure", _kernels.levenberg.GEMAN_MCCLURE),
-    Loss("poisson", _kernels.levenberg.POISSON))}
+    Loss("cauchy", _kernels.levenberg.CAUCHY, "learned"),
+    Loss("geman-mcclure", _kernels.levenberg.GEMAN_MCCLURE, "learned"), Loss("poisson", _kernels.levenberg.POISSON))}
 
 
 def _of_name(name: str) -> Loss:

@@ -21,7 +21,9 @@ ctypedef struct damping:
     double value                                               # in units of the scale of each parameter
     double radius
     double growth
-    double share                                               # of r'r, what the whole step is expected to gain
+    double gain                                                # of r'r, by the whole step, where that is `ready`
+    double share                                               # the logarithm of gain over r'r
+    double level                                               # that of value
     double stretch                                             # what the next step is multiplied by
     double* last                                               # (d,) the last step that led down
     intptr_t rejections                                        # in a row

@@ -194,7 +194,7 @@ cdef inline void expect(fit* f, intptr_t n) noexcept nogil:
     normal = equations(f, n, &scale)
     f.gain = eliminate(normal, scale, 0.0, f.rows, n, &weakness)
     f.weak = f.gain < 0.0 or weakness > WEAK
-    f.ready = not f.weak
+    f.ready, f.state.gain = not f.weak, f.gain
     if f.weak:
         f.gain = eliminate(normal, scale, FLAT, f.rows, n)
 

@@ -2,15 +2,15 @@
 #
 # The first is the exponential of a linear function of log(1 - R), log R and the logarithm of the least pivot: R is the
 # share of r'r that the whole step is expected to gain, a pivot that of the normal equations over the parameter's scale.
-# After a trial it is multiplied by exp(a'z), and the next step by exp(tanh(b'z) / 2), with a and b of their own after
+# After a trial it is multiplied by exp(a'z), and the next step by a function of b'z, with a and b of their own after
 # steps that led down and after those that led up, and z what the trial showed, in no units. Steps that lead up are
 # never taken, whatever the numbers; where many do, or a run is long or slow, More's trust region takes over.
-from libc.math cimport exp, log, sqrt, tanh
+from libc.math cimport exp, fabs, log, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
 
-from l2o._kernels.solvers._damping cimport damping, more_learn, more_step, nielsen_step, trial
-from l2o._kernels.solvers._normal_equations cimport eliminate
+from l2o._kernels.solvers._damping cimport damping, more_learn, more_step, trial
+from l2o._kernels.solvers._normal_equations cimport eliminate, solve_back
 
 cdef enum:
     N_FIRST = 4                                                # numbers of the first damping
@@ -21,14 +21,20 @@ cdef enum:
 
 cdef extern from *:
     """
+    #define L2O_LEAST_LEVEL -27.6
+    #define L2O_MOST_LEVEL 18.4
     #define L2O_LEAST_LEARNED 1e-12
-    #define L2O_MOST_LEARNED 1e8
     #define L2O_LEAST_SHARE 1e-8
+    #define L2O_NEGLIGIBLE 1e-5
+    #define L2O_FAR_LEVEL 2.3
     #define L2O_WIDE 100.0
     """
-    const double LEAST_LEARNED "L2O_LEAST_LEARNED"             # of a damping, and of what counts as a pivot
-    const double MOST_LEARNED "L2O_MOST_LEARNED"
+    const double LEAST_LEVEL "L2O_LEAST_LEVEL"                 # of the logarithm of a damping
+    const double MOST_LEVEL "L2O_MOST_LEVEL"
+    const double LEAST_LEARNED "L2O_LEAST_LEARNED"             # of a pivot
     const double LEAST_SHARE "L2O_LEAST_SHARE"
+    const double NEGLIGIBLE "L2O_NEGLIGIBLE"                   # a damping below which a whole step is taken, if known
+    const double FAR "L2O_FAR_LEVEL"                           # added to the level where a trial is not finite
     const double WIDE "L2O_WIDE"                               # More's radius, in units of the start
 
 
@@ -43,40 +49,41 @@ cdef inline void learned_begin(damping* state, double size) noexcept nogil:
     state.radius = WIDE * (size if size > 0.0 else 1.0)
 
 
-cdef inline double outlook(damping* state, const double* normal, const double* scale, double* rows, intptr_t d,
-                           bint ready) noexcept nogil:
-    """Find the share that the whole step would gain; return the least pivot, in units of the scale."""
-    cdef intptr_t stride = d + 1, j
-    cdef double gain = 0.0, least = 1.0, inverse
-    if ready or eliminate(normal, scale, LEAST_LEARNED, rows, d) >= 0.0:
-        for j in range(d):
-            inverse = rows[j * stride + j]
-            gain += rows[d * stride + j] * rows[d * stride + j] / inverse
-            least = min(least, 1.0 / (scale[j] * inverse))
-    else:
-        least = 0.0
-    state.share = bounded(gain / normal[d * (d + 2)], 0.0, 1.0)
-    return max(least, LEAST_LEARNED)
+cdef inline void move(damping* state, double level) noexcept nogil:
+    state.level = bounded(level, LEAST_LEVEL, MOST_LEVEL)
+    state.value = exp(state.level)
 
 
-cdef inline double first_damping(const damping* state, double least) noexcept nogil:
+cdef inline void look(damping* state, const double* normal, const double* scale, double* rows, intptr_t d,
+                      bint ready) noexcept nogil:
+    """Find the share that the whole step would gain, and at the start of a run the damping."""
     cdef const double* a = state.numbers
-    return exp(bounded(a[0] + a[1] * log(1.0 - 0.9999 * state.share) + a[2] * log(state.share + LEAST_SHARE)
-                       + a[3] * log(least), log(LEAST_LEARNED), log(MOST_LEARNED)))
+    cdef double weakness = 1.0, share, least
+    cdef intptr_t j
+    if not ready:
+        state.gain = eliminate(normal, scale, LEAST_LEARNED, rows, d)
+    share = bounded(state.gain / normal[d * (d + 2)], 0.0, 1.0)
+    state.share = log(share + LEAST_SHARE)
+    if state.value < 0.0:
+        for j in range(d):
+            weakness = max(weakness, scale[j] * rows[j * (d + 2)])
+        least = LEAST_LEARNED if state.gain < 0.0 else max(1.0 / weakness, LEAST_LEARNED)
+        move(state, a[0] + a[1] * log(1.0 - 0.9999 * share) + a[2] * state.share + a[3] * log(least))
 
 
 cdef inline bint learned_step(damping* state, const double* normal, const double* scale, double* rows, double* step,
                               double* work, intptr_t d, bint ready) noexcept nogil:
-    cdef double least
     cdef intptr_t a
     if state.textbook:
         return more_step(state, normal, scale, rows, step, work, d, ready)
     if state.rejections == 0:
-        least = outlook(state, normal, scale, rows, d, ready)
-        if state.value < 0.0:
-            state.value = first_damping(state, least)
-    if not nielsen_step(state, normal, scale, rows, step, work, d, False):
-        return False
+        look(state, normal, scale, rows, d, ready)
+    while not (ready and state.value < NEGLIGIBLE) and eliminate(normal, scale, state.value, rows, d) < 0.0:
+        if state.level >= MOST_LEVEL:
+            return False
+        move(state, state.level + FAR)
+        ready = False
+    solve_back(rows, step, d)
     for a in range(d):
         step[a] *= state.stretch
     return True
@@ -102,11 +109,17 @@ cdef inline void see(const damping* state, const trial* t, double* seen) noexcep
         for a in range(t.d):
             there += t.there[a] * t.step[a]
         seen[3] = bounded(-there / t.slope, -1.0, 4.0)
-    seen[4] = 0.2 * log(state.share + LEAST_SHARE)
+    seen[4] = 0.2 * state.share
     seen[5] = bounded(-state.value * t.size * t.size / t.slope, 0.0, 2.0)
     seen[6] = cosine(state, t) if state.moved else 0.0
-    seen[7] = 0.1 * log(state.value)
+    seen[7] = 0.1 * state.level
     seen[8] = 0.5 * state.rejections
+
+
+cdef inline double stretched(double by) noexcept nogil:
+    """1 for 0, from 1/2 to 2, from where on a step wins nothing."""
+    by /= 1.0 + fabs(by)
+    return (3.0 + by) / (3.0 - by)
 
 
 cdef inline void learned_learn(damping* state, const trial* t) noexcept nogil:
@@ -125,12 +138,9 @@ cdef inline void learned_learn(damping* state, const trial* t) noexcept nogil:
     for k in range(N_SEEN):
         change += weights[k] * seen[k]
         stretch += weights[N_SEEN + k] * seen[k]
-    change = bounded(change, -12.0, 12.0)
-    state.value *= exp(change if down else max(change, 0.3))
-    if t.there == NULL:
-        state.value *= 10.0
-    state.value = bounded(state.value, LEAST_LEARNED, MOST_LEARNED)
-    state.stretch = exp(0.5 * tanh(stretch))
+    move(state, state.level + (bounded(change, -12.0, 12.0) if down else bounded(change, 0.3, 12.0)
+                               + (FAR if t.there == NULL else 0.0)))
+    state.stretch = stretched(stretch)
     if down:
         memcpy(state.last, t.step, t.d * sizeof(double))
         state.moved = True
