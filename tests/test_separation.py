@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 import l2o
-from l2o.problems.separation import NO_POINTS, ONE_LABEL, PARTLY, SENTENCES, SEPARABLE
+from l2o.problems.separation import NO_COUNTS, NO_POINTS, ONE_LABEL, PARTLY, SENTENCES, SEPARABLE
 
 PLAIN = l2o.families.Logistic(n_features=2, l2=0.0)
 
@@ -147,3 +147,26 @@ def test_warnings_name_bad_members_and_failures():
     assert batch.warnings[0].startswith("1 of 4 problems (1): the data or the start are not finite")
     assert "the objective reported an error" in batch.warnings[1]
     assert batch.warnings[0] in repr(batch)
+
+
+@l2o.model
+def rate(t, p):
+    return np.exp(p[0] + p[1] * t)
+
+
+def test_counts_that_are_all_zero_are_told():
+    t = np.linspace(0.0, 1.0, 20)
+    Y = np.array([np.zeros(20), np.full(20, 5.0), np.zeros(20)])
+    Y[2, 3:] = np.nan
+    fit = l2o.curve_fit_many(rate, t, Y, [0.0, 0.0], loss="poisson")
+    assert [caution.rows.tolist() for caution in fit.warnings] == [[0, 2]]
+    assert fit.warnings[0] in repr(fit)
+    assert "infinity" in fit.message(0)
+    assert "infinity" not in fit.message(1)
+    assert "infinity" in l2o.curve_fit(rate, t, Y[0], [0.0, 0.0], loss="poisson").message()
+    family = l2o.families.LeastSquares(rate, t, lambda rng: (rng.poisson(3.0, 20), np.zeros(2)), loss="poisson")
+    for method in ("lm", "lbfgs"):
+        batch = l2o.minimize_many(family.from_data(Y, [0.0, 0.0]), method=method)
+        assert batch.endless.tolist() == [NO_COUNTS, 0, NO_COUNTS]
+    plain = l2o.curve_fit_many(rate, t, Y, [0.0, 0.0])
+    assert plain.warnings == []

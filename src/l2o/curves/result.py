@@ -17,6 +17,8 @@ from l2o.curves.adaptive import LearnedStart
 from l2o.curves.data import Curves
 from l2o.problems.losses import Loss
 from l2o.problems.models import Model
+from l2o.problems.separation import NO_COUNTS, SENTENCES, said
+from l2o.solving.cautions import Caution
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -133,7 +135,7 @@ class CurveFit:
         if np.ndim(self.status[i]):
             raise IndexError(f"i is {i!r}; expected the index of one fit, {np.ndim(self.status)} integers")
         if self.status[i] != OBJECTIVE_FAILED:
-            return status_message(self.status[i])
+            return status_message(self.status[i]) + said(NO_COUNTS if self._without_counts[i] else 0)
         curves, which = self._curves, int(np.arange(np.size(self.status)).reshape(np.shape(self.status))[i])
         own = slice(*curves.offsets[which : which + 2]) if len(curves.t) == len(curves.y) else slice(None)
         return f"At the start {self._model.failure(curves.t[own], self.x[i])}."
@@ -232,6 +234,20 @@ class CurveFit:
         index = MultiIndex.from_product([range(size) for size in leading]) if len(leading) > 1 else None
         return DataFrame(columns, index)
 
+    @property
+    def _without_counts(self) -> np.ndarray:
+        """Which curves hold counts, and none above zero, (...)."""
+        if self._loss.name != "poisson":
+            return np.zeros(np.shape(self.status), bool)[()]
+        above = np.append(0, np.cumsum(self._curves.y > 0.0))[self._curves.offsets]
+        return ((above[1:] == above[:-1]).reshape(np.shape(self.status)) & (self.dof + self._free > 0))[()]
+
+    @property
+    def warnings(self) -> list[Caution]:
+        """Sentences on what to look at before the results are used, with the `rows`, in an image counted through."""
+        without = np.ravel(self._without_counts)
+        return [Caution.of(SENTENCES[NO_COUNTS], without, "curves")] if without.any() else []
+
     def _table(self, names: Sequence[str] | None) -> Table:
         names = named(names, self.x.shape[-1], "p[{}]", "parameter")
         title = f"CurveFit of {self._model.name.rpartition('.')[-1]}: "
@@ -246,6 +262,7 @@ class CurveFit:
             rows.append((name, [*spread(self.x[good][:, j]), spread(self.stderr[good][:, j], 3)[0], held]))
         notes = [f"{int(np.sum(self.status == each)):,} of status {each}: {status_message(each)}"
                  for each in np.unique(self.status) if each != CONVERGED]
+        notes += self.warnings
         return Table(f"{title}{int(good.sum()):,} of {self.status.size:,} curves converged",
                      (*QUANTILES, "stderr", "on a bound"), rows, notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,11 @@ from l2o.problems.layout import blocks
 from l2o.problems.losses import LINEAR, Loss
 from l2o.problems.models import Model
 from l2o.problems.problems import Kernel, Problems, from_blocks
+from l2o.problems.separation import NO_COUNTS, Endless
 
 __all__ = ["SquaresOf", "least_squares"]
+
+NEXT_TO_NO_RATE = 1e-3  # half a deviance, of no count the sum of the rates: a fit that has ended has less
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,22 @@ class SquaresOf:
         """The objective as the kernels see it; the model is compiled."""
         self.model.address(self.d, self.k)
         return Kernel(f"least squares of {self.model.name}", _kernels.least_squares.FUNCTION, source=self,
-                      over=self.over, normal=_kernels.least_squares.NORMAL)
+                      over=self.over, normal=_kernels.least_squares.NORMAL,
+                      suspect=NEXT_TO_NO_RATE if self.loss.name == "poisson" else -math.inf, endless=_without_counts)
 
     def over(self, data: np.ndarray, shared: int) -> np.ndarray:
         """Return the addresses (m,) of what the function is called with, of data at addresses (m,)."""
         return _kernels.least_squares.over(self.model.address(self.d, self.k), self.model.user(self.d, self.k),
                                            self.loss.address, data)
+
+
+def _without_counts(problems: Problems, x: np.ndarray, fun: np.ndarray, jac: np.ndarray) -> Endless:
+    """Look for curves of counts that are all zero at x (m, d), where they have the values fun (m,)."""
+    found = Endless(np.zeros(len(x), np.int8), np.zeros(x.shape))
+    for i in np.flatnonzero(fun < NEXT_TO_NO_RATE):
+        table = next(problems[[int(i)]].data())
+        found.reason[i] = 0 if table[:, -2].any() else NO_COUNTS
+    return found
 
 
 def least_squares(model: Model, tables: Sequence[np.ndarray], x0: np.ndarray, loss: Loss = LINEAR) -> Problems:

@@ -11,15 +11,17 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-__all__ = ["LOW", "SENTENCES", "Endless", "endless_network", "endless_regression", "endless_weighted", "said"]
+__all__ = ["LOW", "NO_COUNTS", "SENTENCES", "Endless", "endless_network", "endless_regression", "endless_weighted",
+           "said"]
 
 HEADER, TOTAL, PADDED, L2, INPUTS, DESIGN, CLASSES = 8, 0, 1, 2, 3, 4, 5  # of blocks, as in the kernels
-HAS_MINIMUM, ONE_LABEL, SEPARABLE, PARTLY, NO_POINTS = range(5)
+HAS_MINIMUM, ONE_LABEL, SEPARABLE, PARTLY, NO_POINTS, NO_COUNTS = range(6)
 SENTENCES = {
     ONE_LABEL: "the labels are all the same: the minimum lies at infinity",
     SEPARABLE: "the data are separable: the minimum lies at infinity",
     PARTLY: "the data are separable in part, some points from all others: the minimum lies at infinity",
     NO_POINTS: "a class has no points: the minimum lies at infinity",
+    NO_COUNTS: "all counts are zero, and so are the rates that fit: the minimum may lie at infinity",
 }
 LOW = 0.05  # a value, in the mean over points, above which no run ends that has one label only
 FLAT, IDLE = 1e-3, 1e-5  # of a curvature; of f that it explains: where there is less, points have lost their losses
@@ -67,9 +69,9 @@ class Endless(NamedTuple):
     way: np.ndarray
 
 
-def said(reason: np.ndarray | None, i: int) -> str:
-    """Return the sentence of problem i, which a message ends with; none where it has a minimum."""
-    sentence = "" if reason is None else SENTENCES.get(int(reason[i]), "")
+def said(reason: int) -> str:
+    """Return the sentence of a reason as the end of a message; none where there is a minimum."""
+    sentence = SENTENCES.get(reason, "")
     return sentence and f" {sentence[0].upper()}{sentence[1:]}."
 
 

@@ -48,7 +48,8 @@ class BatchResult:
         What the adaptive method learned, and what that saved; its repr says it in a sentence.
     endless : ndarray of int, shape (m,), or None
         Of problems whose minimum lies at infinity, why, as `message` says: 1 the labels are all the same, 2 the
-        data are separable, 3 in part, 4 a class has no points; 0 for the others. None if there is none.
+        data are separable, 3 in part, 4 a class has no points, 5 all counts are zero; 0 for the others. None if there
+        is none.
     cause : str
         What the first objective of status 4 raises, if it was written in Python.
     warnings : list of str
@@ -87,7 +88,8 @@ class BatchResult:
 
     def message(self, i: int) -> str:
         """Say why run i ended, and by which test if it has converged."""
-        return status_message(self.status[i], self.test[i]) + said(self.endless, i)
+        reason = 0 if self.endless is None else int(self.endless[i])
+        return status_message(self.status[i], self.test[i]) + said(reason)
 
     def to_dataframe(self, names: Sequence[str] | None = None) -> DataFrame:
         """Return the results as a pandas DataFrame, a row a problem.

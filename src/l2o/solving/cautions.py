@@ -20,11 +20,11 @@ class Caution(str):
     rows: np.ndarray
 
     @classmethod
-    def of(cls, what: str, where: np.ndarray) -> Caution:
-        """Return the sentence that says `what` of the problems where (m,) is True."""
+    def of(cls, what: str, where: np.ndarray, each: str = "problems") -> Caution:
+        """Return the sentence that says `what` of the problems, or whatever `each` is, where (m,) is True."""
         rows = np.flatnonzero(where)
         shown = ", ".join(map(str, rows[:SHOWN])) + (", ..." if len(rows) > SHOWN else "")
-        made = cls(f"{len(rows):,} of {len(where):,} problems ({shown}): {what}")
+        made = cls(f"{len(rows):,} of {len(where):,} {each} ({shown}): {what}")
         made.rows = rows
         return made
 

@@ -149,7 +149,8 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
         sentence, n_evaluations = doubt(problem, x, jac, *limits)
         njev, message = njev + n_evaluations, message + sentence
     if not python and fun < problem.kernel.suspect:
-        message += said(endless(problem, solution, box), 0)
+        reasons = endless(problem, solution, box)
+        message += "" if reasons is None else said(int(reasons[0]))
     if status == OBJECTIVE_FAILED and not python:
         message += in_brackets(cause(problem, solution))
     nfev = njev
