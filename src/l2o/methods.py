@@ -211,15 +211,16 @@ class Handoff:
     Parameters
     ----------
     most_trials : int or None
-        Trials that it makes at most, at least 1; None for any number.
+        Largest number of trials, at least 1; None for any number.
     rejections : int
-        Trials in a row without a gain that end its part, at least 1; a trial that is not finite is one. From 2 on the
-        policy may reject trials: it goes on from its best point, and a trial that is not finite does not end its run.
+        Number of trials in a row without a gain that end its part, at least 1; a trial that is not finite is one. If it
+        is 2 or more, the policy may reject trials: it goes on from its best point, and a trial that is not finite does
+        not end its run.
     flat : float
-        It ends, too, where the maximum norm of the gradient falls to this share of that at the start; 0 is never.
+        Its part also ends when the maximum norm of the gradient falls to this share of that at the start; 0 is never.
     heir : {"lbfgs", "bfgs"}
-        What takes over: L-BFGS, with the curvature pairs of the policy's steps, or BFGS, with the matrix that the
-        policy bequeaths, if it has one.
+        The method that takes over: L-BFGS, with the curvature pairs of the policy's steps, or BFGS, with the matrix
+        that the policy bequeaths, if it has one.
     """
 
     most_trials: int | None = 10

@@ -39,10 +39,10 @@ _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.
 def check_objective(objective: object, data: ArrayLike | None, x: ArrayLike) -> None:
     """Check a compiled objective at a point.
 
-    It looks for a value or gradient that is not finite, a gradient that is not that of the value or that is not
-    written, anything written outside or into x and data, results that differ from call to call or between
-    threads, and a NaN that is swallowed. A function of `l2o.objective` must do in Python what it does compiled; what it
-    raises there, such as an index out of range, is in the message. A Hessian of its own must be that of the gradient.
+    It finds a value or gradient that is not finite, a gradient that is not that of the value or that is not written,
+    writes outside of the arrays or into x and data, results that differ from call to call or between threads, and a NaN
+    that is swallowed. A function of `l2o.objective` must do the same in Python as compiled; an exception that it raises
+    there, such as an index out of range, is in the message. A Hessian of its own must be that of the gradient.
 
     Parameters
     ----------
@@ -86,9 +86,10 @@ def check_objective(objective: object, data: ArrayLike | None, x: ArrayLike) -> 
 def check_family(family: Family, m: int = 5) -> None:
     """Check a family: what it draws, and its objective at drawn starting points.
 
-    On top of `check_objective` it looks for a sampler that gives other problems for the same seed or the same for
-    another, whose first k of m members are not those of ``sample(k)``, or that repeats itself; a training function
-    among those that ``sample`` gives for the seed of the training; and members that come out different in a batch.
+    It makes the checks of `check_objective`. It also finds a sampler that gives different problems for the same seed or
+    the same problems for another, whose first k of m members are not those of ``sample(k)``, or that repeats itself; a
+    training function among those that ``sample`` gives for the seed of the training; and members that come out
+    different in a batch.
 
     Parameters
     ----------

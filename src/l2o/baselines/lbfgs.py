@@ -20,8 +20,8 @@ MOST_PAIRS = 2**31 - 1
 class LBFGS(NativeMethod):
     """Limited-memory BFGS with a line search to the strong Wolfe conditions.
 
-    The first step has length 1 before its line search; sufficient decrease 1e-3 and curvature 0.9 are those of
-    SciPy's L-BFGS-B, which it does as well as, evaluation by evaluation.
+    The first step has length 1 before its line search. Sufficient decrease 1e-3 and curvature 0.9 are those of SciPy's
+    L-BFGS-B; evaluation by evaluation both do equally well.
 
     Parameters
     ----------

@@ -18,14 +18,14 @@ __all__ = ["LevenbergMarquardt"]
 class LevenbergMarquardt(NativeMethod):
     """The method of Levenberg and Marquardt, for problems of `families.LeastSquares`.
 
-    It takes the products of the derivatives of the residuals for the Hessian. A run ends as those of all methods do;
-    `curve_fit_many` is the same method with a stop in standard errors, and with the errors.
+    It takes the products of the derivatives of the residuals for the Hessian. A run ends by the tests of all methods;
+    `curve_fit_many` is the same method with a stop in standard errors, and it returns the errors.
 
     Parameters
     ----------
     damping : {"more", "nielsen", "learned"}
-        How the length of a step is found: a trust region, a damping that follows what steps have won, or one that was
-        learned on robust losses.
+        How the length of a step is found: by a trust region, by a damping that follows the gain of the last steps, or
+        by one that was learned on robust losses.
     factor : float, optional
         Radius of the first step in units of the start, or the first damping; 100 and 0.01 by default. The learned
         damping has none.

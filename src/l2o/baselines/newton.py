@@ -19,13 +19,13 @@ __all__ = ["Newton"]
 class Newton(NativeMethod):
     """Newton's method with a line search to the strong Wolfe conditions; it has no settings.
 
-    From the second step on it takes the curvature to expect in the middle of a step. With the Hessian B at the iterate,
-    B_before at the one before, a step s back, and th, between -1/2 and 1/2, half of -g's / s'Bs, that is
-    B (B_before^-1 B)^th, or, where one of them is not positive definite, B + th (B - B_before). If that fails, B is
-    taken, and where B is not positive definite, a multiple of its diagonal is added. For small d: a step takes two
-    factors of d^3 / 6 operations, and the Hessian itself, which `nfev` does not count. For an objective that offers
-    none it is taken by central differences of the gradient, within the bounds: 2 d evaluations a step, which `nfev`
-    counts.
+    From the second step on it uses the curvature to expect in the middle of a step. Let B be the Hessian at the
+    iterate, B_before that at the previous iterate, a step s back, and th half of -g's / s'Bs, between -1/2 and 1/2. The
+    curvature is then B (B_before^-1 B)^th, or B + th (B - B_before) if one of the two is not positive definite. If that
+    fails, it is B, and if B is not positive definite, a multiple of its diagonal is added. The method is for small d: a
+    step takes two factors of d^3 / 6 operations, and the Hessian itself, which `nfev` does not count. If the objective
+    has no Hessian, central differences of the gradient within the bounds replace it: 2 d evaluations a step, which
+    `nfev` counts.
 
     References
     ----------

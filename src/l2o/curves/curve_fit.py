@@ -48,36 +48,36 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     Parameters
     ----------
     model : Model or callable
-        Of `l2o.model`, or what that takes: ``f(t, p)``.
+        A model of `l2o.model`, or a function that it takes: ``f(t, p)``.
     t : array_like, shape (n,), (n, k), (..., n) or (..., n, k), or a list of m of (n_i,) or (n_i, k)
-        Where the points are, the same for all curves or their own; k numbers make a point.
+        The points, the same for all curves or each curve's own; k numbers make a point.
     Y : array_like, shape (..., n), or a list of m of (n_i,)
-        Curves: an image of them stays one, and a list may hold curves of different lengths. A point that is NaN, or
-        masked in a masked array, is left out; so is one whose sigma is inf.
+        The curves. An image of curves stays an image, and a list may hold curves of different lengths. A point that is
+        NaN, or masked in a masked array, is left out; so is one whose sigma is inf.
     p0 : array_like, shape (d,) or (..., d), or callable
         Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default: None needs the option
-        `starts`, a policy as the method, or with the adaptive method bounds that are finite.
+        `starts`, a policy as the method or, with the adaptive method, finite bounds.
     sigma : float or array_like, shape (n,) or (..., n), or a list of m of (n_i,), optional
         Standard errors of the values, above 0.
     absolute_sigma : bool
-        Whether sigma is meant as it stands; otherwise `cov` is scaled so that `chi2` is `dof`.
+        Whether sigma is the true error; otherwise `cov` is scaled so that `chi2` is `dof`.
     bounds : (low, high) or scipy.optimize.Bounds, optional
         Limits of the parameters: numbers, (d,) or (..., d). They are reached exactly; a start outside is moved there.
     fixed : array_like of bool, shape (d,) or (..., d), optional
         Parameters that stay at their start.
     loss : {"linear", "huber", "soft_l1", "cauchy", "geman-mcclure", "poisson"}
-        What is minimised. "linear" is the sum of squares. The next four are sums of a loss of the squares, u, in units
-        of sigma, which they need, against outliers: u up to 1 and 2 sqrt(u) - 1 from there, 2 (sqrt(1 + u) - 1),
-        log(1 + u), u / (1 + u). For a wider threshold give larger sigma: `cov` is that of the estimate (Huber's
-        sandwich), whatever sigma. "poisson" is the likelihood of counts Y >= 0 without sigma.
+        What is minimised. "linear" is the sum of squares. The next four are for outliers. They are sums of a loss of
+        the squares u in units of sigma, which they need: u up to 1 and 2 sqrt(u) - 1 from there, 2 (sqrt(1 + u) - 1),
+        log(1 + u), u / (1 + u). For a wider threshold give a larger sigma; `cov` is that of the estimate (Huber's
+        sandwich) for any sigma. "poisson" is the likelihood of counts Y >= 0, without sigma.
     method : {"lm", "adaptive"} or Policy
         Levenberg and Marquardt's; "adaptive" fits some of 200 curves or more from p0, learns from them how to begin by
         the values of a curve, and fits the others from there, if that takes fewer evaluations and ends as low.
         ``fit.learned`` says what came of it. A `Policy` that `l2o.train` made of a `families.LeastSquares` says where
         curves at its points begin without p0, others at its constant, and how the damping does.
     tol : float
-        How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981): converged where the step that is
-        left is no longer than tol of them, a parameter. That step is taken, too.
+        How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981). It has converged when the
+        remaining step is at most tol standard errors a parameter. The fit takes that step, too.
     options : dict, optional
         maxfev : evaluations of a fit at most (2000). damping : "more", a trust region, "nielsen", or "learned"; by
         default what takes the fewest evaluations, "learned" for "cauchy" and "geman-mcclure" and "more" for the
@@ -179,7 +179,7 @@ def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
     Returns
     -------
     CurveFit
-        With x (d,), cov (d, d), and numbers where there is one for each curve.
+        With x (d,), cov (d, d), and a number wherever there is one for each curve.
 
     Raises
     ------

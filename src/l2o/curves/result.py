@@ -35,15 +35,15 @@ class CurveFit:
     x : ndarray, shape (..., d)
         Parameters; those at the start where no fit was possible.
     cov : ndarray, shape (..., d, d)
-        Their covariance. It is zero for what was fixed, and NaN for a parameter on a bound, whose error has no such
-        law; the others' is what it is without that bound, since nothing says that the bound is the truth. The variance
-        is inf, its covariances NaN, for what the points do not determine. With a robust loss it is Huber's sandwich,
-        with "poisson" the inverse of the Fisher information.
+        Their covariance. It is zero for fixed parameters, and NaN for a parameter on a bound, whose error is not
+        normally distributed. That of the others is computed without the bound, since the bound need not be the truth.
+        If the points do not determine a parameter, its variance is inf and its covariances are NaN. With a robust loss
+        it is Huber's sandwich, with "poisson" the inverse of the Fisher information.
     chi2 : ndarray, shape (...)
-        What was minimised: the sum of squares of the residuals, in units of sigma where it is given, or of the losses
-        of those squares, or the deviance of the counts.
+        The minimised value: the sum of squares of the residuals, in units of sigma if it is given; the sum of the
+        losses of those squares; or the deviance of the counts.
     dof : ndarray of int, shape (...)
-        Points that are not masked, less parameters that are not fixed.
+        Number of unmasked points less the number of free parameters.
     status : ndarray of int, shape (...)
         0 converged, 1 limit of evaluations, 2 nothing lower was found, 3 not finite, 4 the model failed, 5 fewer points
         than free parameters, 6 the points leave a parameter undetermined, or the minimum lies at infinity.
@@ -52,10 +52,10 @@ class CurveFit:
     on_bound : ndarray of bool, shape (..., d)
         Which parameters ended on a bound.
     absolute_sigma : bool
-        Whether errors are those of sigma, or scaled so that chi2 is dof.
+        Whether errors are those of sigma; otherwise they are scaled so that chi2 is dof.
     agreement : ndarray of int, shape (...), or None
-        With ``options={"starts": ...}``, how many of the fits from all starts have reached the least chi2; None with
-        the adaptive method.
+        With ``options={"starts": ...}``, the number of starts whose fits reached the least chi2; None with the adaptive
+        method.
     learned : LearnedStart or None
         What the adaptive method learned; its repr is a sentence.
     """

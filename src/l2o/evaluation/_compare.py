@@ -30,18 +30,18 @@ def compare(problems: Problems, methods: Mapping[str, str | Method], x0: ArrayLi
     problems : Problems
         m problems of dimension d, unseen in training and tuning.
     methods : dict of str, Policy or baseline
-        The methods by the name they are shown under. The first is the reference of paired differences.
+        The methods, by the names under which they are shown. The first is the reference of paired differences.
     x0 : array_like, shape (m, d), optional
         Starting points; by default those of the problems.
     n_steps : int
         Steps T of a run, at least 1.
     f_star : array_like, shape (m,), optional
-        What values are measured from. By default the lowest value that any compared run evaluated or
-        that a polish with L-BFGS from the best point of all runs found: one number a problem.
+        The values from which others are measured, one number a problem. By default the lowest value that any compared
+        run evaluated, or that a polish from the best point of each run found.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs) of the runs, not of the timing; the result does not depend on it.
     n_bootstrap : int
-        Resamples of the problems that intervals are computed from, at least 1.
+        Number of resamples of the problems behind the intervals, at least 1.
     rng : None, int, SeedSequence or Generator
         Source of the resamples.
 

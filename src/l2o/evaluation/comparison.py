@@ -46,9 +46,9 @@ class Comparison:
     methods : dict of method
         The methods by name, with their settings.
     runs : dict of Rollouts
-        What each did.
+        The trajectories of each.
     f_star : ndarray, shape (m,)
-        Value of each problem that all values are measured from.
+        The value of each problem from which all values are measured.
     n_steps : int
         Steps T of a run.
     resamples : ndarray of int, shape (n_bootstrap, m)

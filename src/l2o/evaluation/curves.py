@@ -31,16 +31,16 @@ class Curve:
     mean : ndarray, shape (T+1,)
         Mean over the `n_averaged` problems on which all methods are finite at every k.
     median : ndarray, shape (T+1,)
-        Median over all problems; what is not finite counts as +inf.
+        Median over all problems; values that are not finite count as +inf.
     low, high : ndarray, shape (T+1,)
         Ends of the 95 % bootstrap interval of the mean: functions resampled with replacement, the same
         resamples for all methods and all k.
     n_nonfinite : int
         Runs of this method with a value that is not finite, out of n_problems.
     n_averaged : int
-        Problems that mean, low and high are over. At 0 these are NaN.
+        Number of problems behind mean, low and high. If it is 0, these are NaN.
     n_problems : int
-        All problems.
+        Number of all problems.
     """
 
     k: np.ndarray

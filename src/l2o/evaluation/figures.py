@@ -33,7 +33,7 @@ def figure(comparison: Comparison, path: File, title: str = "", *, seconds: bool
     title : str
         Title of the figure.
     seconds : bool
-        Add the panels of a second question: what it costs. Measures time.
+        Whether to add panels on the cost, by evaluation and by second. This measures time.
 
     Raises
     ------

@@ -23,9 +23,9 @@ class Family(ABC):
     Attributes
     ----------
     n_training : int
-        Functions that `l2o.train` draws to train on, unless it is told.
+        Number of functions that `l2o.train` draws to train on by default.
     n_test : int
-        Functions that ``l2o reproduce`` draws for the paper's comparison.
+        Number of functions that ``l2o reproduce`` draws for the paper's comparison.
     """
 
     n_training: ClassVar[int] = 90

@@ -26,8 +26,8 @@ Sampler = Callable[[np.random.Generator], tuple[ArrayLike, ArrayLike]]
 class LeastSquares(Family):
     """Fits of a model to drawn curves: half the sum of squares of the residuals, in units of sigma.
 
-    "lm" is the method for them; any other minimises them, too, but for "newton", as there is no Hessian, and policies
-    are trained on them. `l2o.curve_fit_many` fits curves with standard errors.
+    "lm" is the default method for them. Any other method but "newton" minimises them, too (they have no Hessian), and
+    policies can be trained on them. `l2o.curve_fit_many` fits curves with standard errors.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class LeastSquares(Family):
         ``draw(rng) -> (y, x0)``: the values (n,) of one curve, and starting parameters (d,), with nothing random but
         the generator rng.
     sigma : float or array_like, shape (n,), optional
-        Standard errors of the values; 1 by default, where the loss is not in units of them.
+        Standard errors of the values; by default 1, if the loss is not in units of sigma.
     loss : {"linear", "huber", "soft_l1", "cauchy", "geman-mcclure", "poisson"}
-        What is made of the residuals, as in `l2o.curve_fit_many`.
+        The loss of the residuals, as in `l2o.curve_fit_many`.
 
     Raises
     ------

@@ -35,10 +35,10 @@ class Architecture(ABC):
     shipped : str or None
         Name of the shipped policy of this kind that serves any function: trainings start from it.
     precisions : tuple of str
-        What its kernel can compute in; the first is the default.
+        The precisions of its kernel; the first is the default.
     knows_limits : bool
-        Whether its steps depend on the absolute size of gradients and objective changes, so that it is good only within
-        what it met in training; a rule without a scale of its own goes on anywhere.
+        Whether its steps depend on the absolute size of gradients and objective changes. It is then good only within
+        the range that it met in training; a rule without a scale of its own works anywhere.
     handoff : Handoff
         When another method takes over in a minimisation, and which, unless the card says so.
     """

@@ -42,7 +42,7 @@ LEAST_DEVIATION = 1e-3  # of a feature
 class MLP(Architecture):
     """Shape of the policy network.
 
-    Trained networks make no step where all that is seen is zero: their output bias follows from the rest.
+    Trained networks make no step where all inputs are zero: their output bias follows from the other weights.
 
     Parameters
     ----------

@@ -31,15 +31,15 @@ class Native(StepMethod):
     bequeath : the same, optional
         Writes an approximation of the inverse Hessian, with which the heir "bfgs" starts.
     weights : array_like, shape (size,)
-        What both get as ``user``.
+        The numbers that both functions receive as ``user``.
     length : int
-        Entries of history that it looks at, at least 1.
+        Number of entries of the history that it sees, at least 1.
     state_size : int or callable
         Doubles of memory for each run, at least 0; or a function of the dimension that returns them.
     handoff : Handoff, optional
-        When another method takes over, and which; with ``rejections`` of 2 and more it may reject trials.
+        When another method takes over, and which; with ``rejections`` of 2 or more it may reject trials.
     hessian : bool
-        Whether it asks for the Hessian at the best point; it is then not for objectives without one.
+        Whether it asks for the Hessian at the best point; it then needs objectives that have one.
 
     Raises
     ------

@@ -26,9 +26,9 @@ MOST_VARIABLES = 200
 class Newton(FromPrior):
     """Settings of Newton's method with a learned start, for objectives with a Hessian and 1 to 200 variables.
 
-    Learned by `l2o.CurvatureRegression` are a family's base point and first step. From there runs take the Hessian to
-    expect in the middle of a step, as `l2o.baselines.Newton` does, within a soft cap instead of a line search. How far
-    the Hessian is extrapolated and the two caps are weights, which other trainers adapt.
+    `l2o.CurvatureRegression` learns a family's base point and first step. From there runs use the Hessian to expect in
+    the middle of a step, as `l2o.baselines.Newton` does, with a soft cap instead of a line search. The extrapolation of
+    the Hessian and the two caps are weights, which other trainers adapt.
 
     Parameters
     ----------

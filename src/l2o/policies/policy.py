@@ -35,8 +35,8 @@ class Policy(StepMethod):
     """A learned optimizer: it turns the history of a run into the next point.
 
     Use it as ``method`` of `l2o.minimize`, `l2o.minimize_many`, `l2o.rollout`, `l2o.compare` or
-    `scipy.optimize.minimize`. Policies are made by `l2o.train` and `l2o.load`. To minimise, L-BFGS takes over where
-    the policy's steps no longer help, unless the option ``safeguard`` is False; rollouts are the policy alone.
+    `scipy.optimize.minimize`. `l2o.train` and `l2o.load` make policies. In a minimisation L-BFGS takes over when the
+    policy's steps no longer help, unless the option ``safeguard`` is False; rollouts run the policy alone.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ class Policy(StepMethod):
     weights : dict of ndarray
         Its weights, by name.
     card : dict
-        What it is: family, dimension, settings, seeds, measured quality. Its entry "precision", "float64" (the
-        default) or, for a kind that has it, "float32", says in what it is computed; the objective is always in float64.
+        Its record: family, dimension, settings, seeds, measured quality. The entry "precision", "float64" (the default)
+        or, for a kind that has it, "float32", is the precision of the policy; the objective is always in float64.
 
     Raises
     ------

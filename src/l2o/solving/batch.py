@@ -43,15 +43,15 @@ class BatchResult:
     success : ndarray of bool, shape (m,)
         Whether a tolerance was met.
     outside_training : ndarray of bool, shape (m,), or None
-        Whether the policy met what it did not meet in training, as in `minimize`.
+        Whether the policy left the range that it met in training, as in `minimize`.
     learned : Learned or None
-        What the adaptive method learned, and what that saved; its repr says it in a sentence.
+        What the adaptive method learned and what that saved; its repr is a sentence.
     endless : ndarray of int, shape (m,), or None
-        Of problems whose minimum lies at infinity, why, as `message` says: 1 the labels are all the same, 2 the
-        data are separable, 3 in part, 4 a class has no points, 5 all counts are zero; 0 for the others. None if there
-        is none.
+        For problems whose minimum lies at infinity, the reason, as in `message`: 1 all labels are the same, 2 the data
+        are separable, 3 in part, 4 a class has no points, 5 all counts are zero; 0 for the others. None if there is no
+        such problem.
     cause : str
-        What the first objective of status 4 raises, if it was written in Python.
+        The exception of the first objective with status 4, if it was written in Python.
     warnings : list of str
         What to look at before the results are used: the same, runs that could not begin, objectives that reported an
         error, policies outside their training. ``batch.warnings[0].rows`` are the numbers of its problems.

@@ -48,29 +48,31 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
              options: Mapping[str, Any] | None = None) -> OptimizeResult:
     """Minimise a function of several variables.
 
-    A `Policy` runs with a safeguard: the best point seen is kept, and where its steps no longer help, L-BFGS goes on
-    from there with the curvature seen so far, until a tolerance is met.
+    A `Policy` runs with a safeguard: the run keeps the best point seen, and when the policy's steps no longer help,
+    L-BFGS goes on from there with the curvature seen so far, until a tolerance is met.
 
     Parameters
     ----------
     fun : callable, Objective or compiled objective
-        ``fun(x, *args)`` with x (d,); it returns the value and the gradient (``jac=True``), or the value. Compiled: of
-        `l2o.objective`, a Numba cfunc or a `scipy.LowLevelCallable` of the signature in ``objective.h``.
+        ``fun(x, *args)`` with x (d,) returns the value and the gradient (``jac=True``), or the value. A compiled
+        objective is one of `l2o.objective`, or a Numba cfunc or `scipy.LowLevelCallable` of the signature in
+        ``objective.h``.
     x0 : array_like, shape (d,)
         Starting point. An `Objective` has its own, which is the default.
     args : tuple
-        Further arguments of fun and jac. Of a compiled objective its data, (rows, columns), or nothing.
+        Further arguments of fun and jac; for a compiled objective its data, (rows, columns), or nothing.
     method : str, Policy or baseline, optional
         By default the learned rule, ``l2o.load("universal")``, "lm" for problems of `families.LeastSquares`, and L-BFGS
         above 200 variables. A name: "lbfgs" (SciPy's "L-BFGS-B", too), "gradient-descent", "momentum", "cg", "newton",
         "lm" (needs residuals), "scipy-lbfgs"; or an object.
     jac : bool, str or callable, optional
-        None: as fun returns at the start, a pair of value and gradient, or a value. True: a pair. A callable: ``jac(x,
-        *args)`` is the gradient. "2-point", which False is, too, and "3-point": differences in the bounds, counted in
-        ``nfev``, steps as in SciPy's `least_squares`. A compiled objective has its own.
+        True: fun returns a pair of value and gradient. None: it returns a pair or a value, which is seen at the start.
+        A callable: ``jac(x, *args)`` is the gradient. "2-point", which is also what False means, and "3-point":
+        differences within the bounds, counted in ``nfev``, with steps as in SciPy's `least_squares`. A compiled
+        objective has its own gradient.
     bounds : sequence of (low, high), (lows, highs) or scipy.optimize.Bounds, optional
-        Bounds of the variables, None in a pair for no bound; two sequences of length d are the lower and the upper
-        limits; for d = 2 they are pairs, unless x0 is within them as limits only. They are reached exactly and never
+        Bounds of the variables, with None in a pair for no bound. Two sequences of length d are the lower and the upper
+        limits; for d = 2 they are pairs, unless x0 is within them as limits only. Bounds are reached exactly and never
         crossed; gtol is for the gradient of the variables that no bound holds. A start outside is moved to the bound.
     fixed : array_like of bool, shape (d,), optional
         Variables that stay at their starting value.
@@ -80,10 +82,11 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     tol : float, optional
         Sets gtol.
     options : dict, optional
-        gtol : of max|g|. ftol : of the last decrease and the predicted gap, by the fall of f; d more gradients may
-        tell. xtol : of steps, by xtol + norm(x). By default ftol is 2.2e-9; maxiter (iterations) and maxfun are 15000.
-        safeguard : whether L-BFGS takes over from a `Policy` (True). eps, finite_diff_rel_step : steps of differences,
-        absolute or relative. maxcor : pairs that L-BFGS keeps. Other names are an OptimizeWarning.
+        gtol : tolerance of max|g|. ftol : tolerance of the last decrease and of the predicted gap, relative to the fall
+        of f; checking the gap may take d more gradients. xtol : tolerance of steps, relative to xtol + norm(x). By
+        default ftol is 2.2e-9; maxiter (iterations) and maxfun are 15000. safeguard : whether L-BFGS takes over from a
+        `Policy` (True). eps, finite_diff_rel_step : steps of differences, absolute or relative. maxcor : pairs that
+        L-BFGS keeps. Other names are an OptimizeWarning.
 
     Returns
     -------
@@ -91,16 +94,16 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
         x, fun, jac, nit, nfev, njev, status, success, message, outside_training; the best point seen. status:
         0 converged, 1 limit reached, 2 precision loss, 3 not finite, 4 the objective reported an error, 6 the minimum
         of a least-squares problem lies at infinity, 99 stopped by the callback. With a safeguard a step of the policy
-        to where the function is not finite does not end the run: L-BFGS takes over. After a loss of precision 3 to 24
-        more evaluations tell whether the gradient is plainly wrong; the message has it then. outside_training: whether
-        the policy met what it did not meet in training, or was trained for another objective; None for other methods,
-        and for files that do not say. Of logistic regressions and networks the message says where the data are
-        separable, so that the minimum lies at infinity and success means that f is within ftol of its fall, or gtol is
-        met, on the way there. One Hessian of a regression without regularisation tells; `nfev` does not count it.
-        hess_inv, stderr: inverse Hessian (d, d) at x, and the roots of its diagonal, made when they are read: by the
-        objective's Hessian or differences. They are the covariance and the standard errors where f is a negative
-        logarithm of a likelihood, such as half a chi-square; zero for variables at a bound or fixed, inf for what f
-        does not determine.
+        to a point where the function is not finite does not end the run: L-BFGS takes over. After a loss of precision 3
+        to 24 more evaluations show whether the gradient is plainly wrong; the message then says so. outside_training:
+        whether the policy left the range that it met in training, or was trained for another objective; None for other
+        methods, and for files that do not say. For logistic regressions and networks the message says if the data are
+        separable. Then the minimum lies at infinity, and success means that f is within ftol of its fall, or gtol is
+        met, on the way there. One Hessian of a regression without regularisation shows it; `nfev` does not count it.
+        hess_inv, stderr: the inverse Hessian (d, d) at x and the roots of its diagonal, computed when they are read, by
+        the objective's Hessian or by differences. They are the covariance and the standard errors if f is a negative
+        log-likelihood, such as half a chi-square; zero for variables at a bound or fixed, inf for those that f does not
+        determine.
 
     Raises
     ------
@@ -179,13 +182,14 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
                   progress: bool = False) -> BatchResult:
     """Minimise many problems in one call.
 
-    By default some thirty of the problems teach how to begin with the others: where, with which first step, with what
-    curvature. They are chosen from all over the batch; what they and the choice cost is in their ``nfev``, and
-    ``batch.learned`` says what came of it. Fewer than 200 problems are solved by L-BFGS. Least-squares problems, of
-    `families.LeastSquares`, are solved by "lm" by default, which takes fewer evaluations than anything learned.
+    By default the call learns from some thirty of the problems how to begin with the others: where, with which first
+    step, with which curvature. They come from all over the batch. Their ``nfev`` includes the cost of learning, and
+    ``batch.learned`` says what came of it. Fewer than 200 problems are solved by L-BFGS. Least-squares problems, those
+    of `families.LeastSquares`, are solved by "lm", which takes fewer evaluations than anything learned.
 
-    From 192 problems on, a `Policy` with its safeguard is probed: L-BFGS solves every 32nd row, too, after row 1,024
-    every 128th, and all that follow once the policy took more evaluations there. These are added to ``nfev``.
+    In a batch of 192 problems or more a `Policy` with its safeguard is probed: L-BFGS also solves every 32nd row, and
+    after row 1,024 every 128th. Once the policy took more evaluations there, L-BFGS solves all rows that follow. The
+    evaluations of probes are added to ``nfev``.
 
     Parameters
     ----------
@@ -196,10 +200,10 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
     method : str, Policy or baseline, optional
         As in `minimize`, or "adaptive", which is for batches.
     ordered : bool
-        Whether neighbours are alike, as rolling windows and the pixels of a row are: problems may then begin where
-        the one before them ended, in pieces of 256. For the adaptive method.
+        Whether neighbours are alike, as rolling windows and the pixels of a row are. A problem may then begin where
+        the previous one ended, in pieces of 256. For the adaptive method.
     bounds, fixed
-        As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has others for each problem.
+        As in `minimize`; a `Bounds` with limits (m, d), or fixed (m, d), has its own for each problem.
     workers : int, map-like callable or executor
         Threads (-1 for all CPUs); the result does not depend on it.
     tol, options

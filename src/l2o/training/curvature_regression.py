@@ -40,21 +40,22 @@ RULE = "the rule without a prior"
 class CurvatureRegression(Trainer):
     """Learn a prior for the problems of a family by regression; about a second for 100 problems.
 
-    Each training problem is solved, and its minimiser and Hessian are what is predicted: from a common base point, from
-    the value and the gradient there. Some thirty priors of different kinds compete on problems that they were not
-    learned from, with L-BFGS and the rule without a prior; the simplest within 5 % of the best is learned from all.
-    Problems without a minimum are left out, and the card counts them; with fewer than eight left, nothing is learned.
-    It pays where the variables mean the same from problem to problem. Take `EvolutionStrategy` for families where they
-    do not, and after this one to adapt the constants of the rule.
+    The training solves each problem and learns to predict its minimiser and Hessian from the value and the gradient at
+    a base point. Some thirty priors of different kinds compete with L-BFGS and with the rule without a prior, on
+    problems that they were not learned from; the simplest within 5 % of the best is then learned from all. Problems
+    without a minimum are left out, and the card counts them; if fewer than eight are left, nothing is learned. This
+    pays if the variables mean the same from problem to problem. Use `EvolutionStrategy` for families where they do not,
+    and after this training to adapt the constants of the rule.
 
     Parameters
     ----------
     n_starts : int
         Starts from which each training problem is solved; the lowest end counts.
     features : callable, optional
-        ``features(data) -> (k,)``: what to predict starts from. It is a function of a module, which the policy finds
-        again by its name. `data` is the table (rows, columns) of a problem of `l2o.families.Custom`, and the data block
-        of others. By default the entries that vary, where the data blocks of all problems have one shape.
+        ``features(data) -> (k,)``: the inputs of the prediction of starts. It must be a function of a module, which the
+        policy finds again by its name. `data` is the table (rows, columns) of a problem of `l2o.families.Custom`, and
+        the data block of other problems. By default the inputs are the entries that vary, if the data blocks of all
+        problems have one shape.
     """
 
     asks: ClassVar[type] = Expectant

@@ -76,11 +76,11 @@ class Evolved:
 class EvolutionStrategy(Trainer):
     """Train by evolution strategies: no derivative, any kind of policy, the true count of evaluations.
 
-    Take it for a policy of tens or hundreds of weights whose worth is a count, as of `QuasiNewton`; it needs runs
-    only, 2 n_pairs times `batch` of them a generation. Take `GuidedPolicySearch` for a network of thousands of weights,
-    where trying finds the way too slowly, and whose worth is the value after so many steps.
+    Use it for a policy of tens or hundreds of weights that is judged by a count, such as `QuasiNewton`. It needs only
+    runs, 2 n_pairs times `batch` of them a generation. Use `GuidedPolicySearch` for a network of thousands of weights,
+    where trying is too slow, and which is judged by the value after a number of steps.
 
-    The untrained and the given policy are judged first, so that what is returned is no worse on the validation
+    The untrained and the given policy are judged first, so the result is no worse than these on the validation
     functions. Functions that cannot be minimised are left out; ``card["training"]["course"]`` names them. A seed gives
     the same bits for any number of workers, unless `seconds` cuts the training short.
 
@@ -89,8 +89,7 @@ class EvolutionStrategy(Trainer):
     n_generations : int
         Length of the schedule.
     seconds : float, optional
-        Time after which the training ends where it is, with the schedule cut short; the course says after which
-        generation.
+        Time after which the training stops and the schedule is cut short; the course says after which generation.
     n_pairs : int
         Pairs of neighbours a generation, theta + sigma e and theta - sigma e.
     sigma : float, optional
@@ -98,21 +97,21 @@ class EvolutionStrategy(Trainer):
     batch : int
         Functions a generation, the same for all neighbours.
     rate, last_rate : float
-        Learning rate of Adam, which falls from the one to the other by half a cosine; by default from 0.03, and from
-        0.06 where ten numbers or fewer are trained.
+        Learning rate of Adam at the start and at the end, with half a cosine between them; by default it starts at
+        0.03, and at 0.06 if ten numbers or fewer are trained.
     pull : float
         Weight of the pull towards the first weights.
     score : {"evaluations", "curve"}
-        What is to be low. "evaluations": the mean log ratio to the evaluations that L-BFGS needs on the same function,
+        What is minimised. "evaluations": the mean log ratio to the evaluations that L-BFGS needs on the same function,
         over tolerances of 1e-1 to 1e-7 of the fall of f. "curve": the mean of f - f_star over the first steps.
     n_starts : int
-        Starting points that each training function is run from: its own, and those of other functions.
+        Number of starting points of each training function: its own, and those of other functions.
     judged_every : int
-        Generations from one judgement on the validation functions to the next.
+        Number of generations between two judgements on the validation functions.
     weights : {"lean", "all"}
-        What is trained of a rule that begins with a prior: eight constants, or the whole rule, which then sees all its
-        features and keeps five pairs. Each training function begins with priors that were learned without it, from its
-        own start alone.
+        Which part of a rule that begins with a prior is trained: eight constants, or the whole rule, which then sees
+        all its features and keeps five pairs. Each training function begins with priors that were learned without it,
+        and only from its own start.
     """
 
     mixtures: ClassVar[bool] = True

@@ -20,22 +20,22 @@ class SearchSettings:
     n_samples : int
         Trajectories sampled for each training function in a round.
     horizon : int
-        Steps T of a trajectory. The policy then makes no use of what happened more than T steps ago.
+        Steps T of a trajectory. The policy does not use what happened more than T steps ago.
     samples : {"policy", "teacher"}
         Where trajectories are sampled from.
     trust_region : {"policy", "teacher"}
-        What the teachers stay near: the linearised policy, or the teachers of the round before.
+        What the teachers stay near: the linearised policy, or the teachers of the previous round.
     local_model : {"samples", "hessian"}
         Whether the derivative of the gradient is fitted to the samples, as in unknown dynamics, or the
         family's own Hessian.
     kl_bound : float
-        Wanted mean divergence of a whole trajectory, epsilon.
+        Target of the mean divergence of a whole trajectory, epsilon.
     coupling : float
-        Weight nu of the divergence from the policy, where the trust region is round the teacher.
+        Weight nu of the divergence from the policy, if the trust region is around the teacher.
     dual_rate : float
-        Rate alpha of the dual variables that make teacher and policy agree in the mean (Bregman ADMM), where the
-        trust region is round the teacher, in units of the precision, which is 1 / sigma^2 at first; 0 is the form of
-        2016, which has none.
+        Rate alpha of the dual variables that make teacher and policy agree in the mean (Bregman ADMM), if the trust
+        region is around the teacher. It is in units of the precision, which is 1 / sigma^2 at first; 0 is the form of
+        2016, which has no dual variables.
     adapt_coupling : bool
         Whether each step has a weight of its own, which doubles where the divergence from the policy is high for the
         function and is halved where it is low.
@@ -51,19 +51,19 @@ class SearchSettings:
     curvature_floor : float
         Lower bound of the eigenvalues of the cost's curvature.
     ridge : float
-        Pull of the fitted local model, in samples, towards that of the round before, or with fresh starts
+        Pull of the fitted local model, in samples, towards that of the previous round, or with fresh starts
         towards its mean over the steps.
     neighbours : int
-        Steps before and after whose samples are pooled in the fit.
+        Number of steps before and after whose samples are pooled in the fit.
     relative : float
-        Share of the weights of the cost that goes as one over momentum's gap, in [0, 1]; 0 is the paper's
-        plain sum.
+        Share of the weights of the cost that is inversely proportional to momentum's gap, in [0, 1]; 0 is the
+        paper's plain sum.
     first_step : float
         Factor of the weight of the first step, at which a policy knows no more than a fixed step does.
     rotations : float
-        Share of the imitated trajectories whose axes are turned at random, in [0, 1].
+        Share of the imitated trajectories whose axes are rotated at random, in [0, 1].
     fresh_starts : bool
-        Whether a round starts each function where the round before started another. Teachers that stay
+        Whether a round starts each function where the previous round started another. Teachers that stay
         from round to round (``samples`` or ``trust_region`` "teacher") keep their starting points.
     epochs, batch, rate : int, int, float
         The regression: passes, rows a step, highest learning rate.

@@ -76,22 +76,23 @@ class UnrolledGradient(Trainer):
         Share of the rollouts that start near where momentum ends, in [0, 1]: at a policy's rest point, which most
         rollouts reach only at their end, its steps must not grow.
     relative : float
-        Share of the weights of the cost that goes as one over momentum's gap, in [0, 1]; 0 is the plain sum.
+        Share of the weights of the cost that is inversely proportional to momentum's gap, in [0, 1]; 0 is the plain
+        sum.
     first_step : float
         Factor of the weight of the first step, at which a policy knows no more than a fixed step does.
     rotations : float
-        Share of the rollouts, by blocks of 32, whose axes are turned at random, in [0, 1].
+        Share of the rollouts, by blocks of 32, whose axes are rotated at random, in [0, 1].
     rate : float
         Highest learning rate; it falls to zero as a cosine.
     clip : float
-        Longest gradient of the cost, which is measured in units of tuned momentum's; a longer one is shortened.
+        Longest gradient of the cost, in units of the cost of tuned momentum; a longer one is shortened.
     n_rounds : int
         How often the policy is judged on the validation functions.
 
     References
     ----------
-    Andrychowicz et al., *Learning to learn by gradient descent by gradient descent*, 2016. They leave the second
-    derivatives out; here they are in.
+    Andrychowicz et al., *Learning to learn by gradient descent by gradient descent*, 2016. They leave out the second
+    derivatives, which are included here.
     """
 
     asks: ClassVar[type] = Differentiable
