@@ -224,3 +224,18 @@ def test_check_takes_rounding_of_terms_that_cancel_for_what_it_is(unit):
     t = np.array([10, 20, 30, 40, 50, 60, 80, 100.0])
     for rate in (0.02, 0.013, 0.005):
         check_objective(decayed, np.column_stack([t, unit * np.exp(-t * rate)]), [unit, rate])
+
+
+def test_right_gradient_is_not_accused_where_numbers_underflow():
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    y = np.sign(X @ [1.0, -1.0, 0.5])
+
+    def separable(w):
+        margins = y * (X @ w[:3] + w[3])
+        share = y / (1.0 + np.exp(np.minimum(margins, 700.0)))
+        return np.logaddexp(0.0, -margins).mean(), -np.append(share @ X, share.sum()) / 30
+
+    for method in ("newton", "lbfgs"):
+        result = l2o.minimize(separable, np.zeros(4), method=method)
+        assert result.fun < 1e-100
+        assert "wrong" not in result.message

@@ -18,6 +18,7 @@ __all__ = ["Way", "contradiction", "ways"]
 Line = Callable[[float], tuple[float, float]]  # t -> value and slope at t
 
 EXACT = 20 * np.finfo(float).eps  # of f: changes are not known better
+LOST = np.finfo(float).tiny / np.finfo(float).eps  # below it terms lose their digits, as exponentials that underflow do
 IN_A_ROW = 4  # ways on which a wrong gradient differs; rounding that looks like it on two is common
 
 
@@ -69,7 +70,7 @@ def ways(line: Line, sizes: Iterable[float]) -> Iterator[Way]:
         with np.errstate(all="ignore"):
             (first, a), (_, b), (last, c) = (line(k * h) for k in (1, 2, 3))
             yield Way(2 * h, last - first, h * (a + 4 * b + c) / 3, abs(h) * (abs(a) + 4 * abs(b) + abs(c)) / 3,
-                      EXACT * max(abs(first), abs(last)))
+                      max(EXACT * max(abs(first), abs(last)), LOST))
 
 
 def contradiction(walked: Iterable[Way], tolerance: float, least: float = 0.0) -> Way | None:
