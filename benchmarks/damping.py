@@ -80,7 +80,8 @@ class Course:
                                            sigma=curves.sigma, loss=loss)
         near = l2o.curve_fit_many(clean.model, clean.points, clean.Y, clean.p0, sigma=clean.sigma).x
         p0 = near + far * (curves.p0 - near)
-        rivals = (LevenbergMarquardt(), *(LevenbergMarquardt("nielsen", first) for first in (1e-3, 1e-1)), LBFGS())
+        rivals = (LevenbergMarquardt("more"), LevenbergMarquardt("nielsen", 1e-3), LevenbergMarquardt("nielsen", 0.1),
+                  LBFGS())
         found = [l2o.minimize_many(family.from_data(curves.Y, x0), method=method, options={"maxfun": 500}).fun
                  for x0 in (p0, near) for method in rivals]
         n, d = len(curves.t), p0.shape[1]
@@ -142,7 +143,7 @@ def geometric(counts, cap):
 
 def measured(track, rules):
     """Return of one course the best textbook rule with its figures, and the figures of each learned rule."""
-    textbook = {"More": LevenbergMarquardt()} | {f"Nielsen, {first:g}": LevenbergMarquardt("nielsen", first)
+    textbook = {"More": LevenbergMarquardt("more")} | {f"Nielsen, {first:g}": LevenbergMarquardt("nielsen", first)
                                                  for first in FIRST}
     found = {name: geometric(track.counts(method, TEST_CAP), TEST_CAP) for name, method in textbook.items()}
     best = min(found, key=lambda name: found[name][0])

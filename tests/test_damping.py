@@ -73,7 +73,7 @@ def test_no_numbers_lead_above_the_start_or_hang(size):
     """Where the numbers are no good, More's rule takes over, and finds what it finds alone."""
     y, start = drawn(60)
     problems = problems_of(y, start)
-    alone = l2o.minimize_many(problems, method="lm")
+    alone = l2o.minimize_many(problems, method=LevenbergMarquardt("more"))
     for seed in range(10):
         method = Learned(np.concatenate([part.ravel() for part in some_numbers(seed, size)]))
         batch = l2o.minimize_many(problems, method=method)
@@ -152,6 +152,14 @@ def test_losses_that_forget_outliers_are_fitted_by_it_and_others_are_not(loss, d
     assert equal(fitted(loss), fitted(loss, options={"damping": damping}))
     assert not equal(fitted(loss), fitted(loss, options={"damping": {"more": "learned"}.get(damping, "more")}))
     assert equal(fitted(loss, options={"factor": 100.0}), fitted(loss, options={"damping": "more"}))
+
+    y, start = drawn(40, seed=5)
+    runs, named, more = (l2o.minimize_many(problems_of(y, start, loss), method=method)
+                         for method in (None, LevenbergMarquardt(damping), LevenbergMarquardt(factor=100.0)))
+    assert (runs.x.tobytes(), runs.nfev.tobytes()) == (named.x.tobytes(), named.nfev.tobytes())
+    assert (more.x.tobytes() == runs.x.tobytes()) == (damping == "more")
+    alone = l2o.minimize(problems_of(y, start, loss)[3])
+    assert (alone.x.tobytes(), alone.nfev) == (runs.x[3].tobytes(), runs.nfev[3])
 
 
 def test_bits_do_not_depend_on_workers():

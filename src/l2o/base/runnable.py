@@ -50,6 +50,10 @@ class Runnable(Protocol):
         """Address of the compiled normal equations, if the objective is half a sum of squares that offers them."""
 
     @property
+    def damping(self) -> str:
+        """Name of the rule of damping that takes the fewest evaluations by these."""
+
+    @property
     def objective_card(self) -> Card | None:
         """What a policy's card says of the objective, if that is known."""
 
@@ -93,6 +97,11 @@ class Wrapped(ABC):
     def normal_function(self) -> int | None:
         """Address of the layer's normal equations, if the problems have them."""
         return self._problems.normal_function and self.over_normal
+
+    @property
+    def damping(self) -> str:
+        """Name of the rule of damping that takes the fewest evaluations."""
+        return self._problems.damping
 
     @property
     def objective_card(self) -> Card | None:

@@ -23,12 +23,13 @@ class LevenbergMarquardt(NativeMethod):
 
     Parameters
     ----------
-    damping : {"more", "nielsen", "learned"}
+    damping : {"more", "nielsen", "learned"}, optional
         How the length of a step is found: by a trust region, by a damping that follows the gain of the last steps, or
-        by one that was learned on robust losses.
+        by one that was learned on robust losses. By default it is the last for the losses "cauchy" and "geman-mcclure",
+        and the first for all others.
     factor : float, optional
         Radius of the first step in units of the start, or the first damping; 100 and 0.01 by default. The learned
-        damping has none.
+        damping has none; with a factor the trust region is the default.
 
     References
     ----------
@@ -36,13 +37,13 @@ class LevenbergMarquardt(NativeMethod):
     Nielsen, *Damping parameter in Marquardt's method*, 1999.
     """
 
-    damping: str = "more"
+    damping: str | None = None
     factor: float | None = None
 
     scipy_options = MappingProxyType({"damping": "damping", "factor": "factor"})
 
     def __post_init__(self) -> None:
-        chosen(self.damping, self.factor)
+        chosen("more" if self.damping is None else self.damping, self.factor)
 
     def check_problems(self, problems: Runnable) -> None:
         """Raise ValueError if the objective is no half sum of squares that is known as one."""
@@ -55,5 +56,6 @@ class LevenbergMarquardt(NativeMethod):
             name = "a function of Python" if card is None else repr(card["name"])
             raise ValueError(f"method is 'lm', which needs residuals, and the objective, {name}, has none; expected "
                              "problems of families.LeastSquares, or another method, such as 'lbfgs'")
-        damping = chosen(self.damping, self.factor)
+        usual = problems.damping if self.factor is None else "more"
+        damping = chosen(usual if self.damping is None else self.damping, self.factor)
         return _kernels.marquardt.method(problems.normal_function, damping.rule, damping.numbers)

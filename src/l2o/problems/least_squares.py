@@ -49,7 +49,7 @@ class SquaresOf:
         """The objective as the kernels see it; the model is compiled."""
         self.model.address(self.d, self.k)
         return Kernel(f"least squares of {self.model.name}", _kernels.least_squares.FUNCTION, source=self,
-                      over=self.over, normal=_kernels.least_squares.NORMAL,
+                      over=self.over, normal=_kernels.least_squares.NORMAL, damping=self.loss.damping,
                       suspect=NEXT_TO_NO_RATE if self.loss.name == "poisson" else -math.inf, endless=_without_counts)
 
     def over(self, data: np.ndarray, shared: int) -> np.ndarray:

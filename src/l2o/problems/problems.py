@@ -46,6 +46,8 @@ class Kernel:
         or 0 -> addresses (m,).
     normal : int, optional
         Address of an l2o_normal_fn, if the objective is half a sum of squares that offers its normal equations.
+    damping : str
+        Name of the rule of damping that takes the fewest evaluations by these.
     fits : callable, optional
         (blocks (k, size), number of variables) -> whether the blocks are for so many.
     raised : callable, optional
@@ -64,6 +66,7 @@ class Kernel:
     source: Any = None
     over: Callable[[np.ndarray, int], np.ndarray] | None = None
     normal: int | None = None
+    damping: str = "more"
     fits: Callable[[np.ndarray, int], bool] | None = None
     raised: Callable[[np.ndarray, np.ndarray], str] | None = None
     infimum: float = -math.inf
@@ -181,6 +184,11 @@ class Problems:
     def normal_function(self) -> int | None:
         """Address of the compiled normal equations, if there are any."""
         return self.kernel.normal
+
+    @property
+    def damping(self) -> str:
+        """Name of the rule of damping that takes the fewest evaluations by these."""
+        return self.kernel.damping
 
     @property
     def infimum(self) -> float:

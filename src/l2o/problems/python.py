@@ -77,6 +77,11 @@ class PythonObjective:
         """No residuals are known."""
 
     @property
+    def damping(self) -> str:
+        """That of sums of squares."""
+        return "more"
+
+    @property
     def infimum(self) -> float:
         """Not known."""
         return -math.inf
