@@ -46,7 +46,7 @@ threads:  ## what threads do, in an environment of its own, under gcc's thread s
 		tests/test_curve_fit.py -k "threads or workers or pieces" $(ARGS)
 
 attack: .venv/installed-dev,examples  ## adversarial functions and damaged files; ARGS="20000 SEED"
-	$(BIN)/python -m benchmarks.attack $(ARGS)
+	$(BIN)/python -m benchmarks.ground.attack $(ARGS)
 
 instructions: .venv/installed-dev,examples  ## instructions per step by callgrind; ARGS=--check or ARGS=--record
 	$(BIN)/python benchmarks/instructions.py $(ARGS)
@@ -57,25 +57,25 @@ bench: .venv/installed-dev,examples  ## each benchmark once
 
 # pip takes PyTorch for GPUs, several GB, unless one is there already: install a build for CPUs into .venv beforehand
 bench-peers: .venv/installed-dev,examples,peers  ## one step beside NumPy, Numba, JAX and PyTorch; ARGS="--json FILE"
-	$(BIN)/python -m benchmarks.peers.compare $(ARGS)
+	$(BIN)/python -m benchmarks.speed.peers.compare $(ARGS)
 
 bench-docs: .venv/installed-dev,examples,peers  ## tables of speed in docs; on a machine that does nothing else
-	$(BIN)/python -m benchmarks.peers.compare --docs
-	$(BIN)/python -m benchmarks.objectives --docs
-	$(BIN)/python -m benchmarks.parts --docs
-	$(BIN)/python -m benchmarks.networks --docs
-	$(BIN)/python -m benchmarks.training_profile --workers 1 2 --docs
-	$(BIN)/python -m benchmarks.scaling --docs
-	$(BIN)/python -m benchmarks.overheads --docs
-	$(BIN)/python -m benchmarks.logistic_fits --docs
-	$(BIN)/python -m benchmarks.handoff --docs --seeds 0
-	$(BIN)/python -m benchmarks.factor_regressions --docs
-	$(BIN)/python -m benchmarks.least_squares --docs
+	$(BIN)/python -m benchmarks.speed.peers.compare --docs
+	$(BIN)/python -m benchmarks.speed.objectives --docs
+	$(BIN)/python -m benchmarks.speed.parts --docs
+	$(BIN)/python -m benchmarks.paper.networks --docs
+	$(BIN)/python -m benchmarks.speed.training_profile --workers 1 2 --docs
+	$(BIN)/python -m benchmarks.speed.scaling --docs
+	$(BIN)/python -m benchmarks.speed.overheads --docs
+	$(BIN)/python -m benchmarks.speed.logistic_fits --docs
+	$(BIN)/python -m benchmarks.paper.handoff --docs --seeds 0
+	$(BIN)/python -m benchmarks.speed.factor_regressions --docs
+	$(BIN)/python -m benchmarks.curves.least_squares --docs
 
 pretrained: .venv/installed-dev,examples  ## make the shipped policies again, and the figures of docs/paper.md
-	$(BIN)/python -m benchmarks.pretrained --docs $(ARGS)
-	$(BIN)/python -m benchmarks.universal --ship --measure --families --docs
-	$(BIN)/python -m benchmarks.damping --ship --measure --docs
+	$(BIN)/python -m benchmarks.paper.pretrained --docs $(ARGS)
+	$(BIN)/python -m benchmarks.rules.universal --ship --measure --families --docs
+	$(BIN)/python -m benchmarks.curves.damping --ship --measure --docs
 
 docs: .venv/installed-dev,examples
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

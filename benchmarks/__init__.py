@@ -1,4 +1,8 @@
-"""Benchmarks. What is imported after this package keeps to one thread."""
+"""Benchmarks, in rooms by what they measure. What is imported after this package keeps to one thread.
+
+`rules`, `families`, `curves`: what is learned, and curve fits. `paper`: the paper's method. `ground`: what has to hold.
+`speed`: times. `suite`: the short benchmarks of asv. Each program says at its head what it measures and how it is run.
+"""
 
 import os
 

@@ -1,7 +1,7 @@
 """Parts of native methods that the package has no use for alone: a direction, and a run that is taken over.
 
-The tests compare them with oracles, and benchmarks/handoff.py tries rules with them. `_native_parts.pyx` is compiled at
-import, into build/native-parts, against the kernels of the source; nothing of it is in the wheel.
+The tests compare them with oracles, and benchmarks/paper/handoff.py tries rules with them. `_native_parts.pyx` is
+compiled at import, into build/native-parts, against the kernels of the source; nothing of it is in the wheel.
 """
 
 import importlib.util

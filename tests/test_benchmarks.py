@@ -8,27 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import (
-    ablation,
-    attack,
-    compile_times,
-    curve_figures,
-    handoff,
-    least_squares,
-    local_models,
-    objectives,
-    parts,
-    pretrained,
-    report,
-    scaling,
-    shifts,
-    tensor_data,
-    timing,
-)
-from benchmarks.curve_fits.curves import FAMILIES
-from benchmarks.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
-from benchmarks.peers.with_l2o import PEERS
-from benchmarks.peers.work import draw
+from benchmarks import report, timing
+from benchmarks.curves import curve_figures, least_squares
+from benchmarks.curves.peers.curves import FAMILIES
+from benchmarks.families import shifts, tensor_data
+from benchmarks.ground import attack
+from benchmarks.paper import ablation, handoff, local_models, pretrained
+from benchmarks.speed import compile_times, objectives, parts, scaling
+from benchmarks.speed.peers.compare import MODULES, TOLERANCE, check, installed, prepared, timed
+from benchmarks.speed.peers.with_l2o import PEERS
+from benchmarks.speed.peers.work import draw
 
 import l2o
 
@@ -45,7 +34,7 @@ def tiny(inputs="raw", precision="float64"):
 @pytest.mark.parametrize(("inputs", "precision"), [("raw", "float64"), ("scaled", "float32")])
 def test_peer_gives_the_answers_of_l2o(name, inputs, precision):
     pytest.importorskip(name.removeprefix("with_"))
-    peers = PEERS | importlib.import_module(f"benchmarks.peers.{name}").PEERS
+    peers = PEERS | importlib.import_module(f"benchmarks.speed.peers.{name}").PEERS
     check(prepared(peers, tiny(inputs, precision)), TOLERANCE[precision])
 
 
@@ -53,7 +42,7 @@ def test_peers_in_numpy_bound_and_scale_linear_inputs():
     work = tiny("linear")
     work = replace(work, network=replace(work.network, max_step=0.2))
     work = replace(work, policy=type(work.policy)(work.network, work.policy.weights))
-    calls = prepared(PEERS | importlib.import_module("benchmarks.peers.with_numpy").PEERS, work)
+    calls = prepared(PEERS | importlib.import_module("benchmarks.speed.peers.with_numpy").PEERS, work)
     check(calls, 1e-12)
     moved = np.linalg.norm(calls["batch", "NumPy"]()[0] - work.x0, axis=-1)
     assert 0.5 < moved.max() / (work.n_steps * work.network.max_step) <= 1.0
@@ -70,7 +59,7 @@ def test_check_refuses_a_wrong_answer(part):
 
 
 def test_missing_library_is_left_out_with_a_line(monkeypatch, capsys):
-    monkeypatch.setattr("benchmarks.peers.compare.MODULES", ("with_l2o", "with_numpy"))
+    monkeypatch.setattr("benchmarks.speed.peers.compare.MODULES", ("with_l2o", "with_numpy"))
     monkeypatch.setattr("importlib.import_module", missing("numpy", importlib.import_module))
     assert installed() == (PEERS, ["l2o"])
     assert capsys.readouterr().out.startswith("numpy is not installed and is left out")
@@ -89,7 +78,7 @@ def missing(library, import_module):
 
 def test_times_are_by_step_and_workload():
     work = tiny()
-    times = timed(PEERS | importlib.import_module("benchmarks.peers.with_numpy").PEERS, work, 1, 1e-9)
+    times = timed(PEERS | importlib.import_module("benchmarks.speed.peers.with_numpy").PEERS, work, 1, 1e-9)
     assert times["NumPy"]["runs"] == times["NumPy"]["single"] > times["NumPy"]["batch"] > 0
     assert set(times["l2o"]) == {"single", "runs", "batch"}
 
@@ -343,7 +332,7 @@ def test_memory_of_curve_fits_is_told(capsys):
 def test_missing_library_of_curve_fits_is_named(monkeypatch):
     curves, missing = FAMILIES["decay"](2, np.random.default_rng(0)), set()
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    monkeypatch.delitem(sys.modules, "benchmarks.curve_fits.with_scipy", raising=False)
+    monkeypatch.delitem(sys.modules, "benchmarks.curves.peers.with_scipy", raising=False)
     assert set(least_squares.engines(curves, ("l2o", "scipy"), missing)) == set(least_squares.engines(curves, ("l2o",)))
     assert missing == {"scipy.optimize"}
 
@@ -375,5 +364,5 @@ def test_attack_sees_what_is_broken(monkeypatch):
     monkeypatch.setattr(l2o, "minimize", worse)
     broken = {each for _, _, found in attack.runs(20, 7) for each in found}
     assert {"fun is the value at x", "nfev is the number of calls"} <= broken
-    monkeypatch.setattr("benchmarks.attack_files.PolicyFileError", KeyError)
+    monkeypatch.setattr("benchmarks.ground.attack_files.PolicyFileError", KeyError)
     assert any(found for _, _, found in attack.damaged(8, 7))

@@ -124,7 +124,7 @@ def test_shipped_file_has_forty_numbers_and_says_how_they_were_made():
     _, card = archive.read(SHIPPED, "card", "policy")
     assert load_numbers(SHIPPED).shape == (_kernels.levenberg.N_LEARNED,)
     assert card["network"] == {"kind": "damping"}
-    assert card["pretrained"]["command"] == "python -m benchmarks.damping --ship"
+    assert card["pretrained"]["command"] == "python -m benchmarks.curves.damping --ship"
     assert str(card["training"]["seed"]) == min(card["pretrained"]["validation"],
                                                 key=card["pretrained"]["validation"].get)
     assert SHIPPED.stat().st_size < 10_000

@@ -166,6 +166,12 @@ def test_commands_are_known_to_the_command_line(path):
                 assert _parser().parse_args(words[1:]).run
 
 
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "Makefile"], ids=by_name)
+def test_benchmarks_that_are_named_exist(path):
+    for name in re.findall(r"-m\s+(benchmarks[\w.]+)", path.read_text(encoding="utf-8")):
+        assert (ROOT / name.replace(".", "/")).with_suffix(".py").is_file(), name
+
+
 def test_api_page_names_everything_public():
     text = (DOCS / "api.md").read_text(encoding="utf-8")
     named = set(re.findall(r"[\w.]+", text))

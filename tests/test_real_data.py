@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import factor_regressions as benchmark
+from benchmarks.speed import factor_regressions as benchmark
 
 import l2o
 from l2o.commands.real_data import factor_regressions

@@ -7,7 +7,7 @@ inverse matrix, for reading beside the kernels.
 import numpy as np
 import pytest
 import scipy.optimize
-from benchmarks import stopping
+from benchmarks.ground import stopping
 from standard_functions import FUNCTIONS
 
 import l2o

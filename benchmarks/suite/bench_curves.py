@@ -7,7 +7,7 @@ import numpy as np
 
 import l2o
 
-FAMILIES = runpy.run_path(str(Path(__file__).parents[1] / "curve_fits" / "curves.py"))["FAMILIES"]
+FAMILIES = runpy.run_path(str(Path(__file__).parents[1] / "curves" / "peers" / "curves.py"))["FAMILIES"]
 
 
 class Fit:

@@ -97,7 +97,7 @@ cdef inline void tell(Minimization* run, l2o_run* h) noexcept nogil:
 
 
 cdef inline bint still_helps(const Minimization* run) noexcept nogil:
-    """The rule of the safeguard after a trial; its numbers for the network: benchmarks/handoff.py."""
+    """The rule of the safeguard after a trial; its numbers for the network: benchmarks/paper/handoff.py."""
     return (run.rejected < run.rules.rejections and not run.outside and run.best.nfev <= run.rules.most_trials
             and run.slope > run.rules.flat * run.steepness)
 

@@ -1,0 +1,1 @@
+"""Curve fits: beside other libraries, with outliers, learning inside the batch."""

@@ -1,0 +1,1 @@
+"""What is learned from solved problems: families, batches, and families that have changed."""

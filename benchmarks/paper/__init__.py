@@ -1,0 +1,1 @@
+"""The paper's method: shipped policies, ablation, trainers, the safeguard."""

@@ -1,0 +1,1 @@
+"""The learned quasi-Newton rule: made, measured, taken apart."""

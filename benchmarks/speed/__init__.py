@@ -1,0 +1,1 @@
+"""Times: of a step, of a call, of many fits."""
