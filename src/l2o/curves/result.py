@@ -14,6 +14,7 @@ from l2o.base.status import CONVERGED, OBJECTIVE_FAILED, status_message
 from l2o.base.table import QUANTILES, Table, named, spread
 from l2o.base.typing import ArrayLike
 from l2o.curves.adaptive import LearnedStart
+from l2o.curves.chance import beyond_chance, common_scale
 from l2o.curves.data import Curves
 from l2o.problems.losses import Loss
 from l2o.problems.models import Model
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["CurveFit"]
+
+ROUNDING = 1e-24  # of the square of a value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,6 +115,30 @@ class CurveFit:
         with np.errstate(divide="ignore", invalid="ignore"):
             misfit = self.chi2 if self._scale_is_known else n * np.log(self.chi2 / n)
             return np.where(n - k > 1, misfit + 2.0 * k + 2.0 * k * (k + 1) / np.where(n - k > 1, n - k - 1, 1), np.inf)
+
+    @property
+    def suspect(self) -> np.ndarray | None:
+        """Which fits are likely wrong, (...): in a wrong minimum, or of a curve that the model does not describe.
+
+        Those that have not converged, and those whose chi2 is above that of one right fit in 10,000. Its law is known
+        with absolute_sigma, and for counts that are not few; else all curves are taken to have the same errors, up to
+        `sigma`, as the lower quartile of the fits tells them. None where there are fewer than 20 fits to tell by, and
+        with a robust loss.
+        """
+        if self._loss.is_robust:
+            return None
+        chi2, dof = np.ravel(self.chi2), np.ravel(self.dof)
+        scale = 1.0 if self._scale_is_known else max(common_scale(chi2, dof), self._rounding)
+        if np.isnan(scale):
+            return None
+        return (beyond_chance(chi2, dof, scale).reshape(np.shape(self.chi2)) | ~self.success)[()]
+
+    @property
+    def _rounding(self) -> float:
+        """What rounding leaves of a point's square, in the mean."""
+        y, sigma = self._curves.y, self._curves.sigma
+        scaled = y if sigma is None else y.reshape(-1, len(sigma)) / sigma
+        return ROUNDING * float(np.nanmean(scaled * scaled)) if np.isfinite(scaled).any() else 0.0
 
     @property
     def weights(self) -> np.ndarray | list[np.ndarray]:
