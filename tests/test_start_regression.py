@@ -171,6 +171,28 @@ def test_other_losses_are_learned_of(loss):
     assert fit.success.mean() > 0.9
 
 
+def test_loss_with_a_damping_of_its_own_keeps_it_where_no_other_is_better(tmp_path):
+    def spoiled(rng):
+        y = np.exp(-np.exp(0.5 * rng.standard_normal()) * TIMES) + 0.05 * rng.standard_normal(len(TIMES))
+        off = rng.random(len(TIMES)) < 0.08
+        return y + 0.75 * off * rng.standard_normal(len(TIMES)), [1.0, 1.0, 0.0]
+
+    family = l2o.families.LeastSquares(decay, TIMES, spoiled, sigma=0.05, loss="cauchy")
+    policy = l2o.train(family, n_functions=300, rng=0)
+    told = policy.card["training"]["course"][-1]
+    assert any(name.endswith(", learned") for name in told["scores"])
+    assert told["choice"].endswith(", learned")
+    policy.save(tmp_path / "spoiled.npz")
+    Y = np.array([spoiled(np.random.default_rng(i))[0] for i in range(200)])
+    fits = [l2o.curve_fit_many(decay, TIMES, Y, sigma=0.05, loss="cauchy", method=each)
+            for each in (policy, l2o.load(tmp_path / "spoiled.npz"))]
+    same(*fits)
+    plain = l2o.curve_fit_many(decay, TIMES, Y, [1.0, 1.0, 0.0], sigma=0.05, loss="cauchy")
+    assert fits[0].nfev.mean() < plain.nfev.mean()
+    few = l2o.train(family, n_functions=12, n_validation=5, rng=0)
+    assert few.network == LevenbergMarquardt("learned")
+
+
 def test_too_few_curves_teach_nothing(family):
     policy = l2o.train(family, n_functions=12, n_validation=5, rng=0)
     assert policy.network == LevenbergMarquardt()

@@ -12,7 +12,7 @@ import numpy as np
 
 from l2o import baselines
 from l2o.base import arguments
-from l2o.baselines.damping import TEXTBOOK, chosen
+from l2o.baselines.damping import DAMPING, TEXTBOOK
 from l2o.methods import Handoff, Step
 from l2o.policies.architecture import Architecture, Beginning, own_starts
 from l2o.policies.quasi_newton import QuasiNewton
@@ -37,8 +37,8 @@ class LevenbergMarquardt(Architecture):
 
     Parameters
     ----------
-    damping : {"more", "nielsen"}
-        As of `l2o.baselines.LevenbergMarquardt`; its factor is a weight.
+    damping : {"more", "nielsen", "learned"}
+        As of `l2o.baselines.LevenbergMarquardt`; the factor of the first two is a weight.
     constant : bool
         Whether runs begin at a constant, or at a problem's own start.
     values : ValuesShape, optional
@@ -53,7 +53,7 @@ class LevenbergMarquardt(Architecture):
     values: ValuesShape | None = None
 
     def __post_init__(self) -> None:
-        arguments.choice("damping", self.damping, TEXTBOOK)
+        arguments.choice("damping", self.damping, DAMPING)
         if isinstance(self.values, dict):  # from a card
             object.__setattr__(self, "values", ValuesShape(**self.values))
         if self.values is not None and not (isinstance(self.values, ValuesShape) and self.constant):
@@ -65,7 +65,7 @@ class LevenbergMarquardt(Architecture):
         return self.constant
 
     def shapes(self, dim: int | None = None) -> dict[str, tuple[int, ...]]:
-        always = {**RULE.shapes(), "factor": (1,)}
+        always: dict[str, tuple[int, ...]] = {**RULE.shapes(), **({"factor": (1,)} if self.damping in TEXTBOOK else {})}
         if not self.constant or dim is None:
             return always
         return {**always, "base": (dim,), **({} if self.values is None else self.values.shapes(dim))}
@@ -73,7 +73,7 @@ class LevenbergMarquardt(Architecture):
     def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
                 observed: np.ndarray | None = None) -> Weights:
         """Return the constants by hand: nothing is drawn; runs begin at zero."""
-        known = {**RULE.initial(), "factor": np.log(chosen(self.damping, None).numbers)}
+        known = {**RULE.initial(), "factor": np.log(DAMPING[self.damping](None).numbers)}
         return {name: known.get(name, np.zeros(shape)) for name, shape in self.shapes(dim).items()}
 
     def dim(self, weights: Weights) -> int | None:
@@ -81,7 +81,7 @@ class LevenbergMarquardt(Architecture):
 
     def check(self, weights: Weights) -> None:
         """Raise ValueError if a factor or limits are none."""
-        if not abs(weights["factor"][0]) <= LARGEST:
+        if "factor" in weights and not abs(weights["factor"][0]) <= LARGEST:
             raise ValueError(f"weights['factor'] is {weights['factor'][0]}; expected a logarithm within {LARGEST}")
         if self.values is not None and not (weights["values_range"][0] <= weights["values_range"][1]).all():
             raise ValueError("weights['values_range'] has a lower limit above the upper one; expected ranges")
@@ -92,7 +92,8 @@ class LevenbergMarquardt(Architecture):
 
     def by_residuals(self, weights: Weights) -> baselines.LevenbergMarquardt:
         """Return the method with the learned damping."""
-        return baselines.LevenbergMarquardt(self.damping, float(np.exp(weights["factor"][0])))
+        factor = float(np.exp(weights["factor"][0])) if "factor" in weights else None
+        return baselines.LevenbergMarquardt(self.damping, factor)
 
     def beginning(self, weights: Weights) -> Beginning:
         return (lambda problems: self._starts(weights, problems)) if self.constant else own_starts

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from l2o.baselines.damping import DAMPING
+from l2o.baselines.damping import DAMPING, TEXTBOOK
 from l2o.learning.values_start import ORDERS, are_enough, learn_start
 from l2o.methods import StepMethod
 from l2o.policies import Architecture, LevenbergMarquardt
@@ -32,9 +32,10 @@ class StartRegression(Trainer):
 
     The training curves are fitted from their own starts. Then the own start, a constant, and polynomials of the values,
     up to products of five of their leading components, compete on a third of the curves that they were not learned
-    from; then five first dampings, from the start that has won. What counts is the mean logarithm of the evaluations of
-    a fit, twice where it ends above the best minimum; of what is about as good the simplest is taken. Where curves
-    differ in their points the constant is all that is learned.
+    from. Then dampings compete from the start that has won: five first ones of the textbook's rules, and the learned
+    one for losses that are fitted by it. What counts is the mean logarithm of the evaluations of a fit, twice where it
+    ends above the best minimum; of what is about as good the simplest is taken. Where curves differ in their points the
+    constant is all that is learned.
     """
 
     asks: ClassVar[type] = LevenbergMarquardt
@@ -54,7 +55,7 @@ class StartRegression(Trainer):
         usable = np.flatnonzero(own.usable)
         facts: dict[str, Any] = {"n_labels": len(usable), "left_out": len(own.usable) - len(usable)}
         if len(usable) < LEAST:
-            way = _own()
+            way = _own(fits.source.loss.damping)
             progress.become(way.kind, way.weights, choice=f"own: fewer than {LEAST} curves to learn from", **facts)
             return
         with progress.clock("choice"):
@@ -62,22 +63,24 @@ class StartRegression(Trainer):
             trials = Trials(fits.some(usable[held]), own.some(usable[held]))
             ways = _starts(fits.some(usable[~held]), own.x[usable[~held]])
             start = trials.best(ways)
-            damping = trials.best(_dampings(start, ways[start]))
+            damping = trials.best(_dampings(start, ways[start], fits.source.loss.damping))
         with progress.clock("all"):
-            way = _dampings(start, _starts(fits.some(usable), own.x[usable], start)[start])[damping]
+            way = _starts(fits.some(usable), own.x[usable], start)[start]
+            way = _dampings(start, way, fits.source.loss.damping)[damping]
         progress.become(way.kind, way.weights, choice=damping, scores=trials.scores(), **facts)
 
 
-def _own() -> Way:
-    kind = LevenbergMarquardt()
+def _own(damping: str) -> Way:
+    kind = LevenbergMarquardt(damping)
     return Way(kind, kind.initial())
 
 
 def _starts(fits: Fits, x: np.ndarray, wanted: str | None = None) -> dict[str, Way]:
     """Return starts by name, the simplest first, learned from fits that have ended at x (m, d); or the one wanted."""
-    kind, base, common = LevenbergMarquardt(constant=True), np.median(x, axis=0), fits.common()
+    usual, base, common = fits.source.loss.damping, np.median(x, axis=0), fits.common()
+    kind = LevenbergMarquardt(usual, constant=True)
     constant = Way(kind, {**kind.initial(len(base)), "base": base})
-    ways = {"own": _own(), "constant": constant}
+    ways = {"own": _own(usual), "constant": constant}
     if common is None:
         return ways
     points, y = common
@@ -91,12 +94,17 @@ def _starts(fits: Fits, x: np.ndarray, wanted: str | None = None) -> dict[str, W
     return ways
 
 
-def _dampings(name: str, way: Way) -> dict[str, Way]:
-    """Return a way to begin with each of the first dampings, by the name of the start and theirs."""
+def _dampings(name: str, way: Way, usual: str) -> dict[str, Way]:
+    """Return a way to begin with each of the dampings, by the name of the start and theirs.
+
+    They are some first ones of the textbook's rules, and before them the loss's usual rule, if that has none.
+    """
     more = float(DAMPING["more"](None).numbers[0])
-    return {f"{name}, {rule} {first:g}": Way(replace(way.kind, damping=rule),
-                                             {**way.weights, "factor": np.log([first])})
-            for rule, first in (("more", more), *(("nielsen", each) for each in FIRST))}
+    others = {each: value for each, value in way.weights.items() if each != "factor"}
+    ways = {} if usual in TEXTBOOK else {f"{name}, {usual}": Way(replace(way.kind, damping=usual), others)}
+    return ways | {f"{name}, {rule} {first:g}": Way(replace(way.kind, damping=rule),
+                                                    {**others, "factor": np.log([first])})
+                   for rule, first in (("more", more), *(("nielsen", each) for each in FIRST))}
 
 
 @dataclass(frozen=True, eq=False)
