@@ -170,3 +170,17 @@ def test_counts_that_are_all_zero_are_told():
         assert batch.endless.tolist() == [NO_COUNTS, 0, NO_COUNTS]
     plain = l2o.curve_fit_many(rate, t, Y, [0.0, 0.0])
     assert plain.warnings == []
+
+
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e160, 1e300])
+def test_look_warns_of_nothing_and_judges_no_row_that_met_trouble(data, size):
+    X, y, _ = data
+    X, y = size * X[:40], y[:40].copy()
+    X[3], y[5, 2] = np.nan, np.nan
+    for shared in (False, True):
+        problems = PLAIN.from_data(X[0], y) if shared else PLAIN.from_data(X, y)
+        for method in ("newton", "lbfgs", "scipy-lbfgs"):
+            batch = l2o.minimize_many(problems, method=method)
+            assert batch.status[5] == 3
+            assert batch.endless is None or not batch.endless[batch.status > 2].any()
+            assert batch.warnings[0].rows.tolist() == np.flatnonzero(batch.status == 3).tolist()

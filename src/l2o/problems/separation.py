@@ -29,7 +29,7 @@ SIDES = (14.0, 2.0)  # log2 of the odds of points that may be parted from the ot
 ROUNDS = 8  # in which points turn out not to be
 NOTHING = 1e-6  # of the largest distance from the plane
 RANK = 1e-12  # of squares, in units of each column
-AT_A_TIME = 256  # problems whose points are looked at
+AT_A_TIME = 2**20  # numbers of designs that are looked at, 8 MB
 UNSURE = 8.0  # between biases of a network: a class of less has points
 
 Self = TypeVar("Self", bound="Classifications")
@@ -112,8 +112,9 @@ def _regressions(problems: Classifications, x: np.ndarray, fun: np.ndarray,
     if len(rest):
         suspect[rest] = _is_flat(problems[rest], x[rest])
     rows = np.flatnonzero(suspect)
-    for first in range(0, len(rows), AT_A_TIME):
-        some = rows[first : first + AT_A_TIME]
+    piece = max(1, AT_A_TIME // max(1, problems.dim * int(problems.blocks[0, PADDED])))
+    for first in range(0, len(rows), piece):
+        some = rows[first : first + piece]
         signed = designs(problems[some])
         signs = signed[:, -1]
         alike = (signs >= 0.0).all(axis=1) | (signs <= 0.0).all(axis=1)

@@ -23,7 +23,8 @@ def endless(problems: Problems, solution: Solution, box: Box | None) -> np.ndarr
     lowest = fun.item() if len(fun) == 1 else np.fmin.reduce(fun)  # an array of one would cost as much as ten
     if not lowest < kernel.suspect:
         return None
-    found = look(problems, solution.x, fun, solution.jac)
+    with np.errstate(all="ignore"):  # of points at the ends of the numbers, and of rows without any
+        found = look(problems, solution.x, fun, solution.jac)
     judged = solution.status <= PRECISION_LOSS
     if box is not None:
         ends = ((found.way > 0.0) & (box.high < np.inf)) | ((found.way < 0.0) & (box.low > -np.inf))
