@@ -35,8 +35,9 @@ def squares(residuals):
     """Return x -> (r'r, 2 J'r) of x -> (r (m,), J (m, d))."""
 
     def value_and_grad(x):
-        r, J = residuals(x)
-        return r @ r, 2 * J.T @ r
+        with np.errstate(over="ignore", invalid="ignore"):  # of a long step
+            r, J = residuals(x)
+            return r @ r, 2 * J.T @ r
 
     return value_and_grad
 

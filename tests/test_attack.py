@@ -149,7 +149,8 @@ def test_card_that_is_none_is_a_policy_file_error(name, robust, tmp_path):
 
 LEARNED = {
     "prior a number": lambda arrays, card: card["network"].update(prior=3),
-    "data of a prior text": lambda arrays, card: card["network"]["prior"].update(data="x"),
+    "data of a prior text": lambda arrays, card: card["network"].update(
+        prior={**(card["network"]["prior"] or {}), "data": "x"}),
     "scale beyond exp": lambda arrays, card: arrays.update(scale=np.array([1e3])),
 }
 

@@ -167,6 +167,7 @@ debug = pytest.mark.skipif("L2O_DEBUG" not in os.environ, reason="sanitizers are
 PRELUDE = """
 import numpy as np, l2o
 from l2o import _kernels
+from l2o.base.watch import Watch
 from l2o.methods import Step, StepMethod
 
 class Fixed(StepMethod):
@@ -183,7 +184,8 @@ problems = l2o.families.Logistic(500).sample(1, rng=0)
 @debug
 @pytest.mark.parametrize(("mistake", "report"), [
     # room for one number of the Hessian's 501 by 501
-    ("_kernels.evaluate.hessian_many(problems.kernel.hessian, problems.addresses(), problems.x0, np.empty((1, 1, 1)))",
+    ("_kernels.evaluate.hessian_many(problems.kernel.hessian, problems.addresses(), problems.x0, np.empty((1, 1, 1)),"
+     " Watch())",
      ("heap-buffer-overflow", "WRITE of size", "logistic_hessian")),
     # a controller has a K of 501 by 1002, and no k; state of a run cannot be tried: it lies among that of seven others
     ("block = np.append([1.0, 0.0, 1.0], np.ones(501 * 1002))[None]\n"
@@ -191,12 +193,13 @@ problems = l2o.families.Logistic(500).sample(1, rng=0)
      ("heap-buffer-overflow", "READ of size", "control")),
     # the data end before the last point
     ("blocks = problems.blocks[:, :-64].copy()\n"
-     "l2o.problems.Problems(problems.kernel, blocks, problems.index, problems.x0).value_and_grad(problems.x0)",
+     "_kernels.evaluate.evaluate_many(problems.function, _kernels.addresses(blocks, problems.index), problems.x0,"
+     " np.empty(1), problems.x0.copy(), np.empty(1, np.intc), Watch())",
      ("heap-buffer-overflow", "READ of size", "logistic")),
     ("Fixed(_kernels.linear.CONTROLLER, np.full((1, 9), 1e300), 1, 0).simulate(problems, 3)",
      ("runtime error: 1e+300 is outside the range", "controller")),
     ("_kernels.evaluate.evaluate_many(problems.function, problems.addresses(), problems.x0, np.empty(0),"
-     " problems.x0.copy(), np.empty(1, np.intc))", ("IndexError: Out of bounds on buffer access",)),
+     " problems.x0.copy(), np.empty(1, np.intc), Watch())", ("IndexError: Out of bounds on buffer access",)),
 ], ids=["write", "weights", "read", "cast", "index"])
 def test_debug_build_reports(mistake, report):
     done = subprocess.run([sys.executable, "-c", PRELUDE + mistake], capture_output=True, text=True, check=False)
