@@ -116,7 +116,7 @@ class Playground {
         td.append(cell);
         row.append(td);
       }
-      row.cells[1].style.color = COLOURS[name];
+      row.cells[1].style.borderLeft = `0.6em solid ${COLOURS[name]}`;  // text in it would be hard to read in dark mode
       row.cells[1].style.fontWeight = "bold";
       return row;
     }));
