@@ -65,3 +65,9 @@ def draw(rng):
 def called(function, user_data=None):
     """Return a Python function of pointers, (x, f, g, n, user) -> code, as a LowLevelCallable."""
     return scipy.LowLevelCallable(FUNCTION(function), user_data)
+
+
+@l2o.model
+def fading(t, p):
+    """A point of A exp(-k t), p = (A, k)."""
+    return p[0] * np.exp(-p[1] * t)

@@ -47,6 +47,10 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         return self.source.portable(self, model)
 
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Return what Dask tells it by: the fields of a dataclass, by which it would, hold a lock here."""
+        return self.__reduce__()
+
     @property
     def name(self) -> str:
         """What messages and cards call it."""
