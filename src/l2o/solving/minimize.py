@@ -27,7 +27,7 @@ from l2o.solving.endless import endless
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
 from l2o.solving.runs import Runs, solved
-from l2o.solving.target import doubt, runnable
+from l2o.solving.target import doubt, lost_in_rounding, runnable
 
 if TYPE_CHECKING:
     from scipy.optimize import Bounds, OptimizeResult
@@ -147,8 +147,13 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
     outside = None if solution.outside is None else solution.outside.item()
     message = status_message(status, solution.test.item())
     python = isinstance(problem, PythonObjective)
-    if status == PRECISION_LOSS and not (python and problem.calls_per_point > 1):  # differences are not in doubt
-        limits = () if box is None else (box.low[0], box.high[0])
+    differences = python and problem.calls_per_point > 1
+    limits = () if box is None else (box.low[0], box.high[0])
+    if differences and status == CONVERGED and not jac.any():
+        sentence = lost_in_rounding(problem, x, fun, *limits)
+        if sentence:
+            status, message = PRECISION_LOSS, status_message(PRECISION_LOSS) + sentence
+    elif status == PRECISION_LOSS and not differences:  # which are not in doubt
         sentence, n_evaluations = doubt(problem, x, jac, *limits)
         njev, message = njev + n_evaluations, message + sentence
     if not python and fun < problem.kernel.suspect:

@@ -11,10 +11,12 @@ from l2o.problems.objectives import is_compiled, one_problem
 from l2o.solving.gradients import python_objective
 from l2o.solving.slopes import contradiction, ways
 
-__all__ = ["doubt", "runnable"]
+__all__ = ["doubt", "lost_in_rounding", "runnable"]
 
 DOUBT = 0.2  # of the change of f: a gradient that is right is far more exact than that
 SIZES = (1e-4, 1e-5, 1e-6, 1e-7)  # of the ways along a gradient in doubt, relative to the variables
+ROUNDING = 8 * np.finfo(float).eps  # relative, of a value
+LONGER = (1e-2, 1e-4)  # steps where differences are zero, relative to a variable: where fun may show how it changes
 
 
 def runnable(fun: object, x0: ArrayLike | None, args: object, jac: object,
@@ -69,6 +71,25 @@ def doubt(problem: Problems | PythonObjective, x: np.ndarray, gradient: np.ndarr
         shown.append(found)
     return (f" Down the gradient fun should change by {shown[0].integral:.3g}, and changes by {shown[0].change:.3g}: "
             "its gradient is wrong (l2o.testing.check_objective finds where)."), n_evaluations
+
+
+def lost_in_rounding(problem: PythonObjective, x: np.ndarray, fun: float, low: float | np.ndarray = -np.inf,
+                     high: float | np.ndarray = np.inf) -> str:
+    """Say if fun is lower beside x (d,), where all its differences are zero and it has the value fun.
+
+    It takes up to 4 values a variable, within the bounds. What fun raises out there is no matter of the run.
+    """
+    for size in LONGER:
+        for step in np.concatenate([np.eye(len(x)), -np.eye(len(x))]) * size * np.maximum(1.0, np.abs(x)):
+            try:
+                lower = fun - problem.value(np.clip(x + step, low, high)) > ROUNDING * abs(fun)
+            except Exception:
+                return ""
+            if lower:
+                return (f" Differences of fun are zero at x, but fun is lower at a step of {np.abs(step).max():.3g}: "
+                        "how it changes is lost in rounding, or x is a saddle. Give jac, larger steps (eps), or take "
+                        "a constant off fun.")
+    return ""
 
 
 def _uphill(gradient: np.ndarray, x: np.ndarray, x0: np.ndarray, low: float | np.ndarray,
