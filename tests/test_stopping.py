@@ -203,7 +203,7 @@ def test_line_without_curvature_is_no_minimum(i):
 
 @pytest.mark.parametrize(("seed", "i"), [(0, 2653), (0, 2779), (0, 4236), (0, 9568), (0, 12134), (0, 15244), (0, 16017),
                                           (0, 18825), (0, 18909), (0, 19615), (1, 538), (1, 3272), (1, 11292),
-                                          (1, 14258)])
+                                          (1, 14258), (0, 6571), (0, 10133), (0, 13350), (1, 7754), (1, 17982)])
 def test_short_run_to_a_saddle_is_no_silent_success(seed, i):
     outcome, *_ = stopping.one(np.random.default_rng([seed, i]), "lbfgs")
     assert outcome != "wrong"
@@ -265,6 +265,27 @@ def test_warm_start_is_a_success(off, unit):
 def test_constant_is_at_its_minimum(method):
     result = l2o.minimize(lambda x: (7.0, np.zeros(2)), [1.0, 2.0], method=method)
     assert (result.success, result.fun, result.x.tolist()) == (True, 7.0, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("method", [None, "lbfgs"])
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+@pytest.mark.parametrize("offset", [1e8, 1e12, -1e12])
+def test_minimum_that_differences_cannot_see_is_no_success(offset, jac, method):
+    def fun(x):
+        return ((x - 1) ** 2).sum() + offset
+
+    result = l2o.minimize(fun, np.zeros(3), method=method, jac=jac)
+    near = np.abs(result.x - 1).max() < 1e-3
+    assert near or (result.status == 2 and "lost in rounding" in result.message)
+    assert result.fun <= fun(np.zeros(3))
+
+
+def test_zero_differences_of_a_constant_or_at_a_minimum_are_a_success():
+    assert l2o.minimize(lambda x: 3.0, np.zeros(3)).success
+    assert l2o.minimize(lambda x: (x**2).sum() + 1e12, np.zeros(3)).success
+    held = l2o.minimize(lambda x: x.sum() + 1e12, np.zeros(3), bounds=[(0, 5)] * 3)
+    assert held.success
+    assert held.x.tolist() == [0, 0, 0]
 
 
 def test_gradient_of_zero_at_the_start_takes_no_step():

@@ -14,6 +14,7 @@ from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
+from l2o._kernels.solvers._doubt cimport LONG, doubt, is_fast, is_last_digits
 from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED, hessian_gap, keep
 from l2o._kernels.solvers._kink cimport most_moved, probe_kink
 from l2o._kernels.solvers._left_out cimport look_at_the_rest
@@ -22,9 +23,6 @@ from l2o._kernels.solvers._stopping cimport (
 
 cdef enum:
     RESCALED = -2                                              # not converged: the run begins anew in other units
-    LONG = 5                                                   # evaluations a variable; of them a Hessian costs a fifth
-    FEW = 5                                                    # steps: a matrix knows little of the way
-    MORE = 2                                                   # gradients along what they left out
     LOOK = 4                                                   # evaluations a variable that it may take
     MOST_RESCALINGS = 3
     MOST_DOUBTS = 6                                            # and after them ftol is not in force
@@ -32,19 +30,13 @@ cdef enum:
 cdef extern from *:
     """
     #define L2O_STILL 1e-2
-    #define L2O_DIGITS 1e-7
-    #define L2O_DIGITS_OF_BOTH 1e-5
     #define L2O_FAR 100.0
     #define L2O_NEAR 1e-4
     #define L2O_ENOUGH 100.0
-    #define L2O_COARSE 1e4
     #define L2O_NOTHING 1e-18
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
-    const double DIGITS "L2O_DIGITS"                           # of x or its move: f is then right to their square
-    const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
     const double FAR "L2O_FAR"                                 # times the gradient: another part of the function
-    const double COARSE "L2O_COARSE"                           # roundings of f: less to win shows little of the run
     const double NOTHING "L2O_NOTHING"                         # of the fall, f itself
     const double ENOUGH "L2O_ENOUGH"                           # times the tolerance: what is left there may be so much
     const double NEAR "L2O_NEAR"                               # of a variable's move: the part with the minimum
@@ -207,7 +199,7 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
         keep(matrix, g_new, j, n)
     if not close:
         gap = hessian_gap(matrix, g, inverse, x_new, n)
-        if is_minimum(run, x, f, gap, least, inverse):
+        if is_minimum(run, x, f, gap, least, inverse) and not (far and least <= rounding(f)):
             status = look_at_the_rest(run, x, g, ENOUGH * least, 1, x_new, g_new, matrix, matrix + n)
             if status != GO_ON:
                 return status
@@ -232,26 +224,6 @@ cdef inline intptr_t scrutiny_size(intptr_t n) noexcept nogil:
     return n * n + n if n <= MOST_COUPLED else 2 * n
 
 
-cdef inline bint is_last_digits(const descent* run, const double* x, const double* p, int trust) noexcept nogil:
-    """Whether the step p to the minimum that is predicted changes nothing that matters of x, or of the way to it.
-
-    The prediction of a matrix may be the larger, if it is small beside both.
-    """
-    cdef double size = 0.0, moved = most_moved(run, x), step = 0.0, unit
-    cdef intptr_t j
-    for j in range(run.n):
-        unit = sqrt(run.units[j])
-        size, step = max(size, fabs(x[j]) / unit), max(step, fabs(p[j]) / unit)
-    return step <= DIGITS * max(size, moved) or (trust == PREDICTED and step <= DIGITS_OF_BOTH * min(size, moved))
-
-
-cdef inline intptr_t doubt(const descent* run, double f, double least) noexcept nogil:
-    """How many gradients the guesses of a matrix are worth: all, where f has a constant that hides how it falls."""
-    if least <= COARSE * rounding(f):
-        return run.n
-    return MORE if run.stop.changed < max(run.n, <intptr_t> FEW) else 0
-
-
 cdef inline int settle(descent* run, const double* x, double f, const double* g, const double* p, double gap,
                        int trust, double* x_new, double* g_new, double* inverse) noexcept nogil:
     """Whether ftol ends the run at an iterate with this predicted gap: CONVERGED, GO_ON, RESCALED, a failure.
@@ -261,7 +233,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     cdef double least = tolerance(&run.stop, f)
     cdef int status
     cdef intptr_t most
-    cdef bint close = False
+    cdef bint close = False, young = trust == PREDICTED and run.rescalings == 0
+    run.stop.gap = gap
     if at_infimum(&run.stop, f):
         return CONVERGED
     if run.rescalings > 0 and fabs(f) + gap <= NOTHING * (run.first - f) and is_flat(&run.stop, slope_of(run, x, g)):
@@ -277,8 +250,7 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         status = probe_kink(run, x, g, least, x_new, g_new)
         if status != CONVERGED:
             return status
-    if (trust == PREDICTED and run.rescalings == 0 and least > rounding(f) and run.nfev < LONG * run.n
-            and not some_rest(run, x, g)):
+    if young and least > rounding(f) and (run.nfev < LONG * run.n or is_fast(run)) and not some_rest(run, x, g):
         most = doubt(run, f, least)
         if most == 0:
             return CONVERGED

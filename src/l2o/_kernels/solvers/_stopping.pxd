@@ -37,6 +37,8 @@ ctypedef struct stopping:
     # ------ what the run has shown; kept with ftol only
     double first                                               # value that the fall is counted from
     double decrease                                            # of the last step
+    double foreseen                                            # by the matrix, of that step; infinite: not asked
+    double gap                                                 # that it foresees now
     double values[WINDOW]                                      # before each of the last steps
     double slopes[WINDOW]                                      # largest |g| evaluated during each of them
     intptr_t steps
@@ -55,6 +57,7 @@ cdef inline void stopping_start(stopping* stop, double f, double slope) noexcept
     """slope, here and below: the largest entry of a gradient, without those of variables that a bound holds."""
     cdef intptr_t k
     stop.first, stop.decrease, stop.steps, stop.changed = f, INFINITY, 0, 0
+    stop.foreseen, stop.gap = INFINITY, INFINITY
     for k in range(WINDOW):
         stop.values[k], stop.slopes[k] = f, 0.0
     stop.slopes[0] = slope
@@ -68,7 +71,7 @@ cdef inline void stopping_see(stopping* stop, double slope) noexcept nogil:
 
 cdef inline void stopping_step(stopping* stop, double before, double f, double slope) noexcept nogil:
     """Take note of a step from a value `before` to f."""
-    stop.decrease = before - f
+    stop.decrease, stop.foreseen, stop.gap = before - f, stop.gap, INFINITY
     stop.values[stop.steps % WINDOW] = before
     stop.steps += 1
     stop.slopes[stop.steps % WINDOW] = slope
@@ -108,6 +111,11 @@ cdef inline bint is_flat(const stopping* stop, double slope) noexcept nogil:
     for k in range(WINDOW):
         most = max(most, stop.slopes[k])
     return slope <= FLAT * most
+
+
+cdef inline bint is_foreseen(const stopping* stop) noexcept nogil:
+    """Whether the last step won about what the matrix had foreseen."""
+    return 0.5 * stop.foreseen <= stop.decrease <= 2.0 * stop.foreseen
 
 
 cdef inline bint is_short(const stopping* stop, const double* step, const double* x, intptr_t n) noexcept nogil:
