@@ -134,12 +134,13 @@ def test_start_given_in_the_call_is_not_replaced(problems):
     assert given.success.all()
 
 
-@pytest.mark.parametrize(("reach", "learns"), [(2.0, True), (0.3, False)])
-def test_bounds_and_fixed_variables_hold(problems, reach, learns):
+@pytest.mark.parametrize("reach", [2.0, 0.3])
+def test_bounds_and_fixed_variables_hold(problems, reach):
     box = Bounds(np.full(6, -reach), np.full(6, reach))
     own = l2o.minimize_many(problems, bounds=box, fixed=np.arange(6) == 2)
     named = l2o.minimize_many(problems, bounds=box, fixed=np.arange(6) == 2, method="lbfgs")
-    assert (own.learned.chosen != "L-BFGS") == learns, own.learned  # L-BFGS stays where bounds hold most variables
+    assert own.learned.chosen != "L-BFGS", own.learned
+    assert own.nfev.sum() < 0.75 * named.nfev.sum()
     assert (np.abs(own.x) <= reach).all()
     assert (own.x[:, 2] == 0).all()
     np.testing.assert_allclose(own.fun, named.fun, rtol=1e-6)

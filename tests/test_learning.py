@@ -217,7 +217,7 @@ def test_kernel_runs_from_every_prior_as_the_oracle_does(labels, quadratic):
 
 # -- choice ------------------------------------------------------------------------------------------------
 
-PRICE = Price(LEAN, 4, 10.0)  # evaluations are nearly all that a run costs
+PRICE = Price(LEAN, 4, 10.0, 1.0)  # evaluations are nearly all that a run costs
 
 
 def test_choice_pays_on_other_outcomes_of_one_design():
@@ -243,11 +243,11 @@ def test_choice_is_l_bfgs_where_nothing_that_was_learned_pays(labels):
 
 def test_choice_is_by_time_where_evaluations_cost_little():
     labels = Labels.of(outcomes(36, 0), 2, np.random.default_rng(0))
-    dear, cheap = (choose(labels, lowest_values, Price(LEAN, 4, each), {"the rule": l2o.load("universal")})
+    dear, cheap = (choose(labels, lowest_values, Price(LEAN, 4, each, 1.0), {"the rule": l2o.load("universal")})
                    for each in (100.0, 0.01))
     assert cheap.scores["the rule"] == dear.scores["the rule"]
     assert cheap.times["the rule"] > 1.2 * dear.times["the rule"]
-    slow = choose(labels, lowest_values, Price(Slow(), 4, 0.01))
+    slow = choose(labels, lowest_values, Price(Slow(), 4, 0.01, 1.0))
     assert slow.name == "L-BFGS"
     assert min(slow.scores.values()) < 0.8
 

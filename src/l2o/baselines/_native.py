@@ -23,11 +23,16 @@ class NativeMethod(Method):
     def kernel(self, problems: Runnable) -> DescentMethod:
         """Return the method of the kernels with its settings for these problems."""
 
+    def chain(self, dim: int) -> _kernels.chain.Chain | None:
+        """Return how runs follow one another, for one call; None where each stands alone."""
+        return None
+
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
+        low, high = (None, None) if box is None else (box.low, box.high)
         _kernels.runs.minimize(problems.function, problems.addresses(), self.kernel(problems), stopping, callback,
-                               solution, *(() if box is None else (box.low, box.high)))
+                               solution, low, high, self.chain(problems.dim))
         return Solution(*solution)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:

@@ -15,9 +15,10 @@ import numpy as np
 
 from l2o.learning.labels import Labels
 from l2o.learning.means import MEANS
+from l2o.learning.newton_from import NewtonFrom, NewtonInOrder
 from l2o.learning.prior import Base, Look, Prior, Seen, triangles, within_reach
 from l2o.learning.ridge import Ridge
-from l2o.methods import StepMethod
+from l2o.methods import Method
 from l2o.policies.chained import Chained, Link
 from l2o.policies.prior import CURVATURES, MOST_FULL
 
@@ -27,6 +28,7 @@ FOLDS = 5
 LESS = 0.9  # of the squared error of predictions, at which products of inputs are worth their time
 DECADE = np.log(10.0)  # by which an evaluation must shorten the gap to be worth it
 PROMISING = 2  # starts that are tried
+NEWTON = "Newton"  # in place of a matrix, in names
 FAR = 4.0  # times its usual gap: a run that follows another looks at its own start, too
 
 
@@ -38,12 +40,12 @@ class Candidate:
     ----------
     name : str
         Base point, first step or not, matrix.
-    policy : callable
-        Makes the policy, from all labels.
+    method : callable
+        Makes the method, from all labels.
     starts : ndarray, shape (n, d)
         From where the labelled problems would run, each without itself.
-    matrices : ndarray, shape (n, d, d)
-        What inverse Hessians they would expect, likewise.
+    matrices : ndarray, shape (n, d, d), or None
+        What inverse Hessians they would expect, likewise; None for Newton's method, which is given the Hessians.
     looks : int
         Evaluations up to there, that at `starts` included.
     merit : float
@@ -51,9 +53,9 @@ class Candidate:
     """
 
     name: str
-    policy: Callable[[], StepMethod]
+    method: Callable[[], Method]
     starts: np.ndarray
-    matrices: np.ndarray
+    matrices: np.ndarray | None
     looks: int
     merit: float
 
@@ -192,10 +194,18 @@ def looks(moves: bool, ordered: bool) -> int:
 
 
 def beginnings(lessons: Lessons) -> Iterator[Candidate]:
-    """Yield ways to begin that predict nothing: each start with the mean matrices; simple ones first."""
+    """Yield ways to begin that predict nothing: each start with the mean matrices; simple ones first.
+
+    Newton's method, where there are Hessians, begins at the most promising start.
+    """
     spreads = lessons.spreads(lessons.means)
-    for start in lessons.starts:
-        merit = lessons.merit(start.look, start.looks)
+    merits = [lessons.merit(start.look, start.looks) for start in lessons.starts]
+    if lessons.labels.problems.hessian_function is not None:
+        best = int(np.argmin(merits))
+        start = lessons.starts[best]
+        yield Candidate(f"{start.name}, {NEWTON}", partial(NewtonFrom, start.base), start.look.x, None, start.looks,
+                        merits[best])
+    for start, merit in zip(lessons.starts, merits):
         for name, matrix in lessons.means.items():
             yield _made(start, Prior(start.base, matrix), name, matrix, merit + DECADE * spreads[name])
 
@@ -232,10 +242,13 @@ def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
     left = np.where(alone[:, :, None], lessons.means["log"], lessons.inverses[mate])
     ways = {"carried": left, **lessons.means}
     spreads = lessons.spreads(ways)
+    if lessons.moves and labels.problems.hessian_function is not None:
+        name = f"neighbour's {origin}, {NEWTON}"
+        yield Candidate(name, partial(NewtonInOrder, origin), looked[origin].x, None, 1, merits[origin])
     for name, matrices in ways.items():
         link = Link(origin, carries=name == "carried", far=FAR)
-        policy = partial(Chained, lessons.means["log" if link.carries else name], link)
-        yield Candidate(f"neighbour's {origin}, {name}", policy, looked[origin].x,
+        method = partial(Chained, lessons.means["log" if link.carries else name], link)
+        yield Candidate(f"neighbour's {origin}, {name}", method, looked[origin].x,
                         np.broadcast_to(matrices, left.shape), 1, merits[origin] + DECADE * spreads[name])
 
 

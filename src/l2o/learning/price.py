@@ -7,7 +7,7 @@ by the numbers that it reads; the clock is asked only whether it takes many time
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import thread_time
 from typing import cast
 
@@ -24,6 +24,10 @@ CALL, NUMBER = 0.08, 0.00025  # of an evaluation, and of a number of the data in
 OWN_NUMBER = 0.0025  # of a number where the user wrote the objective, with an exponential or so
 DEAR = 8.0  # times the model's, from which the clock's price counts
 ROUNDS = 3  # of the clock, the shortest of which counts
+SHARE = 0.35, 0.2  # of an evaluation's time that a Hessian takes, and for each variable
+OWN_SHARE = 1.0, 0.5  # where the user wrote it
+LOOP = 0.1  # of a trial of a policy, beside its step
+SOLVING, CUBED = 0.12, 0.00026  # of a step of Newton's method, and of each of d^3 operations
 SEEN, PRODUCT, CUBE = 0.02, 0.0004, 0.0002  # of a prediction: an input, a product with a coefficient, one of a matrix
 
 
@@ -64,24 +68,28 @@ class Price:
         Number of variables.
     evaluation : float
         Microseconds of an evaluation.
+    hessian : float
+        How many times as long a Hessian takes.
     """
 
     kind: Expectant
     dim: int
     evaluation: float
+    hessian: float
 
     @classmethod
     def of(cls, kind: Expectant, problems: Problems) -> Price:
         """Return the price for some problems of a family."""
         model, measured = cls.modelled(kind, problems), _clocked(problems)
         dear = measured > DEAR * model.evaluation
-        return cls(kind, problems.dim, 2.0 ** float(np.round(np.log2(measured)))) if dear else model
+        return replace(model, evaluation=2.0 ** float(np.round(np.log2(measured)))) if dear else model
 
     @classmethod
     def modelled(cls, kind: Expectant, problems: Problems) -> Price:
         """Return the price as the model has it; the clock is not asked."""
-        number = NUMBER if problems.kernel.source is None else OWN_NUMBER
-        return cls(kind, problems.dim, CALL + number * problems.mean_size)
+        number, share = (NUMBER, SHARE) if problems.kernel.source is None else (OWN_NUMBER, OWN_SHARE)
+        dim = problems.dim
+        return cls(kind, dim, CALL + number * problems.mean_size, share[0] + share[1] * dim)
 
     @property
     def classical(self) -> Cost:
@@ -96,6 +104,11 @@ class Price:
     def with_prior(self, prior: Prior) -> Cost:
         """Return what a run from a prior costs."""
         return Cost(self.evaluation, self._step(prior.shape), self._beginning(prior))
+
+    def by_newton(self, nfev: np.ndarray, nit: np.ndarray) -> np.ndarray:
+        """Return the evaluations from a prior that take as long as runs of Newton's method."""
+        more = self.hessian * self.evaluation + SOLVING + CUBED * self.dim**3
+        return (self.evaluation * nfev + more * nit) / (self.evaluation + self._step(PriorShape()) + LOOP)
 
     def _step(self, shape: PriorShape | None) -> float:
         return cast(Expectant, self.kind.with_prior(shape)).step_time(self.dim)

@@ -70,6 +70,6 @@ class Chained(StepMethod):
     def chain(self, dim: int) -> _kernels.chain.Chain:
         step, link = self.step(dim), self.link
         block, origin = step.blocks[0], ORIGINS.index(link.origin)
-        memory = _kernels.aligned((len(block) + 3 * dim,))
+        memory = _kernels.aligned((len(block) + 5 * dim,))
         return _kernels.chain.Chain(block, memory, dim, matrix_place(step), PIECE, origin, link.carries,
                                     float(np.log(link.far)), 4 * dim + 4)

@@ -30,11 +30,12 @@ class Learned:
     Attributes
     ----------
     chosen : str
-        With what the rest of the batch began: base point, first step or not, matrix; or "L-BFGS".
+        With what the rest of the batch began: base point, first step or not, matrix or Newton's method; or "L-BFGS".
     why : str
         Why nothing was gained; empty where something was.
     scores : dict of str to float
-        Evaluations of each candidate on labelled problems, those of L-BFGS as 1.
+        Evaluations of each candidate on labelled problems, those of L-BFGS as 1. Hessians count as the evaluations that
+        take as long, by a model of the time.
     n_problems, n_labels : int
         Problems in the batch, and those that something was learned from.
     label_evaluations : int
@@ -43,6 +44,8 @@ class Learned:
         Evaluations of what was chosen on later problems, those of L-BFGS as 1; NaN without probes.
     expected, taken : int
         Evaluations that L-BFGS would have taken for the batch, as far as it was seen to run; those that were taken.
+    hessians : int
+        Hessians that Newton's method took beside them, where it was chosen.
     """
 
     chosen: str
@@ -54,6 +57,7 @@ class Learned:
     probe_ratio: float = np.nan
     expected: int = 0
     taken: int = 0
+    hessians: int = 0
 
     @property
     def saved(self) -> int:
@@ -66,8 +70,9 @@ class Learned:
             return f"Learned({self.chosen} for {self.n_problems:,} problems: {self.why}{spent and '; ' + spent})"
         share = 100.0 * self.saved / max(self.expected, 1)
         probed = "" if np.isnan(self.probe_ratio) else f", {self.probe_ratio:.2f} of L-BFGS's on probes"
+        beside = f" beside {self.hessians:,} Hessians" if self.hessians else ""
         return (f"Learned({self.chosen!r} for {self.n_problems:,} problems: about {share:.0f} % of {self.expected:,} "
-                f"evaluations saved{probed}; {spent})")
+                f"evaluations saved{beside}{probed}; {spent})")
 
 
 def solved_adaptively(runs: Runs, ordered: bool, spread: Spread) -> tuple[Solution, Learned]:
@@ -89,33 +94,37 @@ def solved_adaptively(runs: Runs, ordered: bool, spread: Spread) -> tuple[Soluti
     first = spread(runs[rows])
     lesson = taught(runs[rows], first, m, ordered)
     rest = np.setdiff1d(np.arange(m), rows, assume_unique=True)
-    others, classical, ratio, why = _rest(runs[rest], lesson, spread)
+    others, classical, ratio, why, hessians = _rest(runs[rest], lesson, spread)
     solution = joined(m, [(rows, first._replace(nfev=first.nfev + lesson.spent)), (rest, others)])
     expected, taken = int(first.nfev.sum()) + classical, int(solution.nfev.sum())
     if not why and taken > expected:
         why = "it saved less than labels and probes took"
     return solution, Learned(lesson.chosen, why, lesson.scores, m, lesson.n_labels, int(lesson.spent.sum()), ratio,
-                             expected, taken)
+                             expected, taken, hessians)
 
 
-def _rest(runs: Runs, lesson: Lesson, spread: Spread) -> tuple[Solution, int, float, str]:
+def _rest(runs: Runs, lesson: Lesson, spread: Spread) -> tuple[Solution, int, float, str, int]:
     """Solve the rest of a batch as the lesson says, as long as probes speak for it.
 
-    Return the solution, evaluations that L-BFGS takes by what the probes say, their ratio, and why nothing was gained.
+    Return the solution, evaluations that L-BFGS takes by what the probes say, their ratio, why nothing was gained, and
+    how many Hessians were taken.
     """
-    if lesson.policy is None:
+    if lesson.method is None:
         solution = spread(runs)
-        return solution, int(solution.nfev.sum()), np.nan, lesson.why
-    own, m = runs.by(lesson.policy), len(runs)
+        return solution, int(solution.nfev.sum()), np.nan, lesson.why, 0
+    own, m = runs.by(lesson.method), len(runs)
     if own.method.piece > 1:
         solution, shown = solved_in_order(m, own.method.piece, lambda some: spread(own[some]),
-                                          lambda some: spread(runs[some]))
+                                          lambda some: spread(runs[some]), lesson.weight)
     else:
-        solution, shown = solved_with_probes(m, lambda some: spread(own[some]), lambda some: spread(runs[some]))
+        solution, shown = solved_with_probes(m, lambda some: spread(own[some]), lambda some: spread(runs[some]),
+                                             lesson.weight)
     alone, ratio = int(solution.nfev[shown.until :].sum()) - shown.beyond, shown.ratio
     taken = int(solution.nfev[: shown.until].sum()) - int(shown.classical.sum())
     against = "" if shown.until == m else f"probes turned against it after {shown.until:,}"
-    return solution, round(taken / (lesson.scores[lesson.chosen] if np.isnan(ratio) else ratio)) + alone, ratio, against
+    expected = taken / (lesson.scores[lesson.chosen] / lesson.weight if np.isnan(ratio) else ratio)
+    hessians = int(solution.nit[: shown.until].sum()) if lesson.hessians else 0
+    return solution, round(expected) + alone, ratio, against, hessians
 
 
 def _refusal(m: int, dim: int) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
+from l2o.baselines import Newton
 from l2o.learning.candidates import FOLDS, Candidate, Lessons, beginnings, looks, predictions, successions
 from l2o.learning.labels import Ends, Labels, as_it_is, hessians
 from l2o.learning.price import Price
@@ -52,7 +54,7 @@ class Lesson:
         Evaluations that each of them took for it, beyond those of L-BFGS.
     chosen : str
         How the others are to begin.
-    policy : Method or None
+    method : Method or None
         What begins so; None for L-BFGS.
     why : str
         Why it is L-BFGS.
@@ -60,14 +62,20 @@ class Lesson:
         Evaluations of each candidate, those of L-BFGS as 1.
     n_labels : int
         Problems that something was learned from.
+    hessians : bool
+        Whether the method takes Hessians, too.
+    weight : float
+        What an evaluation of the method takes, with the Hessians beside it, in evaluations of others.
     """
 
     spent: np.ndarray
     chosen: str = CLASSICAL
-    policy: Method | None = None
+    method: Method | None = None
     why: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     n_labels: int = 0
+    hessians: bool = False
+    weight: float = 1.0
 
 
 def labelled_rows(m: int) -> np.ndarray:
@@ -111,7 +119,8 @@ def taught(runs: Runs, first: Solution, m: int, ordered: bool) -> Lesson:
     if best is None:
         why = f"none of {len(scores)} ways to begin took less than {LESS:.0%} of its evaluations"
         return Lesson(spent, why=why, scores=scores, n_labels=len(labels))
-    return Lesson(spent, best.name, best.policy(), "", scores, len(labels))
+    return Lesson(spent, best.name, best.method(), "", scores, len(labels), best.matrices is None,
+                  trial.weight(best))
 
 
 def _cost(runs: Runs, first: Solution, ordered: bool) -> float:
@@ -162,6 +171,8 @@ def _labelled(runs: Runs, first: Solution) -> tuple[Labels, Look]:
 class _Trial:
     """Runs of candidates on labelled problems of a batch of m, beside L-BFGS's; counts what they spend.
 
+    Evaluations of Newton's method count as many times as they take, with its Hessians, the time of the others'.
+
     A race of `worth` candidates is worth what it spends.
     """
 
@@ -171,6 +182,8 @@ class _Trial:
         self.spent = np.zeros(len(runs), np.intp)
         self.stopping = runs.stopping._replace(safeguard=True)
         self._fun, self._near = labels.fun, BASIN * labels.fall
+        self._price = Price.modelled(LEAN, runs.problems)
+        self._weights: dict[str, float] = {}
 
     def look(self, x: np.ndarray) -> Look:
         """Evaluate each problem at its row of x (n, d), moved into the bounds."""
@@ -189,19 +202,53 @@ class _Trial:
         self.stopping = self.stopping._replace(maxfun=max(1, min(longest, self.left // n)))
         return n
 
-    def run(self, ways: list[Candidate], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return evaluations of each candidate on some of the problems, first looks included, and higher ends, (ways,).
+    def weight(self, way: Candidate) -> float:
+        """Return what an evaluation of a candidate that ran takes, in those of others."""
+        return self._weights.get(way.name, 1.0)
+
+    def run(self, ways: list[Candidate], rows: np.ndarray) -> dict[str, _Shown]:
+        """Return what candidates showed on some of the problems; Newton's method, which varies less, on two thirds.
 
         Ends in a lower basin than L-BFGS's make up for higher ones.
         """
+        expecting = [each for each in ways if each.matrices is not None]
+        newton = [each for each in ways if each.matrices is None]
+        shown: dict[str, _Shown] = {}
+        if expecting:
+            matrices = np.concatenate([each.matrices[rows] for each in expecting if each.matrices is not None])
+            taken, _, higher = self._judged(expecting, rows, Expecting(matrices))
+            shown = self._shown(expecting, taken, rows, higher)
+        if newton:
+            some = rows[np.arange(len(rows)) % 3 < 2]
+            taken, nit, higher = self._judged(newton, some, Newton())
+            worth = self._price.by_newton(taken, nit)
+            self._weights |= {each.name: float(a / b) for each, a, b in zip(newton, worth, taken)}
+            shown |= self._shown(newton, worth, some, higher)
+        return shown
+
+    def _judged(self, ways: list[Candidate], rows: np.ndarray, method: Method) -> tuple[np.ndarray, ...]:
+        """Return evaluations, iterations and higher ends of candidates whose runs one method makes."""
         some, shape = self.runs[np.tile(rows, len(ways))], (len(ways), len(rows))
         problems = some.problems.with_starts(np.concatenate([each.starts[rows] for each in ways]))
-        method = Expecting(np.concatenate([each.matrices[rows] for each in ways]))
         found = solved(problems, method, self.stopping, some.box, watch=some.watch)
-        nfev, above = found.nfev.reshape(shape), found.fun.reshape(shape) - self._fun[rows]
+        nfev, nit, above = found.nfev.reshape(shape), found.nit.reshape(shape), found.fun.reshape(shape)
+        above = above - self._fun[rows]
         self.spent[rows] += nfev.sum(axis=0)
         higher = (above > self._near[rows]).sum(axis=1) - (above < -self._near[rows]).sum(axis=1)
-        return nfev.sum(axis=1) + len(rows) * np.array([each.looks - 1 for each in ways]), higher
+        return nfev.sum(axis=1) + len(rows) * np.array([each.looks - 1 for each in ways]), nit.sum(axis=1), higher
+
+    def _shown(self, ways: list[Candidate], taken: np.ndarray, rows: np.ndarray,
+               higher: np.ndarray) -> dict[str, _Shown]:
+        rival = int(self.rival[rows].sum())
+        return {each.name: _Shown(float(a), rival, int(b)) for each, a, b in zip(ways, taken, higher)}
+
+
+class _Shown(NamedTuple):
+    """Evaluations of a candidate on some problems, first looks included, those of L-BFGS there, and its higher ends."""
+
+    taken: float
+    rival: int
+    higher: int
 
 
 def _best(stages: list[Stage], lessons: Lessons, trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
@@ -227,21 +274,23 @@ def _best(stages: list[Stage], lessons: Lessons, trial: _Trial) -> tuple[Candida
 def _race(ways: list[Candidate], trial: _Trial) -> tuple[Candidate | None, dict[str, float]]:
     """Return the best candidate, or None where L-BFGS is; and the scores of those that were tried.
 
-    Each round is run on other problems, by the better half of those before.
+    Each round is run on other problems, by the better half of those before. Newton's method, where there is one, takes
+    part beside as many others as may be tried.
     """
-    n, most = len(trial.rival), trial.afford(len(ways))
-    alive = [each for each in ways if each in sorted(ways, key=lambda way: way.merit)[:most]]
-    own, higher = (dict.fromkeys((each.name for each in alive), 0) for _ in range(2))
+    n = len(trial.rival)
+    matrices = sorted((each for each in ways if each.matrices is not None), key=lambda way: way.merit)
+    tried = matrices[: trial.afford(len(matrices))]
+    alive = [each for each in ways if each in tried or each.matrices is None]
+    shown = {each.name: _Shown(0.0, 0, 0) for each in alive}
     scores: dict[str, float] = {}
     for part in range(ROUNDS):
-        rival = trial.rival[np.arange(n) % ROUNDS <= part].sum()
-        for each, taken, more in zip(alive, *trial.run(alive, np.arange(part, n, ROUNDS))):
-            own[each.name] += int(taken)
-            higher[each.name] += int(more)
-            scores[each.name] = own[each.name] / int(rival)
-        limit = np.median([scores[each.name] for each in alive])
+        for name, more in trial.run(alive, np.arange(part, n, ROUNDS)).items():
+            before = shown[name]
+            shown[name] = _Shown(before.taken + more.taken, before.rival + more.rival, before.higher + more.higher)
+            scores[name] = shown[name].taken / shown[name].rival
+        limit = sorted(scores[each.name] for each in alive)[max(len(alive) // 2, 1) - 1]
         alive = [each for each in alive
-                 if scores[each.name] <= min(limit, HOPELESS) and higher[each.name] <= WORSE]
+                 if scores[each.name] <= min(limit, HOPELESS) and shown[each.name].higher <= WORSE]
         if not alive:
             return None, scores
         if len(alive) == 1 and scores[alive[0].name] <= CLEAR:

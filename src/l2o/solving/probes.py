@@ -57,9 +57,9 @@ class Tally:
     """What the probes say so far: how many more evaluations a method took than L-BFGS, and the sum of the squares."""
 
     def __init__(self) -> None:
-        self._more, self._squares = 0, 0
+        self._more, self._squares = 0.0, 0.0
 
-    def turns(self, more: Iterable[int]) -> bool:
+    def turns(self, more: Iterable[float]) -> bool:
         """Add probes; return whether the method takes more than L-BFGS, in the mean by more than one standard error."""
         for each in more:
             self._more += each
@@ -93,7 +93,7 @@ def _stages(verdicts: list[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, 
         yield stage
 
 
-def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
+def solved_with_probes(m: int, own: Solve, classical: Solve, weight: float = 1.0) -> tuple[Solution, Probes]:
     """Solve a batch of m rows by a learned method, and by L-BFGS from a verdict against the method on.
 
     At a probe the method's result is returned; its count of evaluations includes those of L-BFGS.
@@ -104,13 +104,15 @@ def solved_with_probes(m: int, own: Solve, classical: Solve) -> tuple[Solution, 
         Rows.
     own, classical : callable
         Solve rows, given by number, by the method and by L-BFGS.
+    weight : float
+        What an evaluation of the method counts in a verdict, those of L-BFGS as 1.
     """
     tally, until, parts, shown, beyond = Tally(), m, [], [_NONE], 0
     open_rows = np.ones(m, np.bool_)
     for stage in _stages(schedule(m)):
         rows = np.concatenate([some for _, some in stage])
         mine, theirs = own(rows), classical(rows)
-        more, both, first = (mine.nfev - theirs.nfev).tolist(), mine.nfev + theirs.nfev, 0
+        more, both, first = (weight * mine.nfev - theirs.nfev).tolist(), mine.nfev + theirs.nfev, 0
         open_rows[rows] = False
         for end, some in stage:
             if tally.turns(more[first : first + len(some)]):
@@ -140,7 +142,7 @@ def _some(solution: Solution, rows: slice) -> Solution:
     return Solution(*(None if column is None else column[rows] for column in solution))  # type: ignore[arg-type]
 
 
-def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[Solution, Probes]:
+def solved_in_order(m: int, piece: int, own: Solve, classical: Solve, weight: float = 1.0) -> tuple[Solution, Probes]:
     """Solve a batch as `solved_with_probes` does, by a method that takes neighbours together, in pieces.
 
     A verdict falls after the piece that its row is in, since all rows up to there are solved by then, and after half as
@@ -156,7 +158,7 @@ def solved_in_order(m: int, piece: int, own: Solve, classical: Solve) -> tuple[S
         mine, here = own(slice(begin, end)), rows[(rows >= begin) & (rows < end)]
         new = classical(here).nfev
         taken, theirs = np.append(taken, mine.nfev[here - begin]), np.append(theirs, new)
-        against = tally.turns((mine.nfev[here - begin] - new).tolist())
+        against = tally.turns((weight * mine.nfev[here - begin] - new).tolist())
         mine.nfev[here - begin] += new
         parts.append(mine)
         begin = end

@@ -2,7 +2,8 @@
 #
 # What it takes over is the place of the end, as it is or by how far it lay from the run's own start, and the matrix
 # that the policy leaves, which becomes the one that the next run expects. A run that did not converge leaves nothing;
-# one that was long leaves its end, but no matrix. Rows of a piece are chained, and each piece begins anew.
+# one that was long leaves its end, but no matrix. Rows of a piece are chained, and each piece begins anew. Runs of a
+# native method take over the place alone.
 from libc.math cimport log
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy
@@ -34,6 +35,7 @@ ctypedef struct chain_rules:
     double* own                                                # (n,) where this run would begin alone
     double* before                                             # (n,) where its predecessor would
     double* slope                                              # (n,)
+    double* end                                                # (2, n) x and g of a run that is made again
     bint linked                                                # there is something to take over
     double gap                                                 # running mean of its log at the starts
     intptr_t seen
@@ -63,14 +65,9 @@ cdef inline void link(chain_rules* chain, descent* best, intptr_t row) noexcept 
             best.x[j] = min(max(best.x[j], best.low[j]), best.high[j])
 
 
-cdef inline bint is_far(chain_rules* chain, const double* g, intptr_t n) noexcept nogil:
-    """Whether g'Hg / 2 at the start of a run is far above what it was at others' starts."""
-    cdef const double* H = chain.block + chain.place
-    cdef double gap = 0.0
+cdef inline bint is_unusual(chain_rules* chain, double gap) noexcept nogil:
+    """Whether a gap at the start of a run is far above those of the runs before; it is remembered with them."""
     cdef bint far
-    cdef intptr_t i
-    for i in range(n):
-        gap += g[i] * product(H + i * n, g, n)
     if not gap > 0.0:
         return False
     gap = log(gap)
@@ -78,6 +75,16 @@ cdef inline bint is_far(chain_rules* chain, const double* g, intptr_t n) noexcep
     chain.seen += 1
     chain.gap += (gap - chain.gap) / min(chain.seen, <intptr_t> REMEMBERED)
     return far
+
+
+cdef inline bint is_far(chain_rules* chain, const double* g, intptr_t n) noexcept nogil:
+    """Whether g'Hg / 2 at the start of a run is far above what it was at others' starts."""
+    cdef const double* H = chain.block + chain.place
+    cdef double gap = 0.0
+    cdef intptr_t i
+    for i in range(n):
+        gap += g[i] * product(H + i * n, g, n)
+    return is_unusual(chain, gap)
 
 
 cdef inline void look_again(chain_rules* chain, Minimization* run, l2o_run* h) noexcept nogil:
@@ -97,11 +104,16 @@ cdef inline void look_again(chain_rules* chain, Minimization* run, l2o_run* h) n
     best.nfev = 2
 
 
-cdef inline void hand_on(chain_rules* chain, Minimization* run, l2o_run* h) noexcept nogil:
-    """Keep what the next run takes over."""
-    cdef intptr_t n = run.best.n
+cdef inline void keep(chain_rules* chain, int status, intptr_t n) noexcept nogil:
+    """Note where a run would have begun, and whether its end is one to begin with."""
     memcpy(chain.before, chain.own, n * sizeof(double))
-    chain.linked = run.status == CONVERGED
+    chain.linked = status == CONVERGED
+
+
+cdef inline void hand_on(chain_rules* chain, Minimization* run, l2o_run* h) noexcept nogil:
+    """Keep what the next run of a policy takes over."""
+    cdef intptr_t n = run.best.n
+    keep(chain, run.status, n)
     if chain.linked and chain.carries and run.learned and run.best.nfev <= chain.longest:
         tell(run, h)
         run.rules.policy.bequeath(h, chain.block + chain.place, chain.block)

@@ -9,9 +9,10 @@ from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_objective_fn
 from l2o._kernels.base._arrays cimport addresses_in, codes, counts, doubles
-from l2o._kernels.base._evaluate cimport evaluate
-from l2o._kernels.base._status cimport GO_ON, LIMIT
+from l2o._kernels.base._evaluate cimport evaluate, evaluate_within
+from l2o._kernels.base._status cimport CONVERGED, GO_ON, LIMIT
 from l2o._kernels.solvers._call cimport enter, leave, minimize_call, read_call
+from l2o._kernels.solvers._chain cimport OWN, Chain, chain_rules, is_unusual, keep, link
 from l2o._kernels.solvers._descent cimport call_back, descend, descent, descent_size
 from l2o._kernels.solvers._descent_method cimport DescentMethod
 from l2o._kernels.solvers._line_search cimport MOST_TRIALS
@@ -40,16 +41,46 @@ cdef inline int run_to_end(descent* run, double* work) noexcept nogil:
     return descend(run, work) if run.method.loop == NULL else run.method.loop(run, work)
 
 
+cdef int or_from_own_start(chain_rules* chain, descent* run, const void* settings, double* work,
+                           int status) noexcept nogil:
+    """Where a run that took over an end fell unusually far, and its own start is lower than that was, run from there.
+
+    The lower end is kept. Return its status.
+    """
+    cdef intptr_t n = run.n, nit = run.nit, nfev = run.nfev
+    cdef double f = run.f[0], began = run.first
+    cdef int other
+    if not chain.linked or chain.origin == OWN or not is_unusual(chain, began - f) or run.maxfun <= nfev + 1:
+        return status
+    memcpy(chain.end, run.x, n * sizeof(double))
+    memcpy(chain.end + n, run.g, n * sizeof(double))
+    memcpy(run.x, chain.own, n * sizeof(double))
+    begin(run, settings, <size_t> run.data)
+    other = evaluate_within(run.objective, run.x, run.f, run.g, run.low, run.high, n, run.data)
+    run.nfev, run.first, run.lowest, run.maxfun = 1, run.f[0], run.f[0], run.maxfun - nfev
+    if other == GO_ON and run.f[0] < began:
+        other = run_to_end(run, work)
+    run.nit, run.nfev = run.nit + nit, run.nfev + nfev
+    if other == CONVERGED and run.f[0] < f:
+        return other
+    memcpy(run.x, chain.end, n * sizeof(double))
+    memcpy(run.g, chain.end + n, n * sizeof(double))
+    run.f[0] = f
+    return status
+
+
 def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method not None, object stopping,
-             object callback, tuple solution not None, cnp.ndarray low=None, cnp.ndarray high=None):
+             object callback, tuple solution not None, cnp.ndarray low=None, cnp.ndarray high=None, Chain chain=None):
     """Minimise from every row of x (m, n) of the solution, which is filled. callback(x, f) -> stop, or None.
 
     stopping has the attributes gtol, ftol, xtol, infimum, maxiter and maxfun. low and high (m, n) are bounds, both or
-    neither, and the rows of x are within them.
+    neither, and the rows of x are within them. Runs of a chain begin as their predecessors ended.
     """
     cdef minimize_call call
     cdef descent run
+    cdef chain_rules* links = NULL if chain is None else &chain.rules
     cdef intptr_t i
+    cdef int status
     read_call(&call, stopping, solution, low, high)
     cdef const size_t* data_of = addresses_in(data, call.m)
     cdef const void* settings = method.settings
@@ -60,8 +91,14 @@ def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method n
     with nogil:
         for i in range(call.m):
             enter(&call, &run, i)
+            if links != NULL:
+                link(links, &run, i)
             begin(&run, settings, data_of[i])
-            leave(&call, &run, i, run_to_end(&run, work))
+            status = run_to_end(&run, work)
+            if links != NULL:
+                status = or_from_own_start(links, &run, settings, work, status)
+                keep(links, status, call.n)
+            leave(&call, &run, i, status)
     free(work)
     if told[2] is not None:
         raise told[2]

@@ -1,0 +1,109 @@
+"""Newton's method in adaptive batches: it is tried where there are Hessians, and taken where it is the quickest."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_adaptive import Elsewhere
+
+import l2o
+from l2o.baselines import Newton
+from l2o.families import Logistic, RobustRegression
+from l2o.learning.newton_from import NewtonFrom, NewtonInOrder
+from l2o.learning.price import Price
+from l2o.learning.prior import Base
+from l2o.methods import Box, Stopping
+from l2o.policies.chained import PIECE
+from l2o.policies.expecting import LEAN
+from l2o.problems.problems import from_blocks
+
+STOPPING = Stopping(gtol=1e-6, maxiter=100, maxfun=100)
+
+
+def windows(m, seed=0):
+    """Return robust regressions on 40 points in a row, each one point on from the one before."""
+    rng = np.random.default_rng(seed)
+    X, noise = rng.standard_normal((m + 40, 2)), rng.standard_normal(m + 40)
+    rows = np.arange(m)[:, None] + np.arange(40)
+    return RobustRegression(2).from_data(X[rows], (X @ [1.0, -1.0] + noise)[rows], x0=np.zeros((m, 3)))
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return l2o.minimize_many(Logistic().sample(1500, rng=0))
+
+
+def test_cheap_hessians_are_taken_and_counted(batch):
+    classical = l2o.minimize_many(Logistic().sample(1500, rng=0), method="lbfgs")
+    learned = batch.learned
+    assert learned.chosen.endswith("Newton")
+    np.testing.assert_allclose(batch.fun, classical.fun, rtol=1e-6)
+    assert learned.taken == batch.nfev.sum() < 0.6 * classical.nfev.sum()
+    np.testing.assert_allclose(learned.expected, classical.nfev.sum(), rtol=0.1)
+    assert f" beside {learned.hessians:,} Hessians" in repr(learned)
+    assert 0.8 * batch.nit[100:].sum() < learned.hessians <= batch.nit.sum()
+
+
+def test_objective_without_a_hessian_is_left_to_gradients():
+    problems = Logistic().sample(1500, rng=0)
+    without = from_blocks(replace(problems.kernel, hessian=None), problems.blocks, problems.x0)
+    assert "Newton" not in "".join(l2o.minimize_many(without).learned.scores)
+
+
+def test_hessian_has_a_price():
+    problems = Logistic().sample(10, rng=0)
+    price = Price.modelled(LEAN, problems)
+    assert price.by_newton(np.array([4.0]), np.array([0.0]))[0] < 4.0
+    assert price.by_newton(np.array([4.0]), np.array([3.0]))[0] > 4.0
+
+
+def test_newton_begins_at_the_base_point():
+    problems, base = Logistic().sample(20, rng=0), Base(np.full(4, 0.1), False)
+    found = NewtonFrom(base).solve(problems.with_starts(NewtonFrom(base).starts(problems)), STOPPING)
+    alone = Newton().solve(problems.with_starts(np.full((20, 4), 0.1)), STOPPING)
+    for name in ("x", "nfev", "nit"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+
+
+@pytest.mark.parametrize("origin", ["solution", "offset"])
+@pytest.mark.parametrize("limit", [np.inf, 0.9])
+def test_newton_in_order_begins_where_the_run_before_ended(origin, limit):
+    problems = windows(PIECE + 20)
+    problems = problems.with_starts(0.1 * np.random.default_rng(1).standard_normal(problems.x0.shape))
+    box = Box(np.full(problems.x0.shape, -limit), np.full(problems.x0.shape, limit))
+    found = NewtonInOrder(origin).solve(problems, STOPPING, None, box)
+    assert (np.abs(found.x) <= limit).all()
+    same = 0
+    for i in range(PIECE - 20, PIECE + 20):
+        start = problems.x0[i]
+        if i != PIECE:
+            start = found.x[i - 1] + (start - problems.x0[i - 1] if origin == "offset" else 0.0)
+        alone = Newton().solve(problems[[i]].with_starts(start[None]), STOPPING, None, box[[i]])
+        looked = found.nfev[i] > alone.nfev[0]
+        assert found.fun[i] == alone.fun[0] or (looked and found.fun[i] < alone.fun[0])
+        assert found.nfev[i] >= alone.nfev[0]
+        same += not looked
+    assert same >= 20
+
+
+def test_newton_in_order_looks_at_its_own_start_after_a_jump():
+    near, far = windows(40), windows(40, seed=1)
+    far.blocks[:, 8 : 8 + 40] += 40.0  # targets far away, where the loss is flat for who comes from near
+    both = from_blocks(near.kernel, np.concatenate([near.blocks, far.blocks]), np.zeros((80, 3)))
+    both.x0[40:] = np.array([1.0, -1.0, 40.0])
+    found = NewtonInOrder("solution").solve(both, STOPPING)
+    alone = Newton().solve(both[40:], STOPPING)
+    blind = Newton().solve(both[[40]].with_starts(found.x[[39]]), STOPPING)
+    assert found.nfev[40] == blind.nfev[0] + alone.nfev[0]
+    assert found.fun[40] == min(blind.fun[0], alone.fun[0])
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_bits_do_not_depend_on_workers(ordered):
+    problems = windows(1500) if ordered else Logistic().sample(1500, rng=0)
+    one = l2o.minimize_many(problems, ordered=ordered)
+    assert one.learned.chosen.endswith("Newton"), one.learned
+    for workers in (2, Elsewhere()):
+        other = l2o.minimize_many(problems, ordered=ordered, workers=workers)
+        for name in ("x", "fun", "nfev", "nit", "status"):
+            np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
