@@ -66,18 +66,34 @@ def test_minimum_is_that_of_scipy(loss):
 
 @pytest.mark.parametrize("loss", RHO)
 def test_covariance_is_the_sandwich(loss):
-    """Written for reading: H^-1 (sum of g_i g_i' / (1 - h_i)^2) H^-1, h_i the leverage."""
+    """Written for reading: K^2 B^-1 (sum of g_i g_i' / (1 - h_i)^2) B^-1, B the mean curvature, h_i the leverage."""
     Y = drawn(20, seed=1)[1]
     fit = robust(loss, Y, tol=1e-7)
     for x, cov, y in zip(fit.x, fit.cov, Y):
         J = decay.jacobian(TIMES, x) / SIGMA
         r = (decay(TIMES, x) - y) / SIGMA
-        _, first, second = RHO[loss](r * r)
-        bend = first + 2.0 * r * r * second
-        inverse = np.linalg.inv(J.T @ (bend[:, None] * J))
-        leverage = np.clip(bend * np.einsum("ni,ij,nj->n", J, inverse, J), 0.0, 0.9)
-        each = J * (first * r / (1.0 - leverage))[:, None]
-        assert cov == pytest.approx(inverse @ (each.T @ each) @ inverse, rel=1e-4)
+        _, weight, second = RHO[loss](r * r)
+        curvature = weight + 2.0 * r * r * second
+        share = max(curvature.mean() / weight.mean(), 0.1)
+        mean = share * weight.mean()
+        inverse = np.linalg.inv(share * J.T @ (weight[:, None] * J))
+        leverage = np.clip(share * weight * np.einsum("ni,ij,nj->n", J, inverse, J), 0.0, 0.9)
+        each = J * (weight * r / (1.0 - leverage))[:, None]
+        correction = 1.0 + 3 / 30 * (np.mean(curvature**2) / mean**2 - 1.0)
+        assert cov == pytest.approx(correction**2 * inverse @ (each.T @ each) @ inverse, rel=1e-4)
+
+
+def test_errors_do_not_scatter():
+    """Those of redraws of one curve, by the spread of the estimates; by the curvature of each point tails are 8 and 18.
+    """
+    rng, times = np.random.default_rng(0), np.linspace(5.0, 120.0, 24)
+    clean = 600.0 * np.exp(-times / 53.0) + 40.0
+    Y = clean + 15.0 * rng.standard_normal((2000, 24))
+    for loss, most, tail in (("huber", 1.2, 3.0), ("cauchy", 1.25, 3.5), ("geman-mcclure", 1.25, 6.0)):
+        fit = l2o.curve_fit_many(decay, times, Y, [600.0, 1.0 / 53.0, 40.0], sigma=15.0, loss=loss)
+        spread = 1.4826 * np.median(np.abs(fit.x[:, 1] - np.median(fit.x[:, 1])))
+        assert 0.9 < np.median(fit.stderr[:, 1]) / spread < most
+        assert np.quantile(fit.stderr[:, 1], 0.99) < tail * spread
 
 
 def test_errors_hold_with_outliers():
@@ -85,7 +101,7 @@ def test_errors_hold_with_outliers():
     for loss in ("huber", "soft_l1", "cauchy"):
         fit = robust(loss, Y)
         assert fit.success.mean() > 0.99
-        assert 0.91 < np.mean(np.abs(fit.x - x) < 1.96 * fit.stderr) < 0.97
+        assert 0.93 < np.mean(np.abs(fit.x - x) < 1.96 * fit.stderr) < 0.97
 
 
 def test_outliers_do_less_harm_than_to_least_squares():

@@ -17,7 +17,7 @@ ctypedef void (*shape_of)(double u, double* shape) noexcept nogil  # rho, rho', 
 
 ctypedef struct loss:
     # rows (d + 1, n), derivatives and last the model's values, become J and r; returns twice what is minimised, NaN
-    # where there is none. work (2, n): its first row becomes c over what it was cut off to.
+    # where there is none. work (2, n): its first row becomes c before it is cut off, its second what J is times.
     double (*weigh)(shape_of shape, double* rows, double* work, const double* y, const double* w, intptr_t n,
                     intptr_t d) noexcept nogil
     shape_of shape                                             # NULL for counts
@@ -49,7 +49,7 @@ cdef inline double weigh_robust(shape_of shape, double* rows, double* work, cons
         shape(residual[i] * residual[i], rho)
         total += rho[0]
         curvature = max(rho[2], LEAST_CURVATURE)
-        work[i] = rho[2] / curvature
+        work[i] = rho[2]
         scale[i] = sqrt(rho[1] * curvature)
         residual[i] = residual[i] * rho[1] / scale[i] if scale[i] > 0.0 else 0.0
     for a in range(d):

@@ -5,8 +5,9 @@
 # between two inverses of the curvature.
 from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
+from l2o._kernels.base._loss cimport LEAST_CURVATURE
 from l2o._kernels.solvers._curve cimport curve
 from l2o._kernels.solvers._fit cimport fit, is_fixed
 from l2o._kernels.solvers._normal_equations cimport eliminate, invert
@@ -17,10 +18,12 @@ cdef extern from *:
     #define L2O_MOST_INFLATION 1e10
     #define L2O_REPAIR 1e-13
     #define L2O_MOST_LEVERAGE 0.9
+    #define L2O_LEAST_SHARE 0.1
     """
     const double NO_INFLUENCE "L2O_NO_INFLUENCE"               # of the curvature that a parameter once had
     const double MOST_INFLATION "L2O_MOST_INFLATION"           # of a variance by those of other parameters
     const double MOST_LEVERAGE "L2O_MOST_LEVERAGE"             # of a point of which nothing else tells
+    const double LEAST_SHARE "L2O_LEAST_SHARE"                 # of the weights, what all curvatures come to
     const double REPAIR "L2O_REPAIR"                           # of the diagonal of a matrix that has no inverse
 
 
@@ -84,26 +87,50 @@ cdef inline bint inverted(fit* f, const double* normal, const unsigned char* kno
 cdef inline bint sandwich(fit* f, const curve* c, const unsigned char* on_bound, double* inverse) noexcept nogil:
     """As `covariance`, of a robust loss; c.rows are those of the point.
 
-    The gradient of point i is J_i r_i, its curvature J_i J_i' times c.work, which undoes what was cut off; if that is
-    not positive in all, it stays cut off.
+    The gradient of point i is J_i r_i. Its own curvature is negative far out where a loss redescends, and a sum of such
+    is nearly singular by chance. So the curvature is J W J', W the weights rho', in the mean by as much too large as
+    the weights are.
     """
-    cdef double* bread = f.normal_trial
+    cdef double* weighted = f.normal_trial
     cdef intptr_t d = c.d, n = c.n, a, b, i
-    cdef double entry
+    cdef double entry, times = inflation(f, c)
     for a in range(d):
-        if is_fixed(f, a):
-            memset(c.rows + a * n, 0, n * sizeof(double))
         for b in range(a + 1):
             entry = 0.0
             for i in range(n):
                 entry += c.work[i] * c.rows[a * n + i] * c.rows[b * n + i]
-            bread[a * (d + 1) + b] = entry
-    cdef bint determined = covariance(f, bread, on_bound, inverse)
-    if not determined:
-        determined = covariance(f, f.normal, on_bound, inverse)
+            weighted[a * (d + 1) + b] = entry
+    cdef bint determined = covariance(f, weighted, on_bound, inverse)
     variance_of_gradient(c, inverse, f.meat)
     between(inverse, f.meat, f.part, f.work, d)
+    for a in range(d * d):
+        inverse[a] *= times * times
     return determined
+
+
+cdef inline double inflation(const fit* f, const curve* c) noexcept nogil:
+    """By how much errors are larger than with rho' for curvatures: the ratio of the means, and Huber's correction.
+
+    The correction is 1 + d / n var(curvature) / mean(curvature)^2: P. J. Huber, "Robust regression: asymptotics,
+    conjectures and Monte Carlo", Annals of Statistics 1 (1973). The first row of c.work becomes rho' over what the
+    products of c.rows have for it.
+    """
+    cdef const double* scale = c.work + c.n
+    cdef double weights = 0.0, total = 0.0, squares = 0.0, weight, curvature
+    cdef intptr_t free = 0, i
+    for i in range(f.d):
+        free += not is_fixed(f, i)
+    for i in range(c.n):
+        curvature = c.work[i]
+        c.work[i] = 1.0 / max(curvature, LEAST_CURVATURE)
+        weight = c.work[i] * scale[i] * scale[i]
+        weights += weight
+        total += weight * curvature
+        squares += weight * curvature * weight * curvature
+    if not weights > 0.0:
+        return 1.0
+    total = max(total, LEAST_SHARE * weights)
+    return weights / total * (1.0 + free * max(squares / (total * total) - 1.0 / c.n, 0.0))
 
 
 cdef inline void variance_of_gradient(const curve* c, const double* inverse, double* meat) noexcept nogil:
