@@ -84,7 +84,7 @@ def equal(one, other):
 
 def parts(result):
     """Return the arrays of a BatchResult or Rollouts."""
-    return tuple(value for value in vars(result).values() if value is not None)
+    return tuple(value for value in vars(result).values() if isinstance(value, np.ndarray))
 
 
 # -- what comes back -----------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ def futures(function, items):
 
 def same(one, other):
     """Whether all arrays of two records are equal to the bit."""
-    return all(a.tobytes() == b.tobytes() for a, b in zip(vars(one).values(), vars(other).values()) if a is not None)
+    pairs = [(a, b) for a, b in zip(vars(one).values(), vars(other).values()) if isinstance(a, np.ndarray)]
+    return len(pairs) > 2 and all(a.tobytes() == b.tobytes() for a, b in pairs)
 
 
 def test_processes_of_any_pool_give_the_bits_of_one_thread(problems, random_policy):
@@ -192,4 +193,4 @@ def test_record_of_a_batch_is_made_once(workers):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 1.5 * sum(part.nbytes for part in vars(runs).values())
+    assert peak < 1.5 * sum(part.nbytes for part in vars(runs).values() if isinstance(part, np.ndarray))

@@ -280,6 +280,19 @@ def test_minimum_that_differences_cannot_see_is_no_success(offset, jac, method):
     assert result.fun <= fun(np.zeros(3))
 
 
+@pytest.mark.parametrize("method", [None, "lbfgs"])
+@pytest.mark.parametrize("fun", [lambda x: (x**2).sum(), lambda x: ((x - 1) ** 2).sum() + 1, lambda x: np.cosh(x).sum(),
+                                 lambda x: (x**4).sum() - 1e6])
+def test_differences_from_a_minimum_are_a_success(fun, method):
+    least = np.full(3, float(fun(np.ones(3)) < fun(np.zeros(3))))
+    assert l2o.minimize(fun, least, method=method).success
+
+
+def test_differences_from_where_it_is_lower_all_around_are_no_success():
+    result = l2o.minimize(lambda x: np.abs(x - 1e-9).sum(), np.zeros(2), bounds=[(-1, 1), (0, 1)])
+    assert result.fun < 2e-9 or not result.success
+
+
 def test_zero_differences_of_a_constant_or_at_a_minimum_are_a_success():
     assert l2o.minimize(lambda x: 3.0, np.zeros(3)).success
     assert l2o.minimize(lambda x: (x**2).sum() + 1e12, np.zeros(3)).success

@@ -86,3 +86,18 @@ def test_what_an_objective_raises_is_in_the_message_with_its_problem():
     result = l2o.minimize(slope, [0.0], args=(np.ones((4, 2)),), method="lbfgs")
     assert result.status == 4
     assert raised in result.message
+
+
+def test_batch_whose_gradient_is_wrong_says_how_to_find_out():
+    @l2o.objective
+    def bowl(x, data, grad):
+        grad[0] = 3.0 * (x[0] - data[0, 0]) + 1.0
+        return (x[0] - data[0, 0]) ** 2
+
+    problems = Custom(bowl, dim=1).from_data([np.full((1, 1), float(i)) for i in range(20)], x0=np.full((20, 1), 0.5))
+    assert "check_objective" in "".join(l2o.minimize_many(problems).warnings)
+
+
+def test_function_in_the_place_of_problems_is_answered_with_the_family_to_take():
+    with pytest.raises(TypeError, match=r"families\.Custom\(fun, dim=d\)\.from_data"):
+        l2o.minimize_many(lambda x: (x**2).sum(), np.zeros((3, 2)))

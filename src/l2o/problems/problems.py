@@ -343,7 +343,9 @@ def from_blocks(kernel: Kernel, blocks: np.ndarray, x0: np.ndarray, offsets: np.
 def problems_with_starts(problems: object, x0: ArrayLike | None) -> Problems:
     """Return problems, checked, with starting points x0 (None: their own)."""
     if not isinstance(problems, Problems):
-        raise TypeError(f"problems is {type(problems).__name__}; expected Problems (family.sample or family.from_data)")
+        hint = "; of a function of your own, families.Custom(fun, dim=d).from_data(data, x0)" * callable(problems)
+        raise TypeError(f"problems is {type(problems).__name__}; expected Problems (family.sample or "
+                        f"family.from_data{hint})")
     return problems.with_starts(x0)
 
 

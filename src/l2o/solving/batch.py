@@ -54,7 +54,8 @@ class BatchResult:
         The exception of the first objective with status 4, if it was written in Python.
     warnings : list of str
         What to look at before the results are used: the same, runs that could not begin, objectives that reported an
-        error, policies outside their training. ``batch.warnings[0].rows`` are the numbers of its problems.
+        error, many runs that found nothing lower, policies outside their training. ``batch.warnings[0].rows`` are the
+        numbers of its problems.
     """
 
     x: np.ndarray
@@ -102,7 +103,8 @@ class BatchResult:
         Returns
         -------
         pandas.DataFrame
-            Columns of the variables, then fun, nit, nfev, status and success.
+            Columns of the variables, then fun, nit, nfev, status and success; where the minimum of a problem lies at
+            infinity, endless, too, the reason.
 
         Raises
         ------
@@ -114,7 +116,8 @@ class BatchResult:
         from pandas import DataFrame
 
         columns: dict[str, Any] = dict(zip(named(names, self.x.shape[1], "x{}", "variable"), self.x.T))
-        return DataFrame(columns | {name: getattr(self, name) for name in ("fun", "nit", "nfev", "status", "success")})
+        shown = ["fun", "nit", "nfev", "status", "success"] + ["endless"] * (self.endless is not None)
+        return DataFrame(columns | {name: getattr(self, name) for name in shown})
 
     def __len__(self) -> int:
         return len(self.fun)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from l2o.base.status import NON_FINITE, OBJECTIVE_FAILED
+from l2o.base.status import NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS
 from l2o.problems.separation import SENTENCES
 
 __all__ = ["Caution", "cautions"]
 
 SHOWN = 5  # rows that a sentence names
+MANY = 0.05  # of the runs
 
 
 class Caution(str):
@@ -36,6 +37,9 @@ def cautions(status: np.ndarray, nit: np.ndarray, outside: np.ndarray | None,
         "the data or the start are not finite, or no point has a weight": (status == NON_FINITE) & (nit == 0),
         f"the objective reported an error{cause and ', the first: '}{cause}": status == OBJECTIVE_FAILED,
     }
+    stuck = status == PRECISION_LOSS
+    if stuck.sum() > MANY * len(status):
+        troubles["nothing lower was found. The gradient may be wrong: l2o.testing.check_objective tells"] = stuck
     if outside is not None:
         troubles["the policy met what it did not meet in training"] = outside
     if endless is not None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.parallel import check_progress
-from l2o.base.status import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, status_message
+from l2o.base.status import CONVERGED, GRADIENT, NON_FINITE, OBJECTIVE_FAILED, PRECISION_LOSS, status_message
 from l2o.base.typing import ArrayLike, Pairs, Workers
 from l2o.base.watch import Watch
 from l2o.methods import Box, Method, Solution, Stopping
@@ -27,7 +27,7 @@ from l2o.solving.endless import endless
 from l2o.solving.named import default_method, resolve
 from l2o.solving.options import for_differences, for_method
 from l2o.solving.runs import Runs, solved
-from l2o.solving.target import doubt, lost_in_rounding, runnable
+from l2o.solving.target import doubt, lost_in_rounding, runnable, started_at_minimum
 
 if TYPE_CHECKING:
     from scipy.optimize import Bounds, OptimizeResult
@@ -153,6 +153,9 @@ def _result(problem: Any, solution: Solution, box: Box | None) -> OptimizeResult
         sentence = lost_in_rounding(problem, x, fun, *limits)
         if sentence:
             status, message = PRECISION_LOSS, status_message(PRECISION_LOSS) + sentence
+    elif differences and status == PRECISION_LOSS:
+        if started_at_minimum(problem, x, fun, *limits):
+            status, message = CONVERGED, status_message(CONVERGED, GRADIENT)
     elif status == PRECISION_LOSS and not differences:  # which are not in doubt
         sentence, n_evaluations = doubt(problem, x, jac, *limits)
         njev, message = njev + n_evaluations, message + sentence

@@ -8,6 +8,7 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 from l2o.problems import Objective, Problems, PythonObjective
 from l2o.problems.objectives import is_compiled, one_problem
+from l2o.solving.differences import SCHEMES
 from l2o.solving.gradients import python_objective
 from l2o.solving.slopes import contradiction, ways
 
@@ -16,6 +17,7 @@ __all__ = ["doubt", "lost_in_rounding", "runnable"]
 DOUBT = 0.2  # of the change of f: a gradient that is right is far more exact than that
 SIZES = (1e-4, 1e-5, 1e-6, 1e-7)  # of the ways along a gradient in doubt, relative to the variables
 ROUNDING = 8 * np.finfo(float).eps  # relative, of a value
+FTOL = 2.2e-9  # of the rise: what is left to fall at a minimum
 LONGER = (1e-2, 1e-4)  # steps where differences are zero, relative to a variable: where fun may show how it changes
 
 
@@ -90,6 +92,29 @@ def lost_in_rounding(problem: PythonObjective, x: np.ndarray, fun: float, low: f
                         "how it changes is lost in rounding, or x is a saddle. Give jac, larger steps (eps), or take "
                         "a constant off fun.")
     return ""
+
+
+def started_at_minimum(problem: PythonObjective, x: np.ndarray, fun: float, low: float | np.ndarray = -np.inf,
+                       high: float | np.ndarray = np.inf) -> bool:
+    """Say whether a run that did not leave its start began at a minimum, as far as differences can tell.
+
+    Forward differences are not zero at a minimum. Two values beside x (d,), for each variable, show that nothing is
+    lower, and that what a parabola through the three has left to fall is nothing beside its rise.
+    """
+    steps = SCHEMES["3-point"] * np.maximum(1.0, np.abs(x))
+    if (np.abs(x - problem.x0[0]) > steps).any():
+        return False
+    for step in np.diag(steps):
+        try:
+            rises = [problem.value(point) - fun for point in (x + step, x - step)
+                     if ((low <= point) & (point <= high)).all()]
+        except Exception:
+            return False
+        least, total = min(rises, default=0.0), sum(rises)
+        tilt = rises[0] - rises[1] if len(rises) == 2 else 0.0
+        if not (least >= 0.0 and (total == 0.0 or tilt**2 / (8.0 * total) <= FTOL * total + ROUNDING * abs(fun))):
+            return False
+    return True
 
 
 def _uphill(gradient: np.ndarray, x: np.ndarray, x0: np.ndarray, low: float | np.ndarray,
