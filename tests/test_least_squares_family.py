@@ -114,3 +114,14 @@ def test_bad_settings_are_named(message):
     given = {"model": decay, "t": TIMES, "draw": draw} | wrong
     with pytest.raises(error, match=message):
         l2o.families.LeastSquares(given.pop("model"), given.pop("t"), given.pop("draw"), **given)
+
+
+def test_family_without_draw_is_for_data():
+    family = l2o.families.LeastSquares(decay, TIMES)
+    Y = 2.0 * np.exp(-np.linspace(0.5, 1.5, 5)[:, None] * TIMES)
+    problems = family.from_data(Y, np.ones(3))
+    assert problems.dim == 3
+    assert l2o.minimize_many(problems, method="lm").success.all()
+    for draws in (lambda: family.sample(3), lambda: l2o.train(family), lambda: family.dim):
+        with pytest.raises(TypeError, match=r"draw is missing; expected a callable, draw\(rng\) -> \(y, x0\)"):
+            draws()

@@ -19,6 +19,8 @@ from l2o.problems.models import model as model_of
 
 __all__ = ["LeastSquares"]
 
+NO_DRAW = "draw is missing; expected a callable, draw(rng) -> (y, x0), since curves are to be drawn"
+
 Sampler = Callable[[np.random.Generator], tuple[ArrayLike, ArrayLike]]
 
 
@@ -35,9 +37,9 @@ class LeastSquares(Family):
         Of `l2o.model`, or what that takes.
     t : array_like, shape (n,) or (n, k)
         Where the points of all curves are.
-    draw : callable
+    draw : callable, optional
         ``draw(rng) -> (y, x0)``: the values (n,) of one curve, and starting parameters (d,), with nothing random but
-        the generator rng.
+        the generator rng. `from_data` does without; `sample` and training need it.
     sigma : float or array_like, shape (n,), optional
         Standard errors of the values; by default 1, if the loss is not in units of sigma.
     loss : {"linear", "huber", "soft_l1", "cauchy", "geman-mcclure", "poisson"}
@@ -46,7 +48,8 @@ class LeastSquares(Family):
     Raises
     ------
     TypeError, ValueError
-        If the model is none, draw cannot be called, or what it returns does not fit.
+        If the model is none, draw cannot be called, or what it returns does not fit; later, if something is to be
+        drawn without it.
 
     Examples
     --------
@@ -68,17 +71,17 @@ class LeastSquares(Family):
 
     model: Model
     t: np.ndarray
-    draw: Sampler
+    draw: Sampler | None
     sigma: np.ndarray
     loss: Loss
-    n_variables: int
+    n_variables: int | None
 
-    def __init__(self, model: Model | Callable[..., float], t: ArrayLike, draw: Sampler, *,
+    def __init__(self, model: Model | Callable[..., float], t: ArrayLike, draw: Sampler | None = None, *,
                  sigma: ArrayLike | None = None, loss: str = "linear") -> None:
         points = arguments.array("t", t, None)
         if points.ndim not in (1, 2) or points.size == 0:
             raise ValueError(f"t has shape {points.shape}; expected (n,) or (n, k)")
-        if not callable(draw):
+        if draw is not None and not callable(draw):
             raise TypeError(f"draw is {draw!r}; expected a callable, draw(rng) -> (y, x0)")
         law = read_loss(loss, sigma, False)
         errors = arguments.array("sigma", 1.0 if sigma is None else sigma, None)
@@ -89,17 +92,20 @@ class LeastSquares(Family):
         object.__setattr__(self, "draw", draw)
         object.__setattr__(self, "sigma", np.broadcast_to(errors, len(points)))
         object.__setattr__(self, "loss", law)
-        object.__setattr__(self, "n_variables", len(self._drawn(np.random.default_rng(0))[1]))
+        drawn = None if draw is None else self._drawn(np.random.default_rng(0))
+        object.__setattr__(self, "n_variables", drawn and len(drawn[1]))
 
     @property
     def dim(self) -> int:
-        """Number of parameters."""
+        """Number of parameters; without draw only the data tell it."""
+        if self.n_variables is None:
+            raise TypeError(NO_DRAW)
         return self.n_variables
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as a record that JSON holds: of model and sampler their names."""
-        draw = f"{getattr(self.draw, '__module__', '')}.{getattr(self.draw, '__qualname__', '')}"
-        return {"model": self.model.name, "n_points": len(self.t), "dim": self.dim, "draw": draw,
+        draw = f"{getattr(self.draw, '__module__', '')}.{getattr(self.draw, '__qualname__', '')}" if self.draw else None
+        return {"model": self.model.name, "n_points": len(self.t), "dim": self.n_variables, "draw": draw,
                 "loss": self.loss.name}
 
     def sample(self, m: int, rng: Seed = None) -> Problems:
@@ -147,11 +153,14 @@ class LeastSquares(Family):
         if not tables:
             raise ValueError("Y has no rows; expected at least one curve")
         self.loss.check(values.reshape(-1), values.shape)
-        x0 = arguments.starts(x0, len(values), self.dim)
+        d = np.shape(x0)[-1] if self.n_variables is None and np.ndim(x0) > 0 else self.n_variables
+        x0 = arguments.starts(x0, len(values), d or 1)
         arguments.bad_rows(check, x0=x0)
         return least_squares(self.model, tables, x0, self.loss)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the values (n,) and the start (d,) of one curve."""
+        if self.draw is None:
+            raise TypeError(NO_DRAW)
         y, x0 = arguments.pair("draw", self.draw(rng), "y and x0")
         return arguments.array("y of draw", y, (len(self.t),)), arguments.array("x0 of draw", x0, (None,))
