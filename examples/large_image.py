@@ -34,8 +34,9 @@ def decay(t, p):
 
 
 def guess(t, Y):
-    """Return a start for each curve: what the first value has above the last, a rate of 1, the last value."""
-    return np.stack([Y[..., 0] - Y[..., -1], np.ones(Y.shape[:-1]), Y[..., -1]], axis=-1)
+    """Return a start for each curve: the range of its values, a rate of 1, the least value; NaN is left out."""
+    low, high = np.nanmin(Y, axis=-1), np.nanmax(Y, axis=-1)
+    return np.stack([high - low, np.ones(Y.shape[:-1]), low], axis=-1)
 
 
 class OnDisk:

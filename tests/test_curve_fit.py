@@ -213,6 +213,11 @@ def test_bad_members_are_statuses():
     np.testing.assert_array_equal(fit.x[:4], p0[:4])
     assert np.isnan(fit.stderr[:4]).all()
     assert "fewer points" in fit.message(0)
+    assert fit.message(2) == "A value is infinite: nothing was fitted."
+    assert fit.message(3) == "The start is not finite: nothing was fitted."
+    assert [(each.rows.tolist(), each.partition(":")[0]) for each in fit.warnings] == [
+        ([3], "1 of 5 curves (3)"), ([2], "1 of 5 curves (2)")]
+    assert all(each in fit.table() for each in fit.warnings)
     assert fit.success.tolist() == [False] * 4 + [True]
 
 
@@ -332,9 +337,28 @@ def test_best_of_several_starts_is_kept():
     same(fit, own)
 
 
+def test_model_that_is_not_finite_at_the_start_is_named():
+    fit = l2o.curve_fit_many(lambda t, p: p[0] * t**p[1], [0.0, 1.0, 2.0, 3.0], np.ones((2, 2, 4)), [1.0, -1.0])
+    assert (fit.status == 3).all()
+    assert fit.message((1, 1)).startswith("At the start the model or a derivative is not finite")
+    assert fit.warnings[0].rows.tolist() == [0, 1, 2, 3]
+
+
+def test_noise_map_is_one_sigma_for_each_curve():
+    Y = drawn(12).reshape(3, 4, 30)
+    noise = np.random.default_rng(0).uniform(0.01, 0.1, (3, 4))
+    whole = l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=np.repeat(noise[..., None], 30, axis=-1))
+    for given in (noise, noise[..., None]):
+        same(whole, l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=given))
+    rows = l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=noise[:, :1, None])
+    same(rows, l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=np.broadcast_to(noise[:, :1, None], Y.shape)))
+    with pytest.raises(ValueError, match=r"sigma has shape \(2, 3\); expected \(2, 3, 1\), one for each curve"):
+        l2o.curve_fit_many(decay, TIMES[:3], np.ones((2, 3, 3)), np.ones(3), sigma=np.ones((2, 3)))
+
+
 Y3 = drawn(3)
 WRONG = {
-    "p0 is missing": (TypeError, {"p0": None}),
+    "p0 is missing.*finite bounds with method='adaptive'": (TypeError, {"p0": None}),
     r"p0 has shape \(2, 3\); expected \(d,\) or \(3, d\)": (ValueError, {"p0": np.ones((2, 3))}),
     "p0 holds nan": (ValueError, {"p0": [1.0, np.nan, 1.0]}),
     "sigma holds 0.0": (ValueError, {"sigma": 0.0}),
@@ -350,6 +374,7 @@ WRONG = {
     "tol is -1": (ValueError, {"tol": -1.0}),
     "options has 'xtol'": (ValueError, {"options": {"xtol": 1.0}}),
     r"starts has shape \(3,\)": (ValueError, {"options": {"starts": np.ones(3)}}),
+    r"starts is 4; expected starting parameters \(s, d\)": (TypeError, {"p0": None, "options": {"starts": 4}}),
     "maxfev is 0": (ValueError, {"options": {"maxfev": 0}}),
     "damping is 'none'": (ValueError, {"options": {"damping": "none"}}),
     "fixed is": (TypeError, {"fixed": [1, 0, 0]}),

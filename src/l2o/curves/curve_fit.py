@@ -20,7 +20,7 @@ from l2o.curves.learned import begun, read_policy
 from l2o.curves.result import CurveFit
 from l2o.curves.scipy_words import answered
 from l2o.curves.several import Columns, best_of
-from l2o.curves.starts import read_limits, read_more_starts, read_starts, within_bounds
+from l2o.curves.starts import check_listed, read_limits, read_more_starts, read_starts, within_bounds
 from l2o.methods import Box
 from l2o.policies import Policy
 from l2o.problems.losses import Loss, read_loss
@@ -57,8 +57,8 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     p0 : array_like, shape (d,) or (..., d), or callable
         Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default: None needs the option
         `starts`, a policy as the method or, with the adaptive method, finite bounds.
-    sigma : float or array_like, shape (n,) or (..., n), or a list of m of (n_i,), optional
-        Standard errors of the values, above 0.
+    sigma : float or array_like, shape (n,), (..., n), (...) or (..., 1), or a list of m of (n_i,), optional
+        Standard errors of the values, above 0; one for each curve is (..., 1), or (...) if its last axis is not n long.
     absolute_sigma : bool
         Whether sigma is the true error; otherwise `cov` is scaled so that `chi2` is `dof`.
     bounds : (low, high) or scipy.optimize.Bounds, optional
@@ -127,6 +127,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     if policy is not None:
         p0, options = begun(policy, model, curves, p0, options)
     starts: Any = (options or {}).get("starts")
+    check_listed(starts)
     if p0 is None and method == "adaptive" and starts is None:
         starts = within_bounds(bounds)
     if p0 is None and starts is not None and len(starts) > 0:

@@ -86,8 +86,8 @@ def read_curves(t: ArrayLike | Sequence[ArrayLike], Y: ArrayLike | Sequence[Arra
         Where the points are, the same for all curves or their own.
     Y : array_like, shape (..., n), or a list of m of (n_i,)
         Values. NaN, and what a masked array masks, is a masked point.
-    sigma : None, float, array_like of shape (n,) or (..., n), or a list of m of (n_i,)
-        Standard errors.
+    sigma : None, float, array_like of shape (n,), (..., n), (...) or (..., 1), or a list of m of (n_i,)
+        Standard errors. (...) is one for each curve, where n is not the length of its last axis.
 
     Raises
     ------
@@ -137,14 +137,29 @@ def _errors(sigma: Any, shape: tuple[int, ...], y: np.ndarray) -> np.ndarray | N
     if sigma is None:
         return None
     errors = _values("sigma", sigma)
-    if errors.shape not in ((), shape[-1:], shape):
-        raise ValueError(f"sigma has shape {errors.shape}; expected a number, {shape[-1:]} or {shape}")
+    if errors.shape not in ((), shape[-1:]):
+        errors = _spread(errors, shape)
     wrong = (errors <= 0.0) & ~np.isnan(y if errors.shape == shape else 0.0)
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(f"sigma holds {errors[where]}{f' at {where}' if where else ''}; expected standard errors "
                          "above 0, inf for a masked point")
     return np.full(shape[-1], errors) if errors.ndim == 0 else errors.reshape(-1)
+
+
+def _spread(errors: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return sigma in the shape of Y: a number for each curve, (...) or (..., 1), or whatever spreads to it."""
+    given = errors.shape
+    if given == shape[:-1] and given[-1] != shape[-1]:
+        errors = errors[..., None]
+    elif given == shape[:-1] and given[-1:] == shape[-1:]:
+        raise ValueError(f"sigma has shape {given}; expected {(*given, 1)}, one for each curve, or {shape}: its last "
+                         "axis may be either")
+    try:
+        return np.ascontiguousarray(np.broadcast_to(errors, shape))
+    except ValueError:
+        raise ValueError(f"sigma has shape {given}; expected a number, {shape[-1:]}, {shape}, or one for each curve, "
+                         f"{(*shape[:-1], 1)}") from None
 
 
 def _ragged(t: Any, Y: Any, sigma: Any) -> Curves:

@@ -10,10 +10,11 @@ import numpy as np
 
 from l2o import _kernels
 from l2o.base import arguments
-from l2o.base.status import CONVERGED, OBJECTIVE_FAILED, status_message
+from l2o.base.status import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, status_message
 from l2o.base.table import QUANTILES, Table, named, spread
 from l2o.base.typing import ArrayLike
 from l2o.curves.adaptive import LearnedStart
+from l2o.curves.beginnings import not_begun
 from l2o.curves.chance import beyond_chance, common_scale
 from l2o.curves.data import Curves
 from l2o.problems.losses import Loss
@@ -122,8 +123,8 @@ class CurveFit:
 
         Those that have not converged, and those whose chi2 is above that of one right fit in 10,000. Its law is known
         with absolute_sigma, and for counts that are not few; else all curves are taken to have the same errors, up to
-        `sigma`, as the lower quartile of the fits tells them. None where there are fewer than 20 fits to tell by, and
-        with a robust loss.
+        `sigma`, as the lower quartile of the fits tells them. None where there are fewer than 20 fits to tell by. None
+        with a robust loss, too, whose sum has no law to compare with: look at the share of small `weights` then.
         """
         if self._loss.is_robust:
             return None
@@ -161,6 +162,9 @@ class CurveFit:
         """Say why fit i ended, and of a model that fails where, and what it raises; in an image i is (row, column)."""
         if np.ndim(self.status[i]):
             raise IndexError(f"i is {i!r}; expected the index of one fit, {np.ndim(self.status)} integers")
+        for sentence, where in self._not_begun.items():
+            if where.reshape(np.shape(self.status))[i]:
+                return f"{sentence[0].upper()}{sentence[1:]}."
         if self.status[i] != OBJECTIVE_FAILED:
             return status_message(self.status[i]) + said(NO_COUNTS if self._without_counts[i] else 0)
         curves, which = self._curves, int(np.arange(np.size(self.status)).reshape(np.shape(self.status))[i])
@@ -272,8 +276,14 @@ class CurveFit:
     @property
     def warnings(self) -> list[Caution]:
         """Sentences on what to look at before the results are used, with the `rows`, in an image counted through."""
-        without = np.ravel(self._without_counts)
-        return [Caution.of(SENTENCES[NO_COUNTS], without, "curves")] if without.any() else []
+        troubles = self._not_begun | {SENTENCES[NO_COUNTS]: np.ravel(self._without_counts)}
+        return [Caution.of(sentence, where, "curves") for sentence, where in troubles.items() if where.any()]
+
+    @property
+    def _not_begun(self) -> dict[str, np.ndarray]:
+        """What kept fits from beginning, and which, (m,)."""
+        return not_begun(np.ravel((self.status == NON_FINITE) & (self.nit == 0)),
+                         np.reshape(self.x, (-1, self.x.shape[-1])), self._curves)
 
     def _table(self, names: Sequence[str] | None) -> Table:
         names = named(names, self.x.shape[-1], "p[{}]", "parameter")
@@ -288,7 +298,7 @@ class CurveFit:
             held = f"{100.0 * np.mean(self.on_bound[good][:, j]):.1f} %" if good.any() else ""
             rows.append((name, [*spread(self.x[good][:, j]), spread(self.stderr[good][:, j], 3)[0], held]))
         notes = [f"{int(np.sum(self.status == each)):,} of status {each}: {status_message(each)}"
-                 for each in np.unique(self.status) if each != CONVERGED]
+                 for each in np.unique(self.status) if each not in (CONVERGED, NON_FINITE)]
         notes += self.warnings
         return Table(f"{title}{int(good.sum()):,} of {self.status.size:,} curves converged",
                      (*QUANTILES, "stderr", "on a bound"), rows, notes)

@@ -16,7 +16,7 @@ from l2o.solving.bounds import read_box
 if TYPE_CHECKING:
     from scipy.optimize import Bounds
 
-__all__ = ["read_limits", "read_more_starts", "read_starts", "within_bounds"]
+__all__ = ["check_listed", "read_limits", "read_more_starts", "read_starts", "within_bounds"]
 
 N_WITHIN = 8  # starts within bounds, where nothing else says where to look
 
@@ -48,9 +48,9 @@ def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: o
         If its shape does not fit, or the one start for all curves is not finite.
     """
     if p0 is None:
-        raise TypeError("p0 is missing; expected starting parameters (d,) or (..., d), or a function p0(t, Y). There "
-                        "is no default: from ones many fits end in a wrong minimum, and nothing tells them from good "
-                        "ones")
+        raise TypeError("p0 is missing; expected starting parameters (d,) or (..., d), or a function p0(t, Y), or "
+                        "options={'starts': [[...], ...]}, or finite bounds with method='adaptive'. There is no "
+                        "default: from ones many fits end in a wrong minimum, and nothing tells them from good ones")
     given = p0(t, Y) if callable(p0) else p0
     name = "p0(t, Y)" if callable(p0) else "p0"
     values = arguments.array(name, given, None, finite=np.ndim(given) == 1)
@@ -77,6 +77,12 @@ def within_bounds(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None) -> np.nda
     from scipy.stats.qmc import Halton
 
     return low + (high - low) * Halton(len(low), scramble=False).random(N_WITHIN + 1)[1:]  # the first is a corner
+
+
+def check_listed(starts: ArrayLike | None) -> None:
+    """Raise TypeError if the option `starts` is a number."""
+    if starts is not None and np.ndim(starts) == 0:
+        raise TypeError(f"starts is {starts!r}; expected starting parameters (s, d) or (s, ..., d), one row a start")
 
 
 def read_more_starts(starts: ArrayLike | None, shape: tuple[int, ...], curves: Curves) -> list[np.ndarray]:
