@@ -1,9 +1,11 @@
 """What results say of themselves: in a terminal, in a notebook, as a table of pandas."""
 
+import pickle
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from exponentials import decay
 
 import l2o
 
@@ -91,3 +93,29 @@ def test_results_become_tables_of_pandas(batch, fit):
         batch.to_dataframe(["a", "b"])
     with pytest.raises(ValueError, match=r"names has 2 entries; expected 3, one for each parameter"):
         fit.to_dataframe(["a", "b"])
+
+
+@pytest.mark.parametrize("bounds", [None, [(-0.2, 0.2)] * 4])
+def test_errors_of_a_batch_are_those_of_single_runs(bounds):
+    problems = l2o.families.Logistic().sample(6, rng=0)
+    batch = l2o.minimize_many(problems, method="lbfgs", bounds=bounds)
+    for i in range(6):
+        single = l2o.minimize(problems[i], method="lbfgs", bounds=bounds)
+        np.testing.assert_array_equal(batch.hess_inv[i], single.hess_inv)
+        np.testing.assert_array_equal(batch.stderr[i], single.stderr)
+    assert (batch.stderr == 0).any() == (bounds is not None)
+    lost = pickle.loads(pickle.dumps(l2o.minimize_many(problems, method="lbfgs")))
+    with pytest.raises(AttributeError, match="before the result was pickled"):
+        _ = lost.stderr
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(batch)).stderr, batch.stderr)
+
+
+def test_errors_of_a_batch_without_hessians_are_by_differences():
+    rng = np.random.default_rng(0)
+    t = np.linspace(0.0, 3.0, 40)
+    problems = l2o.families.Custom(decay, dim=3).from_data(
+        np.stack([np.broadcast_to(t, (5, 40)), np.exp(-t) + 0.05 * rng.standard_normal((5, 40))], axis=2),
+        x0=np.zeros((5, 3)))
+    batch = l2o.minimize_many(problems)
+    numerical = [l2o.minimize(problems[i]).stderr for i in range(5)]
+    np.testing.assert_allclose(batch.stderr, numerical, rtol=1e-3)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from l2o.base.status import CONVERGED, status_message
 from l2o.base.table import QUANTILES, Table, named, spread
-from l2o.methods import Solution
+from l2o.methods import Box, Solution
+from l2o.problems import Problems
 from l2o.problems.separation import said
 from l2o.solving.adaptive import Learned
 from l2o.solving.cautions import Caution, cautions
+from l2o.solving.errors import inverses_at, standard_errors
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,6 +55,12 @@ class BatchResult:
         such problem.
     cause : str
         The exception of the first objective with status 4, if it was written in Python.
+    hess_inv : ndarray, shape (m, d, d)
+        Inverse Hessians at x, computed when they are read, by the objective's Hessian or by differences, as in
+        `minimize`; a pickle or a copy has lost the objective, and raises AttributeError.
+    stderr : ndarray, shape (m, d)
+        The roots of their diagonals: standard errors if each f is a negative log-likelihood. If f is the mean of n
+        losses, divide by the root of n.
     warnings : list of str
         What to look at before the results are used: the same, runs that could not begin, objectives that reported an
         error, many runs that found nothing lower, policies outside their training. ``batch.warnings[0].rows`` are the
@@ -71,11 +80,28 @@ class BatchResult:
     cause: str = ""
 
     @classmethod
-    def of(cls, solution: Solution, learned: Learned | None, endless: np.ndarray | None, cause: str) -> BatchResult:
+    def of(cls, solution: Solution, learned: Learned | None, endless: np.ndarray | None, cause: str,
+           source: tuple[Problems, Box | None]) -> BatchResult:
         """Return the result of a solution, written at once: a frozen record alone takes a tenth of a short call."""
         result = cls.__new__(cls)
-        vars(result).update(zip(cls.__match_args__, (*solution, learned, endless, cause)))
+        vars(result).update(zip((*cls.__match_args__, "_source"), (*solution, learned, endless, cause, source)))
         return result
+
+    @cached_property
+    def hess_inv(self) -> np.ndarray:
+        """Inverse Hessians (m, d, d) at x."""
+        source: tuple[Problems, Box | None] | None = vars(self).get("_source")
+        if source is None:
+            raise AttributeError("hess_inv was not read before the result was pickled or copied; its problems are lost")
+        return inverses_at(source[0], self.x, self.jac, source[1])
+
+    @property
+    def stderr(self) -> np.ndarray:
+        """Standard errors (m, d), where each f is a negative log-likelihood."""
+        return standard_errors(self.hess_inv)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_source"}
 
     @property
     def warnings(self) -> list[Caution]:

@@ -266,7 +266,8 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None), report)
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
         solution, learned = solved_adaptively(runs, ordered, spread) if adaptive else (runs.with_probes(spread), None)
-    result = BatchResult.of(solution, learned, endless(problems, solution, box), cause(problems, solution))
+    result = BatchResult.of(solution, learned, endless(problems, solution, box), cause(problems, solution),
+                            (problems, box))
     if raise_on_error:
         _raise_failures(result)
     return result

@@ -11,12 +11,12 @@ from scipy.optimize import OptimizeResult
 from l2o.learning.labels import as_it_is, by_differences, hessians
 from l2o.methods import Box
 from l2o.problems import Problems, PythonObjective
+from l2o.solving.errors import held, inverses, standard_errors
 
 __all__ = ["SingleResult"]
 
 MADE = ("hess_inv", "stderr")
 STEP, COARSE = 6e-6, 1e-3  # relative, of differences of a gradient; where that is of differences itself
-FLAT = 1e-9  # of the largest curvature, in units of each variable's own: below it is what differences leave
 
 
 class SingleResult(OptimizeResult):
@@ -36,19 +36,13 @@ class SingleResult(OptimizeResult):
             raise AttributeError("hess_inv")
         problem, box = self._source
         x, jac = np.asarray(self["x"], np.float64), np.asarray(self["jac"], np.float64)
-        hessian, held = _hessian(problem, x, box), np.zeros(len(x), bool)
-        if box is not None:
-            held = (box.low == box.high)[0] | box.holds(x, jac)[0]
-        free = np.flatnonzero(~held)
-        result = np.zeros(hessian.shape)
-        result[free[:, None], free] = _inverse(hessian[free[:, None], free])
-        return result
+        made: np.ndarray = inverses(_hessian(problem, x, box)[None], held(x[None], jac[None], box))[0]
+        return made
 
     @property
     def stderr(self) -> np.ndarray:
         """Standard errors (d,), where f is a negative logarithm of a likelihood."""
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(np.diag(self.hess_inv))
+        return standard_errors(self.hess_inv)
 
     def __missing__(self, name: str) -> np.ndarray:
         if name not in MADE:
@@ -82,17 +76,3 @@ def _hessian(problem: Problems | PythonObjective, x: np.ndarray, box: Box | None
         return hessians(problem, x[None], within)[0][0]
     step = STEP if problem.calls_per_point == 1 else COARSE
     return by_differences(lambda points: problem.evaluate(points[0])[1][None], x[None], within, step)[0]
-
-
-def _inverse(hessian: np.ndarray) -> np.ndarray:
-    """Return the inverse; inf in rows and columns of variables that are not determined, NaN if it is not known."""
-    if not np.isfinite(hessian).all():
-        return np.full(hessian.shape, np.nan)
-    scale = np.sqrt(np.abs(np.diag(hessian)))
-    scale[scale == 0.0] = 1.0
-    values, axes = np.linalg.eigh(hessian / scale / scale[:, None])
-    flat = values <= FLAT * np.abs(values).max(initial=0.0)
-    result = (axes[:, ~flat] / values[~flat]) @ axes[:, ~flat].T / scale / scale[:, None]
-    unknown = (np.abs(axes[:, flat]) > 1e-5).any(axis=1)
-    result[unknown] = result[:, unknown] = np.inf
-    return result
