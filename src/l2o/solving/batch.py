@@ -84,7 +84,7 @@ class BatchResult:
            source: tuple[Problems, Box | None]) -> BatchResult:
         """Return the result of a solution, written at once: a frozen record alone takes a tenth of a short call."""
         result = cls.__new__(cls)
-        vars(result).update(zip((*cls.__match_args__, "_source"), (*solution, learned, endless, cause, source)))
+        vars(result).update(zip(_NAMES, (*solution, learned, endless, cause, source)))
         return result
 
     @cached_property
@@ -164,3 +164,6 @@ class BatchResult:
             notes.append(repr(self.learned))
         return Table(f"BatchResult: {good:,} of {m:,} problems of dimension {d} converged", tuple(QUANTILES),
                      rows if m else [], notes)
+
+
+_NAMES = (*BatchResult.__match_args__, "_source")  # made once
