@@ -121,10 +121,11 @@ class CurveFit:
     def suspect(self) -> np.ndarray | None:
         """Which fits are likely wrong, (...): in a wrong minimum, or of a curve that the model does not describe.
 
-        Those that have not converged, and those whose chi2 is above that of one right fit in 10,000. Its law is known
-        with absolute_sigma, and for counts that are not few; else all curves are taken to have the same errors, up to
-        `sigma`, as the lower quartile of the fits tells them. None where there are fewer than 20 fits to tell by. None
-        with a robust loss, too, whose sum has no law to compare with: look at the share of small `weights` then.
+        Those that have not converged, and those with a chi2 that only one right fit in 10,000 exceeds. With
+        absolute_sigma, and for counts that are not few, this limit follows from dof; else all curves are taken to have
+        the same errors, up to `sigma`, as the lower quartile of the fits tells them, and None stands where there are
+        fewer than 20 fits to tell by. With a robust loss it is None, too, since no limit for its sum is known: a wrong
+        minimum then shows as a curve of which many points have small `weights`.
         """
         if self._loss.is_robust:
             return None
