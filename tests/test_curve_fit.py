@@ -213,7 +213,7 @@ def test_bad_members_are_statuses():
     np.testing.assert_array_equal(fit.x[:4], p0[:4])
     assert np.isnan(fit.stderr[:4]).all()
     assert "fewer points" in fit.message(0)
-    assert fit.message(2) == "A value is infinite: nothing was fitted."
+    assert fit.message(2) == "A value is infinite, or its sigma NaN: nothing was fitted."
     assert fit.message(3) == "The start is not finite: nothing was fitted."
     assert [(each.rows.tolist(), each.partition(":")[0]) for each in fit.warnings] == [
         ([3], "1 of 5 curves (3)"), ([2], "1 of 5 curves (2)")]
@@ -350,6 +350,11 @@ def test_noise_map_is_one_sigma_for_each_curve():
     whole = l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=np.repeat(noise[..., None], 30, axis=-1))
     for given in (noise, noise[..., None]):
         same(whole, l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=given))
+    noise[1, 2] = np.nan
+    unknown = l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=noise)
+    assert unknown.status[1, 2] == 3
+    assert [each.rows.tolist() for each in unknown.warnings] == [[6]]
+    assert "sigma NaN" in unknown.message((1, 2))
     rows = l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=noise[:, :1, None])
     same(rows, l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), sigma=np.broadcast_to(noise[:, :1, None], Y.shape)))
     with pytest.raises(ValueError, match=r"sigma has shape \(2, 3\); expected \(2, 3, 1\), one for each curve"):
@@ -374,6 +379,7 @@ WRONG = {
     "tol is -1": (ValueError, {"tol": -1.0}),
     "options has 'xtol'": (ValueError, {"options": {"xtol": 1.0}}),
     r"starts has shape \(3,\)": (ValueError, {"options": {"starts": np.ones(3)}}),
+    r"starts has shape \(2,\); expected \(s, d\)": (ValueError, {"p0": None, "options": {"starts": [1.0, 2.0]}}),
     r"starts is 4; expected starting parameters \(s, d\)": (TypeError, {"p0": None, "options": {"starts": 4}}),
     "maxfev is 0": (ValueError, {"options": {"maxfev": 0}}),
     "damping is 'none'": (ValueError, {"options": {"damping": "none"}}),

@@ -9,7 +9,7 @@ from l2o.curves.data import Curves
 __all__ = ["not_begun"]
 
 START = "the start is not finite: nothing was fitted"
-VALUES = "a value is infinite: nothing was fitted"
+VALUES = "a value is infinite, or its sigma NaN: nothing was fitted"
 MODEL = "at the start the model or a derivative is not finite, or a rate not positive: nothing was fitted"
 
 
@@ -29,7 +29,9 @@ def not_begun(where: np.ndarray, x: np.ndarray, curves: Curves) -> dict[str, np.
         return {}
     infinite = np.isinf(curves.y)
     if curves.sigma is not None:
-        infinite.reshape(-1, len(curves.sigma))[:] &= ~np.isinf(curves.sigma)
+        rows = infinite.reshape(-1, len(curves.sigma))
+        rows[:] = (rows | np.isnan(curves.sigma)) & ~np.isinf(curves.sigma)
+        infinite &= ~np.isnan(curves.y)
     before = np.append(0, np.cumsum(infinite))[curves.offsets]
     start = where & ~np.isfinite(x).all(axis=-1)
     values = where & ~start & (before[1:] > before[:-1])

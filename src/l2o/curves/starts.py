@@ -80,9 +80,11 @@ def within_bounds(bounds: Bounds | tuple[ArrayLike, ArrayLike] | None) -> np.nda
 
 
 def check_listed(starts: ArrayLike | None) -> None:
-    """Raise TypeError if the option `starts` is a number."""
+    """Raise TypeError if the option `starts` is a number, ValueError if it is one point."""
     if starts is not None and np.ndim(starts) == 0:
         raise TypeError(f"starts is {starts!r}; expected starting parameters (s, d) or (s, ..., d), one row a start")
+    if starts is not None and np.ndim(starts) == 1 and np.size(starts) > 0:
+        raise ValueError(f"starts has shape {np.shape(starts)}; expected (s, d) or (s, ..., d), one row a start")
 
 
 def read_more_starts(starts: ArrayLike | None, shape: tuple[int, ...], curves: Curves) -> list[np.ndarray]:
