@@ -107,3 +107,23 @@ def test_bits_do_not_depend_on_workers(ordered):
         other = l2o.minimize_many(problems, ordered=ordered, workers=workers)
         for name in ("x", "fun", "nfev", "nit", "status"):
             np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
+
+
+def test_no_run_begins_where_another_went_to_infinity():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1500, 40, 3))
+    y = X @ [2.0, -1.0, 0.5] + rng.logistic(size=(1500, 40)) > 0
+    y[::3] = X[::3, :, 0] > 0
+    problems = Logistic(3, l2=0.0).from_data(X, y)
+    own, classical = l2o.minimize_many(problems, ordered=True), l2o.minimize_many(problems, method="lbfgs")
+    assert own.success.all()
+    assert own.nfev.sum() < 0.7 * classical.nfev.sum()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ordered", [False, True])
+def test_numbers_at_the_ends_of_their_range_are_no_warning(ordered):
+    X = 1e160 * np.random.default_rng(0).standard_normal((1500, 20, 3))
+    problems = RobustRegression(3).from_data(X, X[:, :, 0])
+    batch = l2o.minimize_many(problems, ordered=ordered)
+    assert (batch.fun <= problems.value_and_grad(problems.x0)[0]).all()

@@ -39,7 +39,8 @@ def cautions(status: np.ndarray, nit: np.ndarray, outside: np.ndarray | None,
     }
     stuck = status == PRECISION_LOSS
     if stuck.sum() > MANY * len(status):
-        troubles["nothing lower was found. The gradient may be wrong: l2o.testing.check_objective tells"] = stuck
+        troubles["nothing lower was found: they are flat there, or a gradient of your own is wrong, which "
+                 "l2o.testing.check_objective tells"] = stuck
     if outside is not None:
         troubles["the policy met what it did not meet in training"] = outside
     if endless is not None:

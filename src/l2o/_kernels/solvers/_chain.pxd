@@ -14,6 +14,7 @@ from l2o._kernels.base._status cimport CONVERGED, GO_ON
 from l2o._kernels.solvers._descent cimport descent
 from l2o._kernels.solvers._descent_method cimport product
 from l2o._kernels.solvers._safeguard cimport Minimization, begin, tell
+from l2o._kernels.solvers._stopping cimport at_infimum
 
 cdef enum:                                                     # where a run begins
     OWN, SOLUTION, OFFSET
@@ -104,16 +105,16 @@ cdef inline void look_again(chain_rules* chain, Minimization* run, l2o_run* h) n
     best.nfev = 2
 
 
-cdef inline void keep(chain_rules* chain, int status, intptr_t n) noexcept nogil:
-    """Note where a run would have begun, and whether its end is one to begin with."""
-    memcpy(chain.before, chain.own, n * sizeof(double))
-    chain.linked = status == CONVERGED
+cdef inline void keep(chain_rules* chain, const descent* run, int status) noexcept nogil:
+    """Note where a run would have begun, and whether its end is one to begin with, and not on the way to infinity."""
+    memcpy(chain.before, chain.own, run.n * sizeof(double))
+    chain.linked = status == CONVERGED and not at_infimum(&run.stop, run.f[0])
 
 
 cdef inline void hand_on(chain_rules* chain, Minimization* run, l2o_run* h) noexcept nogil:
     """Keep what the next run of a policy takes over."""
     cdef intptr_t n = run.best.n
-    keep(chain, run.status, n)
+    keep(chain, &run.best, run.status)
     if chain.linked and chain.carries and run.learned and run.best.nfev <= chain.longest:
         tell(run, h)
         run.rules.policy.bequeath(h, chain.block + chain.place, chain.block)

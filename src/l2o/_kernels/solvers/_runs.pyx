@@ -97,7 +97,7 @@ def minimize(size_t objective, cnp.ndarray data not None, DescentMethod method n
             status = run_to_end(&run, work)
             if links != NULL:
                 status = or_from_own_start(links, &run, settings, work, status)
-                keep(links, status, call.n)
+                keep(links, &run, status)
             leave(&call, &run, i, status)
     free(work)
     if told[2] is not None:
