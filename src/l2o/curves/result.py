@@ -124,8 +124,8 @@ class CurveFit:
         Those that have not converged, and those with a chi2 that only one right fit in 10,000 exceeds. With
         absolute_sigma, and for counts that are not few, this limit follows from dof; else all curves are taken to have
         the same errors, up to `sigma`, as the lower quartile of the fits tells them, and None stands where there are
-        fewer than 20 fits to tell by. With a robust loss it is None, too, since no limit for its sum is known: a wrong
-        minimum then shows as a curve of which many points have small `weights`.
+        fewer than 20 fits to tell by. With a robust loss it is None, too, since no limit for its sum is known; a wrong
+        minimum may show as a curve of which more points than usual have small `weights`.
         """
         if self._loss.is_robust:
             return None
