@@ -86,14 +86,15 @@ def test_newton_in_order_begins_where_the_run_before_ended(origin, limit):
     assert same >= 20
 
 
-def test_newton_in_order_looks_at_its_own_start_after_a_jump():
+@pytest.mark.parametrize("stopping", [STOPPING, Stopping(gtol=0.0, ftol=1e-30, xtol=1e-6, maxiter=100, maxfun=100)])
+def test_newton_in_order_looks_at_its_own_start_after_a_jump(stopping):
     near, far = windows(40), windows(40, seed=1)
     far.blocks[:, 8 : 8 + 40] += 40.0  # targets far away, where the loss is flat for who comes from near
     both = from_blocks(near.kernel, np.concatenate([near.blocks, far.blocks]), np.zeros((80, 3)))
     both.x0[40:] = np.array([1.0, -1.0, 40.0])
-    found = NewtonInOrder("solution").solve(both, STOPPING)
-    alone = Newton().solve(both[40:], STOPPING)
-    blind = Newton().solve(both[[40]].with_starts(found.x[[39]]), STOPPING)
+    found = NewtonInOrder("solution").solve(both, stopping)
+    alone = Newton().solve(both[40:], stopping)
+    blind = Newton().solve(both[[40]].with_starts(found.x[[39]]), stopping)
     assert found.nfev[40] == blind.nfev[0] + alone.nfev[0]
     assert found.fun[40] == min(blind.fun[0], alone.fun[0])
 

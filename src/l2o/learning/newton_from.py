@@ -12,9 +12,9 @@ from l2o.learning.prior import Base
 from l2o.policies.chained import ORIGINS, PIECE
 from l2o.problems import Problems
 
-FAR = 4.0  # times the usual fall: a run that follows another looks at its own start, too
-
 __all__ = ["NewtonFrom", "NewtonInOrder"]
+
+FAR = 4.0  # times the usual fall: a run that follows another looks at its own start, too
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,6 +49,7 @@ cdef int or_from_own_start(chain_rules* chain, descent* run, const void* setting
     """
     cdef intptr_t n = run.n, nit = run.nit, nfev = run.nfev
     cdef double f = run.f[0], began = run.first
+    cdef bint short_step = run.short_step
     cdef int other
     if not chain.linked or chain.origin == OWN or not is_unusual(chain, began - f) or run.maxfun <= nfev + 1:
         return status
@@ -57,7 +58,8 @@ cdef int or_from_own_start(chain_rules* chain, descent* run, const void* setting
     memcpy(run.x, chain.own, n * sizeof(double))
     begin(run, settings, <size_t> run.data)
     other = evaluate_within(run.objective, run.x, run.f, run.g, run.low, run.high, n, run.data)
-    run.nfev, run.first, run.lowest, run.maxfun = 1, run.f[0], run.f[0], run.maxfun - nfev
+    run.nfev, run.first, run.lowest = 1, run.f[0], run.f[0]
+    run.maxfun, run.short_step = run.maxfun - nfev, False
     if other == GO_ON and run.f[0] < began:
         other = run_to_end(run, work)
     run.nit, run.nfev = run.nit + nit, run.nfev + nfev
@@ -65,7 +67,7 @@ cdef int or_from_own_start(chain_rules* chain, descent* run, const void* setting
         return other
     memcpy(run.x, chain.end, n * sizeof(double))
     memcpy(run.g, chain.end + n, n * sizeof(double))
-    run.f[0] = f
+    run.f[0], run.short_step = f, short_step
     return status
 
 
