@@ -35,7 +35,7 @@ def decay(t, p):
 
 def guess(t, Y):
     """Return a start for each curve: the range of its values, a rate of 1, the least value; NaN is left out."""
-    low, high = np.nanmin(Y, axis=-1), np.nanmax(Y, axis=-1)
+    low, high = np.fmin.reduce(Y, axis=-1), np.fmax.reduce(Y, axis=-1)
     return np.stack([high - low, np.ones(Y.shape[:-1]), low], axis=-1)
 
 
