@@ -54,8 +54,7 @@ class OnDisk:
 
     def __setitem__(self, part, values):
         array = np.load(self.path, mmap_mode="r+")
-        array[part] = values
-        array.flush()
+        array[part] = values  # the system keeps it if this process dies; to wait for the disk would hold up the others
 
 
 def draw(path, rows, columns):
