@@ -13,7 +13,7 @@ from l2o.learning.newton_from import NewtonFrom, NewtonInOrder
 from l2o.learning.price import Price
 from l2o.learning.prior import Base
 from l2o.methods import Box, Stopping
-from l2o.policies.chained import PIECE
+from l2o.policies.chained import PIECE, Link
 from l2o.policies.expecting import LEAN
 from l2o.problems.problems import from_blocks
 
@@ -71,7 +71,7 @@ def test_newton_in_order_begins_where_the_run_before_ended(origin, limit):
     problems = windows(PIECE + 20)
     problems = problems.with_starts(0.1 * np.random.default_rng(1).standard_normal(problems.x0.shape))
     box = Box(np.full(problems.x0.shape, -limit), np.full(problems.x0.shape, limit))
-    found = NewtonInOrder(origin).solve(problems, STOPPING, None, box)
+    found = NewtonInOrder(Link(origin, carries=False, far=4.0)).solve(problems, STOPPING, None, box)
     assert (np.abs(found.x) <= limit).all()
     same = 0
     for i in range(PIECE - 20, PIECE + 20):
@@ -92,7 +92,7 @@ def test_newton_in_order_looks_at_its_own_start_after_a_jump(stopping):
     far.blocks[:, 8 : 8 + 40] += 40.0  # targets far away, where the loss is flat for who comes from near
     both = from_blocks(near.kernel, np.concatenate([near.blocks, far.blocks]), np.zeros((80, 3)))
     both.x0[40:] = np.array([1.0, -1.0, 40.0])
-    found = NewtonInOrder("solution").solve(both, stopping)
+    found = NewtonInOrder(Link("solution", carries=False, far=4.0)).solve(both, stopping)
     alone = Newton().solve(both[40:], stopping)
     blind = Newton().solve(both[[40]].with_starts(found.x[[39]]), stopping)
     assert found.nfev[40] == blind.nfev[0] + alone.nfev[0]

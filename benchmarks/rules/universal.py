@@ -81,8 +81,8 @@ def lengthened(policy, factor):
 # -- evaluations beside SciPy's L-BFGS-B -------------------------------------------------------------------
 
 
-def recorded(fun, x0, **how):
-    """Return the values of f, in order, of a run of SciPy's minimize, and the last point."""
+def recorded(fun, x0, minimizer=minimize, **how):
+    """Return the values of f, in order, of a run of SciPy's minimize, or of another, and the last point."""
     values = []
 
     def told(x):
@@ -91,7 +91,7 @@ def recorded(fun, x0, **how):
         return f, g
 
     with np.errstate(all="ignore"):
-        end = minimize(told, x0, jac=True, **how)
+        end = minimizer(told, x0, jac=True, **how)
     return np.array(values), end.x
 
 
@@ -149,17 +149,8 @@ def standard_functions():
 
 def values_of(policy, fun, x0):
     """Return the values of f, in order, of a run of the rule alone."""
-    values = []
-
-    def told(x):
-        f, g = fun(x)
-        values.append(f)
-        return f, g
-
-    with np.errstate(all="ignore"):
-        l2o.minimize(told, x0, method=policy,
-                     options={"safeguard": False, "gtol": 0.0, "maxfun": MOST, "maxiter": MOST})
-    return np.array(values)
+    alone = {"safeguard": False, "gtol": 0.0, "maxfun": MOST, "maxiter": MOST}
+    return recorded(fun, x0, l2o.minimize, method=policy, options=alone)[0]
 
 
 @cache

@@ -175,6 +175,10 @@ class Method(ABC):
         """Return the method that makes the runs of these problems: itself, unless it has another for their kind."""
         return self
 
+    def chain(self, dim: int) -> _kernels.chain.Chain | None:
+        """Return how runs follow one another, for one call; None where each stands alone."""
+        return None
+
     def workers(self, workers: Workers) -> Workers:
         """Return the workers that a batch may be spread over."""
         return workers
@@ -331,10 +335,6 @@ class StepMethod(Method):
         self.simulate(problems, n_steps, None, Simulation(out.x, out.fun, out.jac, out.status), out.nfev,
                       out.evaluations)
         return out
-
-    def chain(self, dim: int) -> _kernels.chain.Chain | None:
-        """Return how runs follow one another, for one call; None where each stands alone."""
-        return None
 
     def for_runs(self, rows: slice) -> StepMethod:
         """Return the method for some runs of a batch: itself, unless each run has a step of its own."""

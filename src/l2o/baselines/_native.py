@@ -23,10 +23,6 @@ class NativeMethod(Method):
     def kernel(self, problems: Runnable) -> DescentMethod:
         """Return the method of the kernels with its settings for these problems."""
 
-    def chain(self, dim: int) -> _kernels.chain.Chain | None:
-        """Return how runs follow one another, for one call; None where each stands alone."""
-        return None
-
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))

@@ -244,11 +244,12 @@ def successions(lessons: Lessons, mate: np.ndarray) -> Iterator[Candidate]:
     spreads = lessons.spreads(ways)
     if lessons.moves and labels.problems.hessian_function is not None:
         name = f"neighbour's {origin}, {NEWTON}"
-        yield Candidate(name, partial(NewtonInOrder, origin), looked[origin].x, None, 1, merits[origin])
+        method = partial(NewtonInOrder, Link(origin, carries=False, far=FAR))
+        yield Candidate(name, method, looked[origin].x, None, 1, merits[origin])
     for name, matrices in ways.items():
         link = Link(origin, carries=name == "carried", far=FAR)
-        method = partial(Chained, lessons.means["log" if link.carries else name], link)
-        yield Candidate(f"neighbour's {origin}, {name}", method, looked[origin].x,
+        made = partial(Chained, lessons.means["log" if link.carries else name], link)
+        yield Candidate(f"neighbour's {origin}, {name}", made, looked[origin].x,
                         np.broadcast_to(matrices, left.shape), 1, merits[origin] + DECADE * spreads[name])
 
 

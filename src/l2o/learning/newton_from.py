@@ -9,12 +9,10 @@ import numpy as np
 from l2o import _kernels
 from l2o.baselines import Newton
 from l2o.learning.prior import Base
-from l2o.policies.chained import ORIGINS, PIECE
+from l2o.policies.chained import PIECE, Link
 from l2o.problems import Problems
 
 __all__ = ["NewtonFrom", "NewtonInOrder"]
-
-FAR = 4.0  # times the usual fall: a run that follows another looks at its own start, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +37,13 @@ class NewtonInOrder(Newton):
 
     Attributes
     ----------
-    origin : {"solution", "offset"}
-        Whether it begins there, or as far from its own start as that.
+    link : Link
+        What is taken over; there is no matrix.
     """
 
-    origin: str
+    link: Link
 
     piece = PIECE
 
     def chain(self, dim: int) -> _kernels.chain.Chain:
-        memory = _kernels.aligned((dim * dim + 5 * dim,))  # no matrix is taken over, but there is room for one
-        matrix = _kernels.aligned((dim * dim,))
-        return _kernels.chain.Chain(matrix, memory, dim, 0, PIECE, ORIGINS.index(self.origin), False,
-                                    float(np.log(FAR)), 0)
+        return self.link.chain(_kernels.aligned((dim * dim,)), dim)  # room for a matrix that nobody reads

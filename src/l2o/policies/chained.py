@@ -36,6 +36,12 @@ class Link:
     carries: bool
     far: float = np.inf
 
+    def chain(self, block: np.ndarray, dim: int, place: int = 0) -> _kernels.chain.Chain:
+        """Return what the kernels need for one call; of a `block` the matrix (d, d) to expect stands at `place`."""
+        memory = _kernels.aligned((len(block) + 5 * dim,))
+        return _kernels.chain.Chain(block, memory, dim, place, PIECE, ORIGINS.index(self.origin), self.carries,
+                                    float(np.log(self.far)), 4 * dim + 4)
+
 
 @dataclass(frozen=True, eq=False)
 class Chained(StepMethod):
@@ -68,8 +74,5 @@ class Chained(StepMethod):
         return replace(LEAN.step({**LEAN.initial(dim), "matrix": self.matrix}, dim), handoff=LEAN.handoff)
 
     def chain(self, dim: int) -> _kernels.chain.Chain:
-        step, link = self.step(dim), self.link
-        block, origin = step.blocks[0], ORIGINS.index(link.origin)
-        memory = _kernels.aligned((len(block) + 5 * dim,))
-        return _kernels.chain.Chain(block, memory, dim, matrix_place(step), PIECE, origin, link.carries,
-                                    float(np.log(link.far)), 4 * dim + 4)
+        step = self.step(dim)
+        return self.link.chain(step.blocks[0], dim, matrix_place(step))
