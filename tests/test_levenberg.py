@@ -43,7 +43,7 @@ def fit(y, x0, *, t=TIMES, sigma=None, box=(None, None), rule=_kernels.levenberg
     offsets = np.arange(m + 1) * y.shape[-1] if offsets is None else offsets
     found = {"x": x0.copy(), "cov": np.empty((m, d, d)), "chi2": np.empty(m), "used": np.empty(m, np.intp),
              "nfev": np.empty(m, np.intp), "nit": np.empty(m, np.intp), "status": np.empty(m, np.intc),
-             "on_bound": np.empty((m, d), np.uint8)}
+             "on_bound": np.empty((m, d), np.bool_)}
     _kernels.levenberg.fit_many(decay.address, limit.ctypes.data, rule, np.atleast_1d(first), _kernels.levenberg.LINEAR,
                                 tol, most, 1, t.reshape(-1, 1), y.reshape(-1), sigma, offsets, *box, *found.values())
     return found

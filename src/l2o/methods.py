@@ -356,11 +356,13 @@ class StepMethod(Method):
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
-        m, step = len(problems), self.step(problems.dim)
-        solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
-        outside = None if step.limits is None and step.gate is None else np.empty(m, np.uint8)
+        x0 = problems.x0
+        m, dim = x0.shape
+        step = self.step(dim)
+        solution = _kernels.minimize.empty_solution(x0 if box is None else box.nearest(x0))
+        outside = None if step.limits is None and step.gate is None else np.empty(m, np.bool_)
         low, high = (None, None) if box is None else (box.low, box.high)
         _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping, callback,
-                                   solution, outside, low, high, self.chain(problems.dim))
-        return Solution(*solution, outside=None if outside is None else outside.view(np.bool_))
+                                   solution, outside, low, high, self.chain(dim))
+        return Solution(*solution, outside)

@@ -25,10 +25,11 @@ class NativeMethod(Method):
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
-        solution = _kernels.minimize.empty_solution(problems.x0 if box is None else box.nearest(problems.x0))
+        x0 = problems.x0
+        solution = _kernels.minimize.empty_solution(x0 if box is None else box.nearest(x0))
         low, high = (None, None) if box is None else (box.low, box.high)
         _kernels.runs.minimize(problems.function, problems.addresses(), self.kernel(problems), stopping, callback,
-                               solution, low, high, self.chain(problems.dim))
+                               solution, low, high, self.chain(x0.shape[1]))
         return Solution(*solution)
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:

@@ -254,7 +254,7 @@ class _FitTask:
         """Return arrays for the results of m curves."""
         d = self.x0.shape[1]
         return Columns(np.empty((m, d)), np.empty((m, d, d)), np.empty(m), np.empty(m, np.intp), np.empty(m, np.intp),
-                       np.empty(m, np.intp), np.empty(m, np.intc), np.empty((m, d), np.uint8))
+                       np.empty(m, np.intp), np.empty(m, np.intc), np.empty((m, d), np.bool_))
 
     def __call__(self, out: Columns | None = None) -> Columns:
         (m, d), k = self.x0.shape, self.curves.k
@@ -289,6 +289,6 @@ def _result(model: Model, curves: Curves, box: Box | None, columns: Columns, agr
         return column.reshape((*curves.leading, *column.shape[1:]))[()]
 
     return CurveFit(x=shaped(x), cov=shaped(cov), chi2=shaped(chi2), dof=shaped(dof), status=shaped(status),
-                    nfev=shaped(nfev), nit=shaped(nit), on_bound=shaped(on_bound.view(np.bool_)),
+                    nfev=shaped(nfev), nit=shaped(nit), on_bound=shaped(on_bound),
                     absolute_sigma=absolute_sigma, _loss=loss, _model=model, _curves=curves, _free=shaped(free),
                     agreement=None if agreement is None else shaped(agreement), learned=learned)

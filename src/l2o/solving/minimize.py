@@ -25,7 +25,7 @@ from l2o.solving.callbacks import BatchCallback, OneCallback
 from l2o.solving.causes import cause, in_brackets
 from l2o.solving.endless import endless
 from l2o.solving.named import default_method, resolve
-from l2o.solving.options import for_differences, for_method
+from l2o.solving.options import checked, for_differences, for_method
 from l2o.solving.runs import Runs, solved
 from l2o.solving.target import doubt, lost_in_rounding, runnable, started_at_minimum
 
@@ -121,12 +121,12 @@ def minimize(fun: object, x0: ArrayLike | None = None, args: object = (), *, met
     """
     if x0 is not None:
         arguments.unmasked("x0", x0)
-    options, differences = for_differences(options, 1 if x0 is None else np.size(x0))
+    options, differences = for_differences(checked(options), 1 if x0 is None else np.size(x0))
     problem = runnable(fun, x0, args, jac, differences)
     chosen, options = for_method(default_method(problem) if method is None else resolve(method), options)
     box = read_box(bounds, fixed, problem.x0)
     chosen.check_problems(problem)
-    stopping = _stopping(tol, options, chosen, problem.infimum)
+    stopping = _stopping(chosen, problem.infimum, tol, **options)
     report = None if callback is None else OneCallback(callback)
     if isinstance(problem, PythonObjective):
         problem.begin(*(() if box is None else (box.low[0], box.high[0])))
@@ -257,11 +257,11 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
         raise ValueError("ordered is True and there is a callback; expected one of them")
     report = None if callback is None else BatchCallback(callback)
     chosen, options = for_method(
-        default_method(problems) if by_residuals else resolve("lbfgs" if adaptive else method), options)
+        default_method(problems) if by_residuals else resolve("lbfgs" if adaptive else method), checked(options))
     box = read_box(bounds, fixed, problems.x0)
     check_progress(progress)
     chosen.check_problems(problems)
-    stopping = _stopping(tol, options, chosen, problems.infimum)
+    stopping = _stopping(chosen, problems.infimum, tol, **options)
     with Watch() as watch:
         runs = Runs(problems, chosen, stopping, box, watch, x0 is None and (adaptive or box is None), report)
         spread = partial(Runs.spread, workers=chosen.workers(workers), progress=progress)
@@ -282,25 +282,25 @@ def _raise_failures(result: BatchResult) -> None:
                               + (in_brackets(result.cause) if result.status[first] == OBJECTIVE_FAILED else ""))
 
 
-def _stopping(tol: float | None, options: Mapping[str, Any] | None, method: Method, infimum: float) -> Stopping:
-    if options is not None and not isinstance(options, Mapping):
-        raise TypeError(f"options is {options!r}; expected a dict")
-    given = dict(options or ())
+def _stopping(method: Method, infimum: float, tol: float | None, /, *, gtol: float | None = None,
+              ftol: float | None = None, xtol: float | None = None, maxiter: float | None = None,
+              maxfun: float | None = None, **other: Any) -> Stopping:
+    """Return when runs of a method end, by the options of a call."""
     safeguard = method.safeguarded
-    if "safeguard" in given:
-        safeguard = arguments.flag("safeguard", given["safeguard"])
+    if "safeguard" in other:
+        safeguard = arguments.flag("safeguard", other["safeguard"])
         if method.safeguarded or not safeguard:  # to ask for one where there is none is a mistake
-            del given["safeguard"]
-    gtol, ftol, xtol = given.pop("gtol", tol), given.pop("ftol", None), given.pop("xtol", None)
-    if gtol is None and ftol is None and xtol is None:
-        ftol = FTOL
-    maxiter, maxfun = given.pop("maxiter", None), given.pop("maxfun", None)
-    if given:
+            del other["safeguard"]
+    if other:
         from scipy.optimize import OptimizeWarning
 
-        warnings.warn(f"unknown solver options: {', '.join(map(str, given))}", OptimizeWarning, stacklevel=3)
+        warnings.warn(f"unknown solver options: {', '.join(other)}", OptimizeWarning, stacklevel=3)
+    if gtol is None:
+        gtol = tol
+    if gtol is None and ftol is None and xtol is None:
+        ftol = FTOL
     return Stopping(
-        0.0 if gtol is None else arguments.number("tol" if tol is not None else "gtol", gtol),
+        0.0 if gtol is None else arguments.number("gtol" if tol is None else "tol", gtol),
         MOST if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
         MOST if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
         safeguard,

@@ -36,6 +36,11 @@ def _rule() -> Method:
     return load("universal")
 
 
+@cache
+def _baseline(name: str) -> Method:
+    return BASELINES[name]()
+
+
 def resolve(method: object) -> Method:
     """Return the method that a name, ours or SciPy's, or a method object stands for.
 
@@ -47,9 +52,10 @@ def resolve(method: object) -> Method:
         If it is neither a name nor a method.
     """
     if isinstance(method, str):
-        name = SCIPY.get(method.lower(), method.lower())
+        name = method.lower()
+        name = SCIPY.get(name, name)
         if name in BASELINES:
-            return BASELINES[name]()
+            return _baseline(name)
         nearest = f" (nearest to it is {NEAREST[name]})" if name in NEAREST else ""
         known = ", ".join(map(repr, BASELINES))
         raise ValueError(f"method is {method!r}; expected one of {known}{nearest}, or a Policy")

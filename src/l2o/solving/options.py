@@ -13,16 +13,26 @@ from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 from l2o.methods import Method
 
-__all__ = ["for_differences", "for_method"]
+__all__ = ["checked", "for_differences", "for_method"]
 
-Options = Mapping[str, Any] | None
+Options = Mapping[str, Any]
 
+OURS = frozenset(("gtol", "ftol", "xtol", "maxiter", "maxfun", "safeguard"))  # what says when runs end
 ALIKE = {"maxfev": "maxfun"}  # other names of the same
 ELSEWHERE = {"xatol": "use xtol", "xrtol": "use xtol", "fatol": "use ftol", "norm": "gtol is for the maximum norm",
              "starts": "give each problem several rows, problems[np.repeat(np.arange(m), s)], with an x0 for each, in "
                        "minimize_many; curve_fit_many has starts",
              **dict.fromkeys(("maxls", "c1", "c2"), "line searches have limits and constants of their own")}
 SILENT = ("disp", "iprint")  # there is nothing to print
+
+
+def checked(options: Options | None) -> Options:
+    """Return the options of a call; those of one that gives none are an empty dict."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"options is {options!r}; expected a dict")
+    return options
 
 
 def for_differences(options: Options, dim: int) -> tuple[Options, dict[str, np.ndarray]]:
@@ -33,7 +43,7 @@ def for_differences(options: Options, dim: int) -> tuple[Options, dict[str, np.n
     ValueError, TypeError
         If a step does not fit.
     """
-    if options is None or not isinstance(options, Mapping):  # which is refused later
+    if not options:
         return options, {}
     rest, settings = dict(options), {}
     for name, setting in (("eps", "step"), ("finite_diff_rel_step", "relative_step")):
@@ -55,7 +65,7 @@ def for_method(method: Method, options: Options) -> tuple[Method, Options]:
 
     An option that means nothing here, but something to SciPy, is a warning that says what to write.
     """
-    if options is None or not isinstance(options, Mapping):
+    if options.keys() <= OURS:
         return method, options
     rest, settings = {}, {}
     for given, value in options.items():
@@ -67,7 +77,7 @@ def for_method(method: Method, options: Options) -> tuple[Method, Options]:
 
             warnings.warn(f"option {name} is not used: {ELSEWHERE[name]}", OptimizeWarning, stacklevel=4)
         elif name not in SILENT:
-            rest[name] = value
+            rest[str(name)] = value
     if not settings:
         return method, rest
     return dataclasses.replace(method, **settings), rest  # type: ignore[type-var]  # a frozen record of its settings

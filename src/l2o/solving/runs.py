@@ -89,11 +89,12 @@ class Runs:
         """Return the solution, made by workers; what the method solves together stays together."""
         size = self.method.piece
         task = self if size == 1 else _Pieces(self, size)
-        return Solution(*map_rows(task, -(-len(self) // size), workers, progress))
+        return Solution(*map_rows(task, -(-len(self.problems) // size), workers, progress))
 
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
-        if not self.stopping.safeguard or len(self) < LEAST or self.method.serving(self.problems) is not self.method:
+        problems, method = self.problems, self.method
+        if not self.stopping.safeguard or len(problems) < LEAST or method.serving(problems) is not method:
             return spread(self)
         own = replace(self, stopping=self.stopping._replace(gate=False))  # probes tell more
         classical = replace(own, method=LBFGS(), free=False)

@@ -29,7 +29,7 @@ cdef inline int* codes(cnp.ndarray array, intptr_t size) except NULL:
 
 
 cdef inline unsigned char* flags(cnp.ndarray array, intptr_t size) except NULL:
-    return <unsigned char*> contents(array, cnp.NPY_UINT8, size)
+    return <unsigned char*> contents(array, cnp.NPY_BOOL, size)
 
 
 cdef inline cnp.ndarray empty(int kind, int ndim, intptr_t m, intptr_t rows=0, intptr_t columns=0):
