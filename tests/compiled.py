@@ -44,7 +44,7 @@ class Compiled:
         self._functions = OBJECTIVE(objective), HESSIAN(second)
         self.function = ctypes.cast(self._functions[0], ctypes.c_void_p).value
         self.hessian_function = None if hessian is None else ctypes.cast(self._functions[1], ctypes.c_void_p).value
-        self.normal_function = None
+        self.normal_function = self.expansion_function = None
 
     def __len__(self):
         return len(self.x0)

@@ -319,7 +319,7 @@ def test_simulation_does_not_depend_on_its_neighbours(problems, random_policy):
 @pytest.mark.parametrize("level", [level for level in _kernels.CPU_LEVELS if level != _kernels.CPU_LEVEL])
 def test_kernels_hold_at_every_level(level):
     here = os.path.dirname(os.path.abspath(__file__))
-    files = [os.path.join(here, name) for name in ("test_kernels.py", "test_objectives.py")]
+    files = [os.path.join(here, name) for name in ("test_kernels.py", "test_objectives.py", "test_expansions.py")]
     command = [sys.executable, "-m", "pytest", *files, "-x", "-q", "-p", "no:cacheprovider",
                "-k", "not every_level"]
     done = subprocess.run(command, env={**os.environ, "L2O_CPU": level}, capture_output=True, text=True, check=False)

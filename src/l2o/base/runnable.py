@@ -46,6 +46,10 @@ class Runnable(Protocol):
         """Address of the compiled Hessian, if there is one."""
 
     @property
+    def expansion_function(self) -> int | None:
+        """Address of what computes value, gradient and Hessian in one call, if there is such a function."""
+
+    @property
     def normal_function(self) -> int | None:
         """Address of the compiled normal equations, if the objective is half a sum of squares that offers them."""
 
@@ -73,6 +77,7 @@ class Wrapped(ABC):
     function: int  # address of the layer's objective
     over_hessian: int  # address of the layer's Hessian
     over_normal: int  # address of the layer's normal equations
+    over_expansion: int = 0  # address of the layer's expansion; 0 if it has none
 
     def __init__(self, problems: Runnable) -> None:
         self._problems, self.x0 = problems, problems.x0
@@ -92,6 +97,11 @@ class Wrapped(ABC):
     def hessian_function(self) -> int | None:
         """Address of the layer's Hessian, if the problems have one."""
         return self._problems.hessian_function and self.over_hessian
+
+    @property
+    def expansion_function(self) -> int | None:
+        """Address of the layer's expansion, if it has one, and the problems."""
+        return self._problems.expansion_function and self.over_expansion
 
     @property
     def normal_function(self) -> int | None:

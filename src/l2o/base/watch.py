@@ -24,6 +24,7 @@ class Watched(Wrapped):
     """
 
     function, over_hessian, over_normal = _kernels.watch.FUNCTION, _kernels.watch.HESSIAN, _kernels.watch.NORMAL
+    over_expansion = _kernels.watch.EXPANSION
 
     def __init__(self, problems: Runnable, watch: Watch) -> None:
         super().__init__(problems)
@@ -32,7 +33,7 @@ class Watched(Wrapped):
     def addresses(self) -> np.ndarray:
         problems = self._problems
         return self._watch.over(problems.function, problems.hessian_function or 0, problems.normal_function or 0,
-                                problems.addresses())
+                                problems.expansion_function or 0, problems.addresses())
 
 
 def heard(call: Callable[[Watch], T]) -> T:

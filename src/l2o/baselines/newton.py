@@ -14,6 +14,8 @@ from l2o.methods import Box, Callback, Record, Solution, Stopping
 
 __all__ = ["Newton"]
 
+MOST_AT_ONCE = 6  # variables up to which a Hessian comes with each value: of more, one that is not used costs too much
+
 
 @dataclass(frozen=True)
 class Newton(NativeMethod):
@@ -34,7 +36,8 @@ class Newton(NativeMethod):
 
     def kernel(self, problems: Runnable) -> DescentMethod:
         """Return the method of the kernels with the Hessian of the problems."""
-        return _kernels.newton.method(problems.hessian_function or 0)
+        at_once = problems.dim <= MOST_AT_ONCE and problems.expansion_function
+        return _kernels.newton.method(problems.hessian_function or 0, at_once or 0)
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:

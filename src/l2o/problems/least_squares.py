@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2o import _kernels
+from l2o.problems.kernel import Kernel
 from l2o.problems.layout import blocks
 from l2o.problems.losses import LINEAR, Loss
 from l2o.problems.models import Model
-from l2o.problems.problems import Kernel, Problems, from_blocks
+from l2o.problems.problems import Problems, from_blocks
 from l2o.problems.separation import NO_COUNTS, Endless
 
 __all__ = ["SquaresOf", "least_squares"]

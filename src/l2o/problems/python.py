@@ -69,6 +69,10 @@ class PythonObjective:
         return _kernels.python.FUNCTION
 
     @property
+    def expansion_function(self) -> None:
+        """There is none."""
+
+    @property
     def hessian_function(self) -> None:
         """No Hessian."""
 

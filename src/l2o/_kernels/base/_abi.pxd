@@ -5,6 +5,8 @@ from libc.stdint cimport intptr_t
 cdef extern from "objective.h" nogil:
     ctypedef int (*l2o_objective_fn)(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil
     ctypedef int (*l2o_hessian_fn)(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil
+    ctypedef int (*l2o_expansion_fn)(const double* x, double* f, double* g, double* hessian, intptr_t n,
+                                     void* user) noexcept nogil
     ctypedef int (*l2o_normal_fn)(const double* x, double* normal, intptr_t n, void* user) noexcept nogil
 
 cdef extern from "policy.h" nogil:

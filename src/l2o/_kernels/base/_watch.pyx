@@ -8,7 +8,7 @@ cimport numpy as cnp
 from libc.signal cimport SIG_DFL, SIG_ERR, SIG_IGN, SIGINT
 from libc.stdint cimport intptr_t
 
-from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_model, l2o_normal_fn, l2o_objective_fn
+from l2o._kernels.base._abi cimport l2o_expansion_fn, l2o_hessian_fn, l2o_model, l2o_normal_fn, l2o_objective_fn
 from l2o._kernels.base._arrays cimport addresses_in, empty, records
 
 import threading
@@ -23,8 +23,9 @@ cdef extern from "Python.h":
 
 cdef struct Watched:                                           # what an objective is given in place of its data
     l2o_objective_fn objective
-    l2o_hessian_fn hessian                                     # or NULL, and so is this
+    l2o_hessian_fn hessian                                     # or NULL, and so are these
     l2o_normal_fn normal
+    l2o_expansion_fn expansion
     void* data
     volatile int* flag
 
@@ -79,6 +80,14 @@ cdef int watched_hessian(const double* x, double* hessian, intptr_t n, void* use
     return one.hessian(x, hessian, n, one.data)
 
 
+cdef int watched_expansion(const double* x, double* f, double* g, double* hessian, intptr_t n,
+                           void* user) noexcept nogil:
+    cdef const Watched* one = <const Watched*> user
+    if stopped(one.flag):
+        return -1
+    return one.expansion(x, f, g, hessian, n, one.data)
+
+
 cdef int watched_normal(const double* x, double* normal, intptr_t n, void* user) noexcept nogil:
     cdef const Watched* one = <const Watched*> user
     if one.flag[0] != QUIET and (one.flag[0] == STOP or ends(one.flag)):
@@ -105,6 +114,7 @@ FUNCTION = <size_t> <l2o_objective_fn> watched
 MODEL = <size_t> <l2o_model> watched_model
 HESSIAN = <size_t> <l2o_hessian_fn> watched_hessian
 NORMAL = <size_t> <l2o_normal_fn> watched_normal
+EXPANSION = <size_t> <l2o_expansion_fn> watched_expansion
 
 
 def watch_here():
@@ -134,7 +144,7 @@ cdef class Watch:
     def __reduce__(self):
         return type(None), ()
 
-    def over(self, size_t objective, size_t hessian, size_t normal, cnp.ndarray data not None):
+    def over(self, size_t objective, size_t hessian, size_t normal, size_t expansion, cnp.ndarray data not None):
         """Return the addresses (m,) of what `watched` needs, of data at addresses (m,); they keep it alive."""
         cdef cnp.npy_intp m = data.shape[0], i
         cdef const size_t* data_of = addresses_in(data, m)
@@ -142,7 +152,8 @@ cdef class Watch:
         cdef Watched* one = <Watched*> (addresses_in(addresses, m) + m)
         for i in range(m):
             one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian
-            one.normal, one.data, one.flag = <l2o_normal_fn> normal, <void*> data_of[i], &self.flag
+            one.normal, one.expansion = <l2o_normal_fn> normal, <l2o_expansion_fn> expansion
+            one.data, one.flag = <void*> data_of[i], &self.flag
             one += 1
         return addresses
 

@@ -19,6 +19,9 @@ typedef int (*l2o_objective_fn)(const double *x, double *f, double *g, intptr_t 
 /* Optional companion: the Hessian at x, row by row, to hessian[0..n*n-1]. Same return values. */
 typedef int (*l2o_hessian_fn)(const double *x, double *hessian, intptr_t n, void *user);
 
+/* Optional companion: value, gradient and Hessian at x in one call, for what they have in common. Same return values. */
+typedef int (*l2o_expansion_fn)(const double *x, double *f, double *g, double *hessian, intptr_t n, void *user);
+
 /* Optional companion where f is r'r / 2 of residuals r: the lower triangle of the n + 1 rows of n + 1 products of the
  * derivatives of r by each variable, and of r, the last, with one another. Same return values. */
 typedef int (*l2o_normal_fn)(const double *x, double *normal, intptr_t n, void *user);

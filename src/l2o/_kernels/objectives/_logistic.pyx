@@ -11,8 +11,9 @@
 # and sees the further ahead the less is done for each.
 from libc.math cimport fabs
 from libc.stdint cimport intptr_t
+from libc.string cimport memset
 
-from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._abi cimport l2o_expansion_fn, l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels.base._branchfree cimport LN2, exp2_minus, exp2_negabs, log2_ge1
 from l2o._kernels.base._linalg cimport add_dots, add_gram, affine
 
@@ -24,7 +25,28 @@ cdef enum:
     CHUNK = 512       # points at a time
 
 
-cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+cdef inline void complete(double* hessian, const double* block, intptr_t n) noexcept nogil:
+    """Scale the sums below the diagonal, and mirror them; the bias is not regularised."""
+    cdef double total, scale = LN2 * LN2 / block[N_POINTS]
+    cdef intptr_t j, k
+    for j in range(n):
+        for k in range(j + 1):
+            total = hessian[j * n + k] * scale
+            if j == k and j < n - 1:
+                total += block[L2]
+            hessian[j * n + k] = total
+            hessian[k * n + j] = total
+
+
+cdef inline void curve(double* power, const double* slope, const double* margin, intptr_t n) noexcept nogil:
+    """power <- s (1 - s) of the slope s, without a division; 1 - s would be inexact near 0."""
+    cdef intptr_t i
+    for i in range(n):
+        power[i] = power[i] * slope[i] * slope[i] if margin[i] < 0.0 else slope[i] * (1.0 - slope[i])
+
+
+cdef inline int expand(const double* x, double* f, double* g, double* hessian, intptr_t n, void* user) noexcept nogil:
+    """Value and gradient, and the Hessian unless that is NULL."""
     cdef const double* block = <const double*> user
     cdef const double* columns = block + HEADER
     cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, lane
@@ -36,6 +58,8 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
     cdef double loss = 0.0, penalty = 0.0, unit = LN2 / block[N_POINTS], pull, e, m
     for j in range(n):
         g[j] = 0.0
+    if hessian != NULL:
+        memset(hessian, 0, n * n * sizeof(double))
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         affine(margin, columns + start, padded, x, n, size)
@@ -66,23 +90,36 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
             hinge[lane] += hinge[lane + 2]
         loss += log2_ge1(factor[0] * factor[1]) + 0.5 * (hinge[0] + hinge[1])
         add_dots(g, columns + padded + start, padded, slope, size, n)
+        if hessian != NULL:
+            curve(power, slope, margin, size)
+            add_gram(hessian, n, columns + padded + start, padded, power, size, n)
         start += size
     for j in range(n):
         pull = block[L2] * x[j] if j < n - 1 else 0.0          # the bias is not regularised
         penalty += 0.5 * pull * x[j]                           # in this order 0 times a huge x is 0
         g[j] = pull - unit * g[j]
     f[0] = loss * unit + penalty
+    if hessian != NULL:
+        complete(hessian, block, n)
     return 0
+
+
+cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    return expand(x, f, g, NULL, n, user)
+
+
+cdef int logistic_expansion(const double* x, double* f, double* g, double* hessian, intptr_t n,
+                            void* user) noexcept nogil:
+    return expand(x, f, g, hessian, n, user)
 
 
 cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
     cdef const double* block = <const double*> user
     cdef const double* columns = block + HEADER
-    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i, j, k
+    cdef intptr_t padded = <intptr_t> block[PADDED], start = 0, size, i
     cdef double curvature[CHUNK]
-    cdef double e, total, scale = LN2 * LN2 / block[N_POINTS]
-    for j in range(n * n):
-        hessian[j] = 0.0
+    cdef double e
+    memset(hessian, 0, n * n * sizeof(double))
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         affine(curvature, columns + start, padded, x, n, size)
@@ -91,15 +128,10 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
             curvature[i] = e / ((1.0 + e) * (1.0 + e))         # s (1 - s), even in the margin
         add_gram(hessian, n, columns + padded + start, padded, curvature, size, n)
         start += size
-    for j in range(n):
-        for k in range(j + 1):
-            total = hessian[j * n + k] * scale
-            if j == k and j < n - 1:
-                total += block[L2]
-            hessian[j * n + k] = total
-            hessian[k * n + j] = total
+    complete(hessian, block, n)
     return 0
 
 
 FUNCTION = <size_t> <l2o_objective_fn> logistic
 HESSIAN = <size_t> <l2o_hessian_fn> logistic_hessian
+EXPANSION = <size_t> <l2o_expansion_fn> logistic_expansion

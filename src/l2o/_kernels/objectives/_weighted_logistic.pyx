@@ -5,14 +5,29 @@
 # the design is as it was given, for others may share it, and each point has a logarithm of its own for its weight.
 from libc.math cimport fabs
 from libc.stdint cimport intptr_t
+from libc.string cimport memset
 
-from l2o._kernels.base._abi cimport l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._abi cimport l2o_expansion_fn, l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels.base._branchfree cimport LN2, exp2_minus, exp2_negabs, log2_1p
 from l2o._kernels.base._linalg cimport add_dots, add_gram, affine
 from l2o._kernels.objectives._weighted cimport CHUNK, HEADER, PADDED, SETTING, TOTAL, Weighted
 
 
-cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+cdef inline void complete(double* hessian, const Weighted* one, intptr_t n) noexcept nogil:
+    """Scale the sums below the diagonal, and mirror them; the bias is not regularised."""
+    cdef double total
+    cdef intptr_t j, k
+    for j in range(n):
+        for k in range(j + 1):
+            total = hessian[j * n + k] / one.own[TOTAL]
+            if j == k and j < n - 1:
+                total += one.own[SETTING]
+            hessian[j * n + k] = total
+            hessian[k * n + j] = total
+
+
+cdef inline int expand(const double* x, double* f, double* g, double* hessian, intptr_t n, void* user) noexcept nogil:
+    """Value and gradient, and the Hessian unless that is NULL."""
     cdef const Weighted* one = <const Weighted*> user
     cdef const double* label = one.own + HEADER
     cdef const double* weight = one.weights
@@ -26,6 +41,8 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
         g[j] = 0.0
     for j in range(8):
         loss[j] = 0.0
+    if hessian != NULL:
+        memset(hessian, 0, n * n * sizeof(double))
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         affine(margin, one.design + start, padded, x, n, size)
@@ -44,6 +61,11 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
                 slope[i + j] = weight[i + j] * label[i + j] * ((1.0 if margin[i + j] < 0.0 else e) / (1.0 + e))
             i += 8
         add_dots(g, one.design + padded + start, padded, slope, size, n)
+        if hessian != NULL:
+            for i in range(size):
+                e = power[i]
+                power[i] = weight[i] * e / ((1.0 + e) * (1.0 + e))
+            add_gram(hessian, n, one.design + padded + start, padded, power, size, n)
         start += size
         label += size
         weight += size
@@ -54,18 +76,28 @@ cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user)
         penalty += 0.5 * pull * x[j]
         g[j] = pull - unit * g[j]
     f[0] = loss[0] * unit + penalty
+    if hessian != NULL:
+        complete(hessian, one, n)
     return 0
+
+
+cdef int logistic(const double* x, double* f, double* g, intptr_t n, void* user) noexcept nogil:
+    return expand(x, f, g, NULL, n, user)
+
+
+cdef int logistic_expansion(const double* x, double* f, double* g, double* hessian, intptr_t n,
+                            void* user) noexcept nogil:
+    return expand(x, f, g, hessian, n, user)
 
 
 cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* user) noexcept nogil:
     cdef const Weighted* one = <const Weighted*> user
     cdef const double* label = one.own + HEADER
     cdef const double* weight = one.weights
-    cdef intptr_t padded = <intptr_t> one.own[PADDED], start = 0, size, i, j, k
+    cdef intptr_t padded = <intptr_t> one.own[PADDED], start = 0, size, i
     cdef double curvature[CHUNK]
-    cdef double e, total
-    for j in range(n * n):
-        hessian[j] = 0.0
+    cdef double e
+    memset(hessian, 0, n * n * sizeof(double))
     while start < padded:
         size = min(padded - start, <intptr_t> CHUNK) & -8
         affine(curvature, one.design + start, padded, x, n, size)
@@ -76,15 +108,10 @@ cdef int logistic_hessian(const double* x, double* hessian, intptr_t n, void* us
         start += size
         label += size
         weight += size
-    for j in range(n):
-        for k in range(j + 1):
-            total = hessian[j * n + k] / one.own[TOTAL]
-            if j == k and j < n - 1:
-                total += one.own[SETTING]
-            hessian[j * n + k] = total
-            hessian[k * n + j] = total
+    complete(hessian, one, n)
     return 0
 
 
 FUNCTION = <size_t> <l2o_objective_fn> logistic
 HESSIAN = <size_t> <l2o_hessian_fn> logistic_hessian
+EXPANSION = <size_t> <l2o_expansion_fn> logistic_expansion

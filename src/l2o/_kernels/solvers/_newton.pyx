@@ -1,20 +1,23 @@
 # Newton's method with a line search; _newton_step.pxd has its direction.
 from libc.math cimport NAN
 from libc.stdint cimport intptr_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
-from l2o._kernels.base._abi cimport l2o_hessian_fn
+from l2o._kernels.base._abi cimport l2o_expansion_fn, l2o_hessian_fn, l2o_objective_fn
 from l2o._kernels.base._newton_step cimport AS_GIVEN, UNSOLVED, room_ahead, share, solve_ahead, solve_free
 from l2o._kernels.base._status cimport GO_ON, OBJECTIVE_FAILED, PRECISION_LOSS
+from l2o._kernels.solvers._descent cimport descend, descent
 from l2o._kernels.solvers._descent_method cimport (
     AGAIN, EXACT, NO_GAP, PLAIN, PREDICTED, bound, descent_method, steepest)
 
 ctypedef struct newton_settings:
     l2o_hessian_fn hessian
+    l2o_expansion_fn expansion                                 # or NULL
 
 ctypedef struct newton_state:
     intptr_t dim
     l2o_hessian_fn hessian
+    l2o_expansion_fn expansion
     void* data
     int trust                                                  # of the newest direction
     bint moved                                                 # `before` and `last` are known
@@ -24,6 +27,8 @@ ctypedef struct newton_state:
     bint convex                                                # `before` is positive definite, for what was free then
     bint known_convex                                          # the same of `matrix`
     double* room                                               # workspace
+    double* tried                                              # (n,) the newest point that was expanded
+    double* expanded                                           # (n, n) the Hessian there
 
 
 cdef inline intptr_t header() noexcept nogil:
@@ -32,17 +37,22 @@ cdef inline intptr_t header() noexcept nogil:
 
 
 cdef intptr_t newton_size(intptr_t n, const void* settings) noexcept nogil:
-    return header() + n * (4 * n + 3) + room_ahead(n)
+    return header() + n * (5 * n + 4) + room_ahead(n)
 
 
 cdef void newton_reset(double* memory, intptr_t n, const void* settings, void* data) noexcept nogil:
     cdef newton_state* state = <newton_state*> memory
-    state.dim, state.hessian, state.data = n, (<const newton_settings*> settings).hessian, data
+    state.dim, state.data = n, data
+    state.hessian = (<const newton_settings*> settings).hessian
+    state.expansion = (<const newton_settings*> settings).expansion
     state.moved = state.convex = False
     state.matrix = memory + header()
     state.before = state.matrix + n * n
     state.last = state.before + n * n
-    state.room = state.last + n
+    state.tried = state.last + n
+    state.expanded = state.tried + n
+    state.room = state.expanded + n * n
+    state.tried[0] = NAN                                       # equal to no point
 
 
 cdef inline bint solve_for(newton_state* state, const double* g, double* p, const double* free) noexcept nogil:
@@ -68,7 +78,10 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
     cdef int code = 0
     if made_of == PLAIN:
         return PRECISION_LOSS
-    if made_of != AGAIN:
+    if made_of != AGAIN and memcmp(state.tried, x, n * sizeof(double)) == 0:
+        state.matrix, state.expanded = state.expanded, state.matrix
+        state.tried[0] = NAN
+    elif made_of != AGAIN:
         code = state.hessian(x, state.matrix, n, state.data)
     if code < 0:
         return OBJECTIVE_FAILED
@@ -92,14 +105,34 @@ cdef int newton_trust(const double* memory) noexcept nogil:
     return (<const newton_state*> memory).trust
 
 
+cdef int expanded(const double* x, double* f, double* g, intptr_t n, void* memory) noexcept nogil:
+    """The objective at a trial, with the Hessian that will be asked for if the trial is accepted, as most are."""
+    cdef newton_state* state = <newton_state*> memory
+    memcpy(state.tried, x, n * sizeof(double))
+    return state.expansion(x, f, g, state.expanded, n, state.data)
+
+
+cdef int newton_loop(void* run, double* work) noexcept nogil:
+    """Descend; with an expansion that is asked in the place of the objective."""
+    cdef descent* one = <descent*> run
+    cdef l2o_objective_fn objective = one.objective
+    cdef void* data = one.data
+    cdef int status
+    if (<newton_state*> one.memory).expansion != NULL:
+        one.objective, one.data = expanded, one.memory
+    status = descend(one, work)
+    one.objective, one.data = objective, data
+    return status
+
+
 cdef descent_method newton
 newton.size, newton.reset, newton.propose, newton.learn = newton_size, newton_reset, newton_propose, newton_learn
 newton.trust, newton.rescale = newton_trust, NULL
-newton.curvature = 0.9
+newton.curvature, newton.loop = 0.9, newton_loop
 
 
-def method(size_t hessian):
-    """The method with the address of a Hessian."""
+def method(size_t hessian, size_t expansion=0):
+    """The method with the address of a Hessian, and of an expansion that is to be used."""
     cdef newton_settings settings
-    settings.hessian = <l2o_hessian_fn> hessian
+    settings.hessian, settings.expansion = <l2o_hessian_fn> hessian, <l2o_expansion_fn> expansion
     return bound(&newton, &settings, sizeof(newton_settings))
