@@ -34,7 +34,7 @@ def expansion(problems, i, x):
     return code, f[0], g, H
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 100, 512, 513, 1100])
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 100, 128, 129, 513])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [0.0, 1.0, 40.0, 1e4])
 def test_expansion_is_value_gradient_and_hessian(kind, n, size):

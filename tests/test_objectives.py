@@ -7,7 +7,7 @@ import pytest
 from l2o.families import NeuralNet, RobustRegression
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
-NUMBERS_OF_POINTS = [1, 7, 8, 9, 100, 512, 513, 1100]  # round a lane of 8 and a chunk of 512
+NUMBERS_OF_POINTS = [1, 7, 8, 9, 100, 128, 129, 513]  # round a lane of 8 and a chunk of 128
 
 
 def same(problems, x, formula, hessian):

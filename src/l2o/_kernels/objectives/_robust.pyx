@@ -15,7 +15,7 @@ cdef enum:
     HEADER = 8
     N_POINTS = 0      # real points
     PADDED = 1        # points with padding, a multiple of 8
-    CHUNK = 512       # points at a time
+    CHUNK = 128       # points at a time: of twenty columns they stay in the nearest cache
 
 
 cdef inline void complete(double* hessian, double scale, double nothing, intptr_t n) noexcept nogil:
