@@ -15,6 +15,16 @@ def decay(t, p):
     return amplitude * np.exp(-rate * t) + offset
 
 
+@l2o.model
+def slope(t, p):
+    return p[0] + p[1] * t[0] + p[2] * t[1]
+
+
+@l2o.model
+def peak(t, p):
+    return p[0] / (1.0 + ((t - p[1]) / p[2]) ** 2) + p[3]
+
+
 def drawn(m, seed=0):
     """Return parameters (m, 3) and curves (m, 30)."""
     rng = np.random.default_rng(seed)
@@ -52,11 +62,41 @@ def test_evaluations_of_labels_and_trials_count():
 
 def test_what_cannot_be_learned_from_is_the_plain_fit():
     Y = drawn(199)[1]
-    for t, y, why in ((TIMES, Y, "fewer than 200 curves"), ([TIMES] * 299 + [TIMES[1:]], [*drawn(299)[1], Y[0, 1:]],
-                                                            "curves with points of their own")):
-        fit = l2o.curve_fit_many(decay, t, y, ONES, method="adaptive")
-        same(fit, l2o.curve_fit_many(decay, t, y, ONES))
+    own = np.random.default_rng(1).uniform(0.0, 4.0, (300, 30, 2))
+    for model, t, y, why in ((decay, TIMES, Y, "fewer than 200 curves"),
+                             (slope, own, own.sum(axis=2), "curves with points of their own")):
+        fit = l2o.curve_fit_many(model, t, y, ONES, method="adaptive")
+        same(fit, l2o.curve_fit_many(model, t, y, ONES))
         assert repr(fit.learned) == f"LearnedStart(nothing: {why})"
+
+
+def test_curves_with_points_of_their_own_teach_one_another():
+    """As lists, as rows of different points, and as curves of which most have holes."""
+    p, rng = drawn(1500)[0], np.random.default_rng(4)
+    t = np.sort(rng.uniform(0.0, 4.0, (1500, 24)), axis=1)
+    Y = p[:, :1] * np.exp(-p[:, 1:2] * t) + p[:, 2:] + 0.05 * rng.standard_normal(t.shape)
+    holes = np.where(rng.random((1500, 30)) < 0.3, np.nan, drawn(1500)[1])
+    sizes = rng.integers(12, 25, 1500)
+    for given in ((t, Y), ([row[:n] for row, n in zip(t, sizes)], [row[:n] for row, n in zip(Y, sizes)]),
+                  (TIMES, holes)):
+        plain, fit = (l2o.curve_fit_many(decay, *given, ONES, method=method) for method in ("lm", "adaptive"))
+        assert fit.learned.chosen
+        assert fit.nfev.sum() < 0.93 * plain.nfev.sum()
+        best = np.fmin(fit.chi2, plain.chi2) * (1.0 + 1e-6)
+        assert (fit.chi2 <= best).mean() > (plain.chi2 <= best).mean() - 0.001
+    same(fit, l2o.curve_fit_many(decay, TIMES, holes, ONES, method="adaptive", workers=2))
+
+
+def test_wrong_minima_teach_nothing():
+    rng, s = np.random.default_rng(2), np.linspace(0.0, 6.0, 40)
+    p = np.column_stack([np.ones(1500), rng.uniform(1.5, 4.5, 1500), 0.5 * np.exp(0.3 * rng.standard_normal(1500)),
+                         0.2 * rng.standard_normal(1500)])
+    Y = np.array([peak(s, row) for row in p]) + 0.05 * rng.standard_normal((1500, 40))
+    best = l2o.curve_fit_many(peak, s, Y, p).chi2 * (1.0 + 1e-6)
+    plain, fit = (l2o.curve_fit_many(peak, s, Y, [1.0, 3.0, 0.5, 0.0], method=method) for method in ("lm", "adaptive"))
+    wrong = (plain.chi2 > best).mean()
+    assert wrong > 0.05
+    assert (fit.chi2 > best).mean() < 0.3 * wrong
 
 
 def test_starts_that_are_good_already_stay():

@@ -132,16 +132,48 @@ def test_minimize_many_begins_there_too_and_is_not_probed(family, policy):
     assert not np.isclose(starts[[0, 2]], starts[1]).all(axis=1).any()
 
 
-def test_curves_that_differ_in_their_points_teach_a_constant(family):
-    rng = np.random.default_rng(5)
-    Y = np.array([draw(rng)[0] for _ in range(200)])
-    Y[rng.random(Y.shape) < 0.1] = np.nan
-    policy = l2o.train(family.from_data(Y, 5.0 * np.ones(3)), rng=0)
-    assert policy.network.constant
+def with_holes(m, seed, share):
+    rng = np.random.default_rng(seed)
+    Y = np.array([draw(rng)[0] for _ in range(m)])
+    Y[rng.random(Y.shape) < share] = np.nan
+    return Y
+
+
+def test_curves_that_differ_in_their_points_teach_a_start_for_any_points(family, tmp_path):
+    policy = l2o.train(family.from_data(with_holes(600, 5, 0.3), np.ones(3)), rng=0)
     assert policy.network.values is None
-    base = policy.weights["base"]
-    assert (np.abs(np.log(base)) < 0.3).all()
-    assert set(policy.card["training"]["course"][-1]["scores"]) >= {"as it was", "own", "constant"}
+    assert policy.network.points.n_nodes == 30
+    scores = policy.card["training"]["course"][-1]["scores"]
+    assert scores["points 5 5"] < scores["points"] < scores["constant"]
+    fresh = with_holes(300, 6, 0.3)
+    at = np.random.default_rng(7).uniform(0.0, 4.0, (300, 20))
+    own = decay(at.reshape(-1), [1.5, 1.2, 0.7]).reshape(300, 20) + 0.05 * np.random.default_rng(8).standard_normal(
+        (300, 20))
+    policy.save(tmp_path / "holes.npz")
+    for t, Y in ((TIMES, fresh), (at, own)):
+        plain = l2o.curve_fit_many(decay, t, Y, np.ones(3), sigma=0.05)
+        fit = l2o.curve_fit_many(decay, t, Y, sigma=0.05, method=policy)
+        assert fit.nfev.mean() < 0.82 * plain.nfev.mean()
+        assert (fit.chi2 <= plain.chi2 * (1.0 + 1e-6)).mean() >= 0.99
+        same(fit, l2o.curve_fit_many(decay, t, Y, sigma=0.05, method=l2o.load(tmp_path / "holes.npz"), workers=2))
+    problems = family.from_data(fresh, np.ones(3))
+    learned, plain = (l2o.minimize_many(problems, method=method) for method in (policy, "lm"))
+    assert learned.nfev.mean() < 0.95 * plain.nfev.mean()
+    lists = [TIMES[each] for each in np.isfinite(fresh)], [row[np.isfinite(row)] for row in fresh]
+    fit = l2o.curve_fit_many(decay, *lists, sigma=0.05, method=policy)
+    np.testing.assert_allclose(fit.x, l2o.curve_fit_many(decay, TIMES, fresh, sigma=0.05, method=policy).x, rtol=1e-9)
+
+
+def test_curves_of_which_too_few_points_are_known_begin_at_the_constant(family):
+    policy = l2o.train(family.from_data(with_holes(200, 5, 0.3), np.ones(3)), rng=0)
+    some = with_holes(4, 6, 0.3)
+    some[1, 2:] = np.nan
+    some[2] = np.inf
+    starts = policy.starts(family.from_data(some, np.ones(3)))
+    alike = (starts == policy.weights["base"]).all(axis=1)
+    assert alike.tolist() == [False, True, True, False]
+    far = l2o.curve_fit_many(decay, TIMES + 10.0, some[[0]], method=policy, options={"maxfev": 1})
+    np.testing.assert_array_equal(far.x[0], policy.weights["base"])
 
 
 def test_good_starts_stay():
@@ -206,8 +238,9 @@ def test_what_does_not_fit_is_said(policy, Y):
         l2o.curve_fit_many(decay, TIMES, Y, np.ones(3), method=l2o.load("universal"))
     with pytest.raises(ValueError, match=r"family has the objective 'logistic'; expected problems of families.LeastS"):
         l2o.train(l2o.families.Logistic(), n_functions=30, trainer=l2o.StartRegression(), rng=0)
-    with pytest.raises(TypeError, match="values is "):
-        LevenbergMarquardt(values=3)
+    for name in ("values", "points"):
+        with pytest.raises(TypeError, match=f"{name} is "):
+            LevenbergMarquardt(**{name: 3})
     for orders, error in (((3, 4), "orders is"), ((0,), "orders")):
         with pytest.raises(ValueError, match=error):
             l2o.policies.values_start.ValuesShape(5, 1, orders)

@@ -33,11 +33,11 @@ import l2o._kernels.solvers._runs as runs
 import l2o._kernels.solvers._step as step
 from l2o._kernels.base import _cpu
 
-__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "conjugate", "count", "data_start",
-           "descent_method", "differences", "evaluate", "judge", "lbfgs", "learned_newton", "least_squares",
-           "levenberg", "linear", "logistic", "marquardt", "minimize", "mlp", "neural_net", "newton", "python",
-           "quasi_newton", "regression", "robust", "rollout", "runs", "status", "step", "tables", "values_start",
-           "watch", "weighted", "weighted_logistic", "weighted_robust"]
+__all__ = ["CPU_LEVEL", "CPU_LEVELS", "addresses", "aligned", "bfgs", "chain", "components", "conjugate", "count",
+           "data_start", "descent_method", "differences", "evaluate", "judge", "lbfgs", "learned_newton",
+           "least_squares", "levenberg", "linear", "logistic", "marquardt", "minimize", "mlp", "neural_net", "newton",
+           "python", "quasi_newton", "regression", "robust", "rollout", "runs", "status", "step", "tables",
+           "values_start", "watch", "weighted", "weighted_logistic", "weighted_robust"]
 
 LEVELS = ("baseline", "avx2", "avx512")
 CPU_LEVELS = LEVELS[: min(_cpu.LEVEL + 1, _cpu.BUILT)]
@@ -60,7 +60,8 @@ def _load(name: str) -> ModuleType:
 least_squares, logistic, neural_net, robust = (
     _load(f"objectives._{name}") for name in ("least_squares", "logistic", "neural_net", "robust"))
 weighted_logistic, weighted_robust = (_load(f"objectives._weighted_{name}") for name in ("logistic", "robust"))
-levenberg, marquardt = _load("solvers._levenberg"), _load("solvers._marquardt")
+components, levenberg, marquardt = (
+    _load(f"solvers._{name}") for name in ("components", "levenberg", "marquardt"))
 data_start, mlp, quasi_newton, values_start = (
     _load(f"policies._{name}") for name in ("data_start", "mlp", "quasi_newton", "values_start"))
 regression = _load("training._regression")

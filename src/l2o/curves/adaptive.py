@@ -1,7 +1,7 @@
 """Curve fits that learn inside the batch where the others begin: from the values of some curves, and their fits.
 
-What predicts from the values of a curve where it ends is learned in l2o.learning.values_start. From there a fit takes
-fewer evaluations than from one start for all.
+What predicts from the values of a curve where it ends is learned in l2o.curves.lessons. From there a fit takes fewer
+evaluations than from one start for all.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from l2o.base.status import CONVERGED, SINGULAR
+from l2o.curves.chance import beyond_chance, common_scale
 from l2o.curves.data import Curves
+from l2o.curves.lessons import Lesson, Predict, lesson_of
 from l2o.curves.several import ALIKE, Columns
-from l2o.learning.values_start import ORDERS, learn_start
-from l2o.policies.values_start import ValuesStart
+from l2o.learning.values_start import ORDERS
+from l2o.problems.models import Model
 
 __all__ = ["LearnedStart", "fit_adaptively"]
 
@@ -23,6 +25,7 @@ FEWEST = 200  # curves from which on it is tried
 SHARE, LEAST_LABELS, MOST_LABELS = 20, 40, 150  # one curve in so many is a label, within limits
 MOST_TRIALS = 50  # of the labels, on which the prediction is tried
 GROWTH, ENOUGH = 4, 2000  # times as many curves teach again, until so many do
+ALIKE_NOISE = 0.5  # of the fits that are no worse than chance; if fewer are, curves differ in their noise
 PAYS = 5  # times as many curves are left as teach again: else it is not worth its time
 WORTH = 0.95  # of the evaluations: what counts as a gain
 
@@ -60,32 +63,35 @@ class LearnedStart:
         return f"LearnedStart({self.n_labels} curves teach how to begin: {told}{'; ' if self.why else ''}{self.why})"
 
 
-def fit_adaptively(curves: Curves, fit: Fit) -> tuple[Columns, LearnedStart]:
+def fit_adaptively(model: Model, curves: Curves, fit: Fit) -> tuple[Columns, LearnedStart]:
     """Fit some curves from their starts, learn from them where the others begin, and fit these.
 
     Parameters
     ----------
+    model : Model
+        Of which they are curves.
     curves : Curves
         The m curves.
     fit : callable
         Fits some of them, from their starts or from others.
     """
-    m, everything, why = len(curves), np.arange(len(curves)), _refusal(curves)
-    if why:
+    m, everything = len(curves), np.arange(len(curves))
+    lesson = None if m < FEWEST else lesson_of(model, curves)
+    if lesson is None:
+        why = f"fewer than {FEWEST} curves" if m < FEWEST else "curves with points of their own"
         return fit(everything, None), LearnedStart(False, why)
-    y = curves.y.reshape(m, -1)
     rows = _spread(everything, min(max(m // SHARE, LEAST_LABELS), MOST_LABELS))
-    predict, labelled, lesson = _taught(y[rows], fit(rows, None), lambda which, starts: fit(rows[which], starts))
+    predict, labelled, learned = _taught(lesson, rows, fit(rows, None), fit)
     rest = np.setdiff1d(everything, rows, assume_unique=True)
-    known = np.isfinite(y[rest]).all(axis=1) & (predict is not None)
+    known = lesson.known[rest] & (predict is not None)
     parts = [(rows, labelled), (rest[~known], fit(rest[~known], None))]
     if predict is not None:
-        parts += _in_stages(y, rest[known], parts[0], predict, fit)
+        parts += _in_stages(lesson, rest[known], parts[0], predict, fit)
     joined = Columns(*(np.empty((m, *column.shape[1:]), column.dtype) for column in labelled))
     for where, columns in parts:
         for whole, column in zip(joined, columns):
             whole[where] = column
-    return joined, lesson
+    return joined, learned
 
 
 def _spread(rows: np.ndarray, n: int) -> np.ndarray:
@@ -93,18 +99,18 @@ def _spread(rows: np.ndarray, n: int) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(np.intp)]
 
 
-def _in_stages(y: np.ndarray, rows: np.ndarray, labelled: _Part, predict: ValuesStart, fit: Fit) -> list[_Part]:
+def _in_stages(lesson: Lesson, rows: np.ndarray, labelled: _Part, predict: Predict, fit: Fit) -> list[_Part]:
     """Fit rows from where they are predicted to end, each time some more, which teach better predictions for the rest.
 
     Parameters
     ----------
-    y : ndarray, shape (m, n)
-        Values of all curves.
+    lesson : Lesson
+        What all curves are told by.
     rows : ndarray of int
         Those to be fitted.
     labelled : (ndarray of int, Columns)
         Curves that the first prediction was learned from.
-    predict : ValuesStart
+    predict : callable
         The first prediction.
     fit : callable
         As in `fit_adaptively`.
@@ -114,39 +120,37 @@ def _in_stages(y: np.ndarray, rows: np.ndarray, labelled: _Part, predict: Values
         known = sum(len(some) for some, _ in parts)
         more = (GROWTH - 1) * known
         some = _spread(rows, more) if known < ENOUGH and len(rows) >= (PAYS + 1) * more else rows
-        parts.append((some, _repaired(some, fit(some, predict(y[some])), fit)))
+        parts.append((some, _repaired(some, fit(some, predict(some)), fit)))
         rows = np.setdiff1d(rows, some, assume_unique=True)
         if len(rows) >= PAYS * (known + len(some)):
-            usable = [_usable(columns, y[some]) for some, columns in parts]
+            usable = [_usable(columns, lesson.known[some]) for some, columns in parts]
             taught = np.concatenate([some[which] for (some, _), which in zip(parts, usable)])
             x = np.concatenate([columns.x[which] for (_, columns), which in zip(parts, usable)])
-            predict, _ = learn_start(y[taught], x, ORDERS[len(parts) - 1 : len(parts) + 1])
+            predict, _ = lesson.learn(taught, x, ORDERS[len(parts) - 1 : len(parts) + 1])
     return parts[1:]
 
 
-def _usable(columns: Columns, y: np.ndarray) -> np.ndarray:
-    """Return which fits of curves, with all values (m, n), tell where others end."""
-    ended = (columns.status == CONVERGED) & np.isfinite(columns.cov).all(axis=(1, 2))
-    return np.flatnonzero(ended & np.isfinite(y).all(axis=1))
+def _usable(columns: Columns, known: np.ndarray) -> np.ndarray:
+    """Return which fits of curves, of which some (m,) are known, tell where others end: none of a wrong minimum."""
+    ended = np.flatnonzero((columns.status == CONVERGED) & np.isfinite(columns.cov).all(axis=(1, 2)) & known)
+    chi2, dof = columns.chi2[ended], np.maximum(columns.used[ended] - columns.x.shape[1], 0)
+    scale = common_scale(chi2, dof)
+    if not scale > 0.0:
+        return ended
+    right = ended[~beyond_chance(chi2, dof, scale)]
+    return right if len(right) >= ALIKE_NOISE * len(ended) else ended
 
 
-def _refusal(curves: Curves) -> str:
-    """Return why nothing can be learned from such curves, or nothing."""
-    if len(curves) < FEWEST:
-        return f"fewer than {FEWEST} curves"
-    shared = curves.shape is not None and len(curves.t) * len(curves) == len(curves.y)
-    return "" if shared else "curves with points of their own"
-
-
-def _taught(y: np.ndarray, first: Columns, fit: Fit) -> tuple[ValuesStart | None, Columns, LearnedStart]:
+def _taught(lesson: Lesson, rows: np.ndarray, first: Columns, fit: Fit
+            ) -> tuple[Predict | None, Columns, LearnedStart]:
     """Return a prediction, if it pays, the best fits of the labelled curves, with all evaluations, what was learned."""
-    usable = _usable(first, y)
+    usable = _usable(first, lesson.known[rows])
     if len(usable) < LEAST_LABELS // 2:
-        return None, first, LearnedStart(False, f"only {len(usable)} of {len(y)} curves were fit to learn from")
-    predict, crossed = learn_start(y[usable], first.x[usable])
+        return None, first, LearnedStart(False, f"only {len(usable)} of {len(rows)} curves were fit to learn from")
+    predict, crossed = lesson.learn(rows[usable], first.x[usable])
     tried = np.linspace(0, len(usable) - 1, min(len(usable), MOST_TRIALS)).astype(np.intp)
     which = usable[tried]
-    trial = fit(which, crossed[tried])
+    trial = fit(rows[which], crossed[tried])
     scores = float(first.nfev[which].mean()), float(trial.nfev.mean())
     lower = trial.chi2 < first.chi2[which] * (1.0 - ALIKE)
     higher = ~(trial.chi2 <= first.chi2[which] * (1.0 + ALIKE))

@@ -72,9 +72,11 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         sandwich) for any sigma. "poisson" is the likelihood of counts Y >= 0, without sigma.
     method : {"lm", "adaptive"} or Policy
         Levenberg and Marquardt's; "adaptive" fits some of 200 curves or more from p0, learns from them how to begin by
-        the values of a curve, and fits the others from there, if that takes fewer evaluations and ends as low.
+        the values of a curve, wherever its points are, and fits the others from there, if that takes fewer evaluations
+        and ends as low.
         ``fit.learned`` says what came of it. A `Policy` that `l2o.train` made of a `families.LeastSquares` says where
-        curves at its points begin without p0, others at its constant, and how the damping does.
+        curves at its points begin without p0, others at its constant if it has not learned of any points, and how the
+        damping does.
     tol : float
         How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981). It has converged when the
         remaining step is at most tol standard errors a parameter. The fit takes that step, too.
@@ -148,7 +150,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
 
         learned, agreement = None, None
         if method == "adaptive":
-            columns, learned = fit_adaptively(curves, lambda *given: fit(*given)[0])
+            columns, learned = fit_adaptively(model, curves, lambda *given: fit(*given)[0])
         else:
             columns, agreement = fit(np.arange(len(curves)), None)
     if len(all_starts) == 1:

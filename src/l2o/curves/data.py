@@ -52,12 +52,33 @@ class Curves:
         return Curves(t, self.y[points], sigma, offsets - offsets[0], None)
 
     def chosen(self, rows: np.ndarray) -> Curves:
-        """Return some of curves that have as many points each, and the same t."""
-        n, sigma = len(self.y) // len(self), self.sigma
-        if sigma is not None and len(sigma) == len(self.y):
-            sigma = sigma.reshape(-1, n)[rows].reshape(-1)
-        y = self.y.reshape(-1, n)[rows].reshape(-1)
-        return Curves(self.t, y, sigma, np.arange(len(rows) + 1, dtype=np.intp) * n, (len(rows), n))
+        """Return some of the curves."""
+        sizes, total = np.diff(self.offsets)[rows], len(self.y)
+        offsets = np.append(0, np.cumsum(sizes)).astype(np.intp)
+        if self.shape is None:
+            where = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], sizes)
+
+        def some(column: np.ndarray | None) -> np.ndarray | None:
+            if column is None or len(column) != total:
+                return column
+            if self.shape is None:
+                return column[where]
+            return column.reshape(len(self), -1, *column.shape[1:])[rows].reshape(-1, *column.shape[1:])
+
+        shape = None if self.shape is None else (len(rows), self.shape[-1])
+        return Curves(cast(np.ndarray, some(self.t)), cast(np.ndarray, some(self.y)), some(self.sigma), offsets, shape)
+
+    @property
+    def known(self) -> np.ndarray:
+        """The values (N,), NaN where masked."""
+        if self.sigma is None or not np.isinf(self.sigma).any():
+            return self.y
+        return np.where(np.resize(np.isinf(self.sigma), len(self.y)), np.nan, self.y)
+
+    @property
+    def share_points(self) -> bool:
+        """Whether all curves have the same points; one alone has."""
+        return self.shape is not None and len(self.t) * len(self) == len(self.y)
 
     @property
     def k(self) -> int:
@@ -180,11 +201,18 @@ def _ragged(t: Any, Y: Any, sigma: Any) -> Curves:
         raise ValueError("t has points of different numbers; expected the same k for all curves")
     errors = None
     if sigma is not None:
-        each_sigma = [sigma] * len(rows) if not np.iterable(sigma) else list(sigma)
-        if len(each_sigma) != len(rows):
-            raise ValueError(f"sigma has {len(each_sigma)} entries; expected a number, or one for each curve: "
-                             f"{len(rows)}")
-        errors = np.concatenate([np.broadcast_to(cast(np.ndarray, _errors(each, row.shape, row)), row.shape)
-                                 for each, row in zip(each_sigma, rows)])
+        errors = _ragged_errors(sigma, rows)
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.intp)
     return Curves(np.ascontiguousarray(np.concatenate(points)), np.concatenate(rows), errors, offsets, None)
+
+
+def _ragged_errors(sigma: Any, rows: list[np.ndarray]) -> np.ndarray | None:
+    """Return sigma (N,) of curves of different lengths: a number, or a list with an entry for each."""
+    if not np.iterable(sigma):
+        y = np.concatenate(rows)
+        return _errors(sigma, y.shape, y)
+    each_sigma = list(sigma)
+    if len(each_sigma) != len(rows):
+        raise ValueError(f"sigma has {len(each_sigma)} entries; expected a number, or one for each curve: {len(rows)}")
+    return np.concatenate([np.broadcast_to(cast(np.ndarray, _errors(each, row.shape, row)), row.shape)
+                           for each, row in zip(each_sigma, rows)])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-import numpy as np
-
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike
 from l2o.curves.data import Curves
@@ -54,16 +52,6 @@ def begun(policy: Policy, model: Model, curves: Curves, p0: P0, options: Mapping
         method = kind.by_residuals(weights)
         given |= {"damping": method.damping, "factor": method.factor}
     if p0 is None and given.get("starts") is None:
-        starts = kind.curve_starts(weights, curves.t, _values(curves))
+        starts = kind.curve_starts(weights, curves.t, curves.known, curves.offsets)
         p0 = None if starts is None else starts.reshape(*curves.leading, starts.shape[1])
     return p0, given
-
-
-def _values(curves: Curves) -> np.ndarray:
-    """Return the values (m, n), NaN where masked; (m, 0) of curves of different lengths."""
-    if curves.shape is None:
-        return np.empty((len(curves), 0))
-    y = curves.y.reshape(len(curves), -1)
-    if curves.sigma is None or not np.isinf(curves.sigma).any():
-        return y
-    return np.where(np.isinf(curves.sigma.reshape(-1, y.shape[1])), np.nan, y)

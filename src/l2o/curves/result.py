@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from l2o import _kernels
 from l2o.base import arguments
 from l2o.base.status import CONVERGED, NON_FINITE, OBJECTIVE_FAILED, status_message
 from l2o.base.table import QUANTILES, Table, named, spread
@@ -331,9 +330,4 @@ class CurveFit:
 
     def _evaluated(self, t: np.ndarray, offsets: np.ndarray, cov: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return values (N,) at points (N, k), or (n, k) for all curves, and their variance, if cov is given."""
-        d, n = self.x.shape[-1], int(offsets[-1])
-        values, variance = np.empty(n), np.empty(0 if cov is None else n)
-        k = t.shape[1]
-        _kernels.levenberg.curves_of(self._model.address(d, k), self._model.user(d, k), k, t, offsets,
-                                     np.ascontiguousarray(self.x).reshape(-1, d), cov, values, variance)
-        return values, variance
+        return self._model.curves(t, offsets, np.reshape(self.x, (-1, self.x.shape[-1])), cov)

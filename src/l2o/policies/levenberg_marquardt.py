@@ -15,6 +15,7 @@ from l2o.base import arguments
 from l2o.baselines.damping import DAMPING, TEXTBOOK
 from l2o.methods import Handoff, Step
 from l2o.policies.architecture import Architecture, Beginning, own_starts
+from l2o.policies.points_start import PointsShape
 from l2o.policies.quasi_newton import QuasiNewton
 from l2o.policies.values_start import ValuesShape
 from l2o.policies.weights import Weights
@@ -43,6 +44,8 @@ class LevenbergMarquardt(Architecture):
         Whether runs begin at a constant, or at a problem's own start.
     values : ValuesShape, optional
         How curves with all their values begin, if these tell.
+    points : PointsShape, optional
+        How curves with other points begin, if their values tell.
     """
 
     kind: ClassVar[str] = "levenberg-marquardt"
@@ -51,13 +54,18 @@ class LevenbergMarquardt(Architecture):
     damping: str = "more"
     constant: bool = False
     values: ValuesShape | None = None
+    points: PointsShape | None = None
 
     def __post_init__(self) -> None:
         arguments.choice("damping", self.damping, DAMPING)
         if isinstance(self.values, dict):  # from a card
             object.__setattr__(self, "values", ValuesShape(**self.values))
-        if self.values is not None and not (isinstance(self.values, ValuesShape) and self.constant):
-            raise TypeError(f"values is {self.values!r}; expected a ValuesShape, and constant=True for other curves")
+        if isinstance(self.points, dict):
+            object.__setattr__(self, "points", PointsShape(**self.points))
+        for name, shape in (("values", ValuesShape), ("points", PointsShape)):
+            given = getattr(self, name)
+            if given is not None and not (isinstance(given, shape) and self.constant):
+                raise TypeError(f"{name} is {given!r}; expected a {shape.__name__}, and constant=True for other curves")
 
     @property
     def one_dimension(self) -> bool:
@@ -68,7 +76,8 @@ class LevenbergMarquardt(Architecture):
         always: dict[str, tuple[int, ...]] = {**RULE.shapes(), **({"factor": (1,)} if self.damping in TEXTBOOK else {})}
         if not self.constant or dim is None:
             return always
-        return {**always, "base": (dim,), **({} if self.values is None else self.values.shapes(dim))}
+        learned = [each.shapes(dim) for each in (self.values, self.points) if each is not None]
+        return {**always, "base": (dim,), **{name: shape for each in learned for name, shape in each.items()}}
 
     def initial(self, dim: int | None = None, rng: np.random.Generator | None = None,
                 observed: np.ndarray | None = None) -> Weights:
@@ -83,8 +92,11 @@ class LevenbergMarquardt(Architecture):
         """Raise ValueError if a factor or limits are none."""
         if "factor" in weights and not abs(weights["factor"][0]) <= LARGEST:
             raise ValueError(f"weights['factor'] is {weights['factor'][0]}; expected a logarithm within {LARGEST}")
-        if self.values is not None and not (weights["values_range"][0] <= weights["values_range"][1]).all():
-            raise ValueError("weights['values_range'] has a lower limit above the upper one; expected ranges")
+        for name in ("values_range", "points_range"):
+            if name in weights and not (weights[name][0] <= weights[name][1]).all():
+                raise ValueError(f"weights[{name!r}] has a lower limit above the upper one; expected ranges")
+        if "points_noise" in weights and not weights["points_noise"][0] > 0.0:
+            raise ValueError(f"weights['points_noise'] is {weights['points_noise'][0]}; expected a number above 0")
 
     def step(self, weights: Weights, dim: int) -> Step:
         """Return the rule for objectives without residuals, as the kernels see it."""
@@ -98,7 +110,7 @@ class LevenbergMarquardt(Architecture):
     def beginning(self, weights: Weights) -> Beginning:
         return (lambda problems: self._starts(weights, problems)) if self.constant else own_starts
 
-    def curve_starts(self, weights: Weights, t: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+    def curve_starts(self, weights: Weights, t: np.ndarray, y: np.ndarray, offsets: np.ndarray) -> np.ndarray | None:
         """Return where curves begin, (m, d); None if at their own starts.
 
         Parameters
@@ -107,22 +119,37 @@ class LevenbergMarquardt(Architecture):
             The weights.
         t : ndarray, shape (n, k) or (N, k)
             Points, the same for all curves or each one's own.
-        y : ndarray, shape (m, n)
-            Values. A curve that misses one, or all where t is not as in training, begins at the constant.
+        y : ndarray, shape (N,)
+            Values, NaN where there is none.
+        offsets : ndarray of intp, shape (m + 1,)
+            The values of curve i are those from offsets[i] to offsets[i + 1].
         """
         if not self.constant:
             return None
-        starts = weights["base"][None].repeat(len(y), axis=0)
+        starts = self._elsewhere(weights, t, y, offsets)
         if self.values is not None and np.array_equal(t, weights["values_points"]):
-            known = np.isfinite(y).all(axis=1)
-            starts[known] = self.values.start(weights)(y[known])
+            rows = y.reshape(len(starts), -1)
+            known = np.isfinite(rows).all(axis=1)
+            starts[known] = self.values.start(weights)(rows[known])
+        return starts
+
+    def _elsewhere(self, weights: Weights, t: np.ndarray, y: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+        """Return where curves at any points begin, as `curve_starts`: at the constant, where too few are known."""
+        starts = weights["base"][None].repeat(len(offsets) - 1, axis=0)
+        if self.points is not None and t.shape[1] == self.points.n_numbers:
+            start = self.points.start(weights)
+            known = start.counts(t, y, offsets) >= starts.shape[1]
+            starts[known] = start(t, y, offsets)[known]
         return starts
 
     def _starts(self, weights: Weights, problems: Problems) -> np.ndarray:
         """Return where runs of problems begin, (m, d)."""
         if problems.normal_function is None:
             return problems.x0
-        starts = weights["base"][None].repeat(len(problems), axis=0)
+        if self.points is not None:
+            starts = self._elsewhere(weights, *joined(problems))
+        else:
+            starts = weights["base"][None].repeat(len(problems), axis=0)
         if self.values is None:
             return starts
         n, k = self.values.n_points, self.values.n_numbers
@@ -132,3 +159,11 @@ class LevenbergMarquardt(Architecture):
         known = (tables[:, :, :k] == weights["values_points"]).all(axis=(1, 2))
         starts[alike[known]] = self.values.start(weights)(tables[known, :, k])
         return starts
+
+
+def joined(problems: Problems) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return points (N, k), values (N,) and offsets (m + 1,) of problems of curves."""
+    tables = list(problems.data())
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in tables])]).astype(np.intp)
+    table = np.concatenate(tables)
+    return np.ascontiguousarray(table[:, :-2]), np.ascontiguousarray(table[:, -2]), offsets

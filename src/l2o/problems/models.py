@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from l2o import _kernels
 from l2o._kernels.duals import NotANumber
 from l2o.base import arguments
 from l2o.base.typing import ArrayLike, Card
@@ -117,6 +118,27 @@ class Model:
         if code:
             raise ValueError(self.failure(points, p))
         return values, jacobian
+
+    def curves(self, t: np.ndarray, offsets: np.ndarray, x: np.ndarray, cov: np.ndarray | None = None
+               ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values (N,) of many curves, NaN where the model fails, and with cov their variances (N,).
+
+        Parameters
+        ----------
+        t : ndarray, shape (n, k) or (N, k)
+            Points, the same for all curves or each one's own.
+        offsets : ndarray of intp, shape (m + 1,)
+            The points of curve i are those from offsets[i] to offsets[i + 1].
+        x : ndarray, shape (m, d)
+            Parameters.
+        cov : ndarray, shape (m, d, d), optional
+            Their covariance.
+        """
+        d, k, n = x.shape[1], t.shape[1], int(offsets[-1])
+        values, variance = np.empty(n), np.empty(0 if cov is None else n)
+        _kernels.levenberg.curves_of(self.address(d, k), self.user(d, k), k, t, offsets, np.ascontiguousarray(x), cov,
+                                     values, variance)
+        return values, variance
 
     def failure(self, points: np.ndarray, p: np.ndarray) -> str:
         """Say where the model fails for parameters (d,), at one of the points (n,) or (n, k), and what it raises."""

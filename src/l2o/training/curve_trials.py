@@ -14,6 +14,7 @@ from l2o.curves.result import CurveFit
 from l2o.methods import StepMethod
 from l2o.policies.bare import Bare
 from l2o.policies.levenberg_marquardt import LevenbergMarquardt as Kind
+from l2o.policies.levenberg_marquardt import joined
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 from l2o.problems.least_squares import SquaresOf
@@ -118,6 +119,10 @@ class Fits:
         if any(each.shape != first.shape or not np.array_equal(each[:, :k], first[:, :k]) for each in self.tables):
             return None
         return first[:, :k].copy(), np.array([each[:, k] for each in self.tables])
+
+    def joined(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the points (N, k), the values (N,), and where the curves lie among them, (m + 1,)."""
+        return joined(self.problems)
 
     def by(self, method: StepMethod | None) -> Outcome:
         """Return what comes of fits that begin as a method says; None: at their own starts, by the default damping."""

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from l2o.baselines.damping import DAMPING, TEXTBOOK
+from l2o.learning.points_start import MOST_COMPONENTS, learn_points_start, nodes_of
 from l2o.learning.values_start import ORDERS, are_enough, learn_start
 from l2o.methods import StepMethod
 from l2o.policies import Architecture, LevenbergMarquardt
+from l2o.policies.points_start import PointsShape
 from l2o.policies.values_start import ValuesShape
 from l2o.policies.weights import Weights
 from l2o.training.curve_trials import Fits, Outcome, Trials, Way
@@ -34,8 +36,8 @@ class StartRegression(Trainer):
     up to products of five of their leading components, compete on a third of the curves that they were not learned
     from. Then dampings compete from the start that has won: five first ones of the textbook's rules, and the learned
     one for losses that are fitted by it. What counts is the mean logarithm of the evaluations of a fit, twice where it
-    ends above the best minimum; of what is about as good the simplest is taken. Where curves differ in their points the
-    constant is all that is learned.
+    ends above the best minimum; of what is about as good the simplest is taken. Where curves differ in their points,
+    their principal components, as their own points tell them, take the place of the values.
     """
 
     asks: ClassVar[type] = LevenbergMarquardt
@@ -82,7 +84,7 @@ def _starts(fits: Fits, x: np.ndarray, wanted: str | None = None) -> dict[str, W
     constant = Way(kind, {**kind.initial(len(base)), "base": base})
     ways = {"own": _own(usual), "constant": constant}
     if common is None:
-        return ways
+        return ways | _by_points(fits, x, constant, wanted)
     points, y = common
     (m, n), k = y.shape, points.shape[1]
     for orders in POLYNOMIALS:
@@ -91,6 +93,22 @@ def _starts(fits: Fits, x: np.ndarray, wanted: str | None = None) -> dict[str, W
             start, _ = learn_start(y, x, (orders,))
             begun = replace(kind, values=ValuesShape(n, k, start.orders))
             ways[name] = Way(begun, {**constant.weights, **start.weights(points)})
+    return ways
+
+
+def _by_points(fits: Fits, x: np.ndarray, constant: Way, wanted: str | None) -> dict[str, Way]:
+    """Return starts by values at any points, as `_starts`."""
+    curves = fits.joined()
+    nodes = nodes_of(curves[0])
+    ways: dict[str, Way] = {}
+    if nodes is None:
+        return ways
+    for orders in POLYNOMIALS:
+        name = " ".join(["points", *map(str, orders)])
+        if wanted == name or (wanted is None and are_enough(len(x), MOST_COMPONENTS, orders)):
+            start, _ = learn_points_start(fits.source.model, nodes, curves, x, (orders,))
+            shape = PointsShape(len(nodes), nodes.shape[1], start.basis.shape[1] - 1, start.values.orders)
+            ways[name] = Way(replace(constant.kind, points=shape), {**constant.weights, **start.weights()})
     return ways
 
 

@@ -1,0 +1,68 @@
+"""Starts of curve fits by values at any points: basis curves, the errors of values, a polynomial of the components.
+
+What it predicts with is in l2o.policies.points_start.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from l2o.learning.prior import within_reach
+from l2o.learning.values_start import ORDERS, learn_start
+from l2o.policies.points_start import PointsStart, components, places
+from l2o.problems.models import Model
+
+__all__ = ["learn_points_start", "nodes_of"]
+
+MOST_NODES = 128  # where one number makes a point
+FOR_NODES = 20_000  # points that tell them
+MOST_PLACES = 1024  # where more do, and there is nothing between them
+MOST_COMPONENTS = 12
+SMALL = 0.05  # of the errors, basis curves that are none
+ROUGH = 1e-3  # of the spread of curves: errors are no smaller, since basis curves are straight between nodes
+NORMAL = 1.4826  # standard deviation of what is normal over the median of its size
+
+
+def nodes_of(t: np.ndarray) -> np.ndarray | None:
+    """Return points (g, k) that stand for all points (n, k); None if they are too many."""
+    if t.shape[1] > 1:
+        distinct = np.unique(t, axis=0)
+        return distinct if len(distinct) <= MOST_PLACES else None
+    some = t[:: -(-len(t) // FOR_NODES), 0]
+    points = np.unique(np.append(some, [t.min(), t.max()]))
+    if len(points) > MOST_NODES:
+        points = np.unique(np.quantile(points, np.linspace(0.0, 1.0, MOST_NODES)))
+    return points[:, None]
+
+
+def learn_points_start(model: Model, nodes: np.ndarray, curves: tuple[np.ndarray, np.ndarray, np.ndarray],
+                       x: np.ndarray, orders: tuple[tuple[int, ...], ...] = ORDERS) -> tuple[PointsStart, np.ndarray]:
+    """Learn where curves end by their values at any points; return that for some curves made without them, too, (m, d).
+
+    Parameters
+    ----------
+    model : Model
+        Of which they are curves.
+    nodes : ndarray, shape (g, k)
+        Of `nodes_of`.
+    curves : tuple (t, y, offsets)
+        The curves to learn from, as `PointsStart` takes them.
+    x : ndarray, shape (m, d)
+        Fitted parameters, with which the model is finite.
+    orders : tuple of tuples of int
+        As in `learn_start`, of the components.
+    """
+    t, y, offsets = curves
+    x = within_reach(x)
+    noise = NORMAL * float(np.nanmedian(np.abs(y - model.curves(t, offsets, x)[0])))
+    shapes = model.curves(nodes, np.arange(len(x) + 1) * len(nodes), x)[0].reshape(len(x), -1)
+    shapes = shapes[np.isfinite(shapes).all(axis=1)]
+    mean = shapes.mean(axis=0)
+    _, sizes, right = np.linalg.svd(shapes - mean, full_matrices=False)
+    spread = sizes[:, None] * right / np.sqrt(len(shapes))
+    of_all = np.sqrt(sizes @ sizes / shapes.size)
+    noise = max(noise, ROUGH * of_all, np.finfo(float).tiny)
+    count = int((sizes > SMALL * noise * np.sqrt(shapes.size)).sum())
+    basis = np.column_stack([*spread[: min(max(count, 1), MOST_COMPONENTS)], mean])
+    values, crossed = learn_start(components(places(nodes, t), y, offsets, basis, noise), x, orders)
+    return PointsStart(nodes, basis, noise, values), crossed
