@@ -70,6 +70,7 @@ def test_points_of_several_numbers_are_at_nodes_or_nowhere():
 def test_nodes_are_the_points_or_stand_for_them():
     t = np.random.default_rng(0).uniform(0.0, 9.0, (500, 1))
     np.testing.assert_array_equal(nodes_of(t[:20].repeat(2, axis=0)), np.sort(t[:20], axis=0))
+    np.testing.assert_array_equal(nodes_of(np.tile(t[:20], (3000, 1))), np.sort(t[:20], axis=0))
     many = nodes_of(t)
     assert len(many) == MOST_NODES
     assert (many[0], many[-1]) == (t.min(), t.max())

@@ -75,8 +75,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         the values of a curve, wherever its points are, and fits the others from there, if that takes fewer evaluations
         and ends as low.
         ``fit.learned`` says what came of it. A `Policy` that `l2o.train` made of a `families.LeastSquares` says where
-        curves at its points begin without p0, others at its constant if it has not learned of any points, and how the
-        damping does.
+        curves begin without p0, and how the damping does.
     tol : float
         How near to the minimum a fit ends, in standard errors (Bates and Watts, 1981). It has converged when the
         remaining step is at most tol standard errors a parameter. The fit takes that step, too.

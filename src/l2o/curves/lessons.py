@@ -10,7 +10,7 @@ import numpy as np
 
 from l2o.curves.data import Curves
 from l2o.learning.points_start import learn_points_start, nodes_of
-from l2o.learning.values_start import learn_start
+from l2o.learning.values_start import ORDERS, learn_start
 from l2o.problems.models import Model
 
 __all__ = ["Lesson", "Predict", "lesson_of"]
@@ -28,7 +28,7 @@ class Lesson(Protocol):
     def known(self) -> np.ndarray:
         """Which curves say where they begin, (m,)."""
 
-    def learn(self, rows: np.ndarray, x: np.ndarray, *orders: Orders) -> tuple[Predict, np.ndarray]:
+    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray]:
         """Return what tells where others begin, of curves that have ended at x (len(rows), d); and where these do,
         each told without itself. `orders` are those of `learn_start`."""
 
@@ -48,9 +48,9 @@ class ByValues:
     y: np.ndarray
     known: np.ndarray
 
-    def learn(self, rows: np.ndarray, x: np.ndarray, *orders: Orders) -> tuple[Predict, np.ndarray]:
+    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray]:
         """Learn from the values."""
-        start, crossed = learn_start(self.y[rows], x, *orders)
+        start, crossed = learn_start(self.y[rows], x, orders)
         return lambda others: start(self.y[others]), crossed
 
 
@@ -75,9 +75,9 @@ class ByPoints:
     nodes: np.ndarray
     known: np.ndarray
 
-    def learn(self, rows: np.ndarray, x: np.ndarray, *orders: Orders) -> tuple[Predict, np.ndarray]:
+    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray]:
         """Learn from what the family's curves have in common."""
-        start, crossed = learn_points_start(self.model, self.nodes, self._of(rows), x, *orders)
+        start, crossed = learn_points_start(self.model, self.nodes, self._of(rows), x, orders)
         return lambda others: start(*self._of(others)), crossed
 
     def _of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ __all__ = ["learn_points_start", "nodes_of"]
 MOST_NODES = 128  # where one number makes a point
 FOR_NODES = 20_000  # points that tell them
 MOST_PLACES = 1024  # where more do, and there is nothing between them
-MOST_COMPONENTS = 12
+MOST_COMPONENTS = 14
 SMALL = 0.05  # of the errors, basis curves that are none
 ROUGH = 1e-3  # of the spread of curves: errors are no smaller, since basis curves are straight between nodes
 NORMAL = 1.4826  # standard deviation of what is normal over the median of its size
@@ -28,7 +28,7 @@ def nodes_of(t: np.ndarray) -> np.ndarray | None:
     if t.shape[1] > 1:
         distinct = np.unique(t, axis=0)
         return distinct if len(distinct) <= MOST_PLACES else None
-    some = t[:: -(-len(t) // FOR_NODES), 0]
+    some = t[:, 0] if len(t) <= FOR_NODES else np.random.default_rng(0).choice(t[:, 0], FOR_NODES)  # grids have periods
     points = np.unique(np.append(some, [t.min(), t.max()]))
     if len(points) > MOST_NODES:
         points = np.unique(np.quantile(points, np.linspace(0.0, 1.0, MOST_NODES)))
@@ -36,7 +36,8 @@ def nodes_of(t: np.ndarray) -> np.ndarray | None:
 
 
 def learn_points_start(model: Model, nodes: np.ndarray, curves: tuple[np.ndarray, np.ndarray, np.ndarray],
-                       x: np.ndarray, orders: tuple[tuple[int, ...], ...] = ORDERS) -> tuple[PointsStart, np.ndarray]:
+                       x: np.ndarray, orders: tuple[tuple[int, ...], ...] = ORDERS, cut: float = 0.0
+                       ) -> tuple[PointsStart, np.ndarray]:
     """Learn where curves end by their values at any points; return that for some curves made without them, too, (m, d).
 
     Parameters
@@ -49,7 +50,7 @@ def learn_points_start(model: Model, nodes: np.ndarray, curves: tuple[np.ndarray
         The curves to learn from, as `PointsStart` takes them.
     x : ndarray, shape (m, d)
         Fitted parameters, with which the model is finite.
-    orders : tuple of tuples of int
+    orders, cut
         As in `learn_start`, of the components.
     """
     t, y, offsets = curves
@@ -64,5 +65,5 @@ def learn_points_start(model: Model, nodes: np.ndarray, curves: tuple[np.ndarray
     noise = max(noise, ROUGH * of_all, np.finfo(float).tiny)
     count = int((sizes > SMALL * noise * np.sqrt(shapes.size)).sum())
     basis = np.column_stack([*spread[: min(max(count, 1), MOST_COMPONENTS)], mean])
-    values, crossed = learn_start(components(places(nodes, t), y, offsets, basis, noise), x, orders)
+    values, crossed = learn_start(components(places(nodes, t), y, offsets, basis, noise), x, orders, cut)
     return PointsStart(nodes, basis, noise, values), crossed

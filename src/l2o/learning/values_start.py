@@ -24,7 +24,7 @@ def are_enough(m: int, n: int, orders: tuple[int, ...]) -> bool:
     return n + n_products(orders) <= TERMS * m
 
 
-def learn_start(y: np.ndarray, x: np.ndarray, orders: tuple[tuple[int, ...], ...] = ORDERS
+def learn_start(y: np.ndarray, x: np.ndarray, orders: tuple[tuple[int, ...], ...] = ORDERS, cut: float = 0.0
                 ) -> tuple[ValuesStart, np.ndarray]:
     """Learn where curves end by their values; return that for some curves made without them, too, (m, d).
 
@@ -36,8 +36,10 @@ def learn_start(y: np.ndarray, x: np.ndarray, orders: tuple[tuple[int, ...], ...
         Fitted parameters.
     orders : tuple of tuples of int
         Polynomials to choose among, the simplest first; the one with the least error on curves left out is taken.
+    cut : float
+        Share of the parameters that are moved to the next quantile, on either side; 0 moves what is far away alone.
     """
-    x, mean = within_reach(x), y.mean(axis=0)
+    x, mean = np.clip(x, *np.quantile(x, [cut, 1.0 - cut], axis=0)) if cut else within_reach(x), y.mean(axis=0)
     _, _, right = np.linalg.svd((y - mean)[:: -(-len(y) // FOR_AXES)], full_matrices=False)
     spread = ((y - mean) @ right.T).std(axis=0)
     axes = np.divide(right, spread[:, None], out=np.zeros_like(right), where=spread[:, None] > REST * spread.max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -151,18 +151,29 @@ class Trials:
         Their fits from their own starts by the default damping.
     tried : dict of str to Outcome
         What came of each way.
+    ways : dict of str to Way
+        The ways.
     """
 
     fits: Fits
     own: Outcome
     tried: dict[str, Outcome] = field(default_factory=dict)
+    ways: dict[str, Way] = field(default_factory=dict)
 
-    def best(self, ways: Mapping[str, Way]) -> str:
-        """Try ways to begin, the simplest first; return the name of the first that is not behind the best."""
+    def best(self, ways: Mapping[str, Way], among: Sequence[str] | None = None) -> str:
+        """Try ways to begin, the simplest first; return the name of the first that is not behind the best.
+
+        among : names of ways, tried before or now, that compete, if not only those tried now.
+        """
         for name, way in ways.items():
+            self.ways[name] = way
             self.tried[name] = self.fits.by(way.method)
-        cost = {name: self.tried[name].cost(self.lowest) for name in ways}
+        cost = {name: self.cost(name) for name in among or ways}
         return next(name for name, each in cost.items() if each <= min(cost.values()) + WORTH)
+
+    def cost(self, name: str) -> float:
+        """Return the cost of a way that was tried, by all that is known by now."""
+        return self.tried[name].cost(self.lowest)
 
     @property
     def lowest(self) -> np.ndarray:

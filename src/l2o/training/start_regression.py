@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from l2o.baselines.damping import DAMPING, TEXTBOOK
-from l2o.learning.points_start import MOST_COMPONENTS, learn_points_start, nodes_of
-from l2o.learning.values_start import ORDERS, are_enough, learn_start
+from l2o.learning.points_start import nodes_of
 from l2o.methods import StepMethod
 from l2o.policies import Architecture, LevenbergMarquardt
-from l2o.policies.points_start import PointsShape
-from l2o.policies.values_start import ValuesShape
 from l2o.policies.weights import Weights
 from l2o.training.curve_trials import Fits, Outcome, Trials, Way
 from l2o.training.progress import Clock, Progress
+from l2o.training.start_plans import CONSTANT, OWN, Plan, plans_for, with_any_points
 from l2o.training.task import Task
 from l2o.training.trainer import Trainer
 
@@ -24,7 +24,6 @@ __all__ = ["StartRegression"]
 
 LEAST = 20  # curves without which nothing is learned
 FOLDS = 3  # one part of so many is held out, to choose by
-POLYNOMIALS = (*ORDERS, (10, 8, 4), (12, 8, 6, 3), (14, 10, 6, 4))
 FIRST = (1e-3, 1e-2, 1e-1, 1.0)  # dampings that are tried
 
 
@@ -34,10 +33,12 @@ class StartRegression(Trainer):
 
     The training curves are fitted from their own starts. Then the own start, a constant, and polynomials of the values,
     up to products of five of their leading components, compete on a third of the curves that they were not learned
-    from. Then dampings compete from the start that has won: five first ones of the textbook's rules, and the learned
-    one for losses that are fitted by it. What counts is the mean logarithm of the evaluations of a fit, twice where it
-    ends above the best minimum; of what is about as good the simplest is taken. Where curves differ in their points,
-    their principal components, as their own points tell them, take the place of the values.
+    from. The best polynomial competes with one of the principal components that the values tell, and with starts of the
+    central nine tenths of the curves alone. Curves at other points begin by these components, too.
+
+    Then dampings compete from the start that has won: five first ones of the textbook's rules, and the learned one for
+    losses that are fitted by it. What counts is the mean logarithm of the evaluations of a fit, twice where it ends
+    above the best minimum; of what is about as good the simplest is taken.
     """
 
     asks: ClassVar[type] = LevenbergMarquardt
@@ -57,59 +58,40 @@ class StartRegression(Trainer):
         usable = np.flatnonzero(own.usable)
         facts: dict[str, Any] = {"n_labels": len(usable), "left_out": len(own.usable) - len(usable)}
         if len(usable) < LEAST:
-            way = _own(fits.source.loss.damping)
+            way = OWN.way(fits, own.x)
             progress.become(way.kind, way.weights, choice=f"own: fewer than {LEAST} curves to learn from", **facts)
             return
         with progress.clock("choice"):
             held = np.arange(len(usable)) % FOLDS == FOLDS - 1
             trials = Trials(fits.some(usable[held]), own.some(usable[held]))
-            ways = _starts(fits.some(usable[~held]), own.x[usable[~held]])
-            start = trials.best(ways)
-            damping = trials.best(_dampings(start, ways[start], fits.source.loss.damping))
+            learn, name = _chosen(trials, fits.some(usable[~held]), own.x[usable[~held]])
+            damping = trials.best(_dampings(name, trials.ways[name], fits.source.loss.damping))
         with progress.clock("all"):
-            way = _starts(fits.some(usable), own.x[usable], start)[start]
-            way = _dampings(start, way, fits.source.loss.damping)[damping]
+            way = learn(fits.some(usable), own.x[usable])
+            way = _dampings(name, way, fits.source.loss.damping)[damping]
         progress.become(way.kind, way.weights, choice=damping, scores=trials.scores(), **facts)
 
 
-def _own(damping: str) -> Way:
-    kind = LevenbergMarquardt(damping)
-    return Way(kind, kind.initial())
+def _chosen(trials: Trials, fits: Fits, x: np.ndarray) -> tuple[Callable[[Fits, np.ndarray], Way], str]:
+    """Try what can be learned of fits that have ended at x (m, d); return what learns the best, and its name.
 
+    A polynomial is tried on its own first, then with the components in place of the values, then of central curves.
+    """
+    def best(plans: Sequence[Plan]) -> Plan:
+        named = {each.name: each for each in plans}
+        return named[trials.best({name: each.way(fits, x) for name, each in named.items() if name not in trials.ways},
+                                 list(named))]
 
-def _starts(fits: Fits, x: np.ndarray, wanted: str | None = None) -> dict[str, Way]:
-    """Return starts by name, the simplest first, learned from fits that have ended at x (m, d); or the one wanted."""
-    usual, base, common = fits.source.loss.damping, np.median(x, axis=0), fits.common()
-    kind = LevenbergMarquardt(usual, constant=True)
-    constant = Way(kind, {**kind.initial(len(base)), "base": base})
-    ways = {"own": _own(usual), "constant": constant}
-    if common is None:
-        return ways | _by_points(fits, x, constant, wanted)
-    points, y = common
-    (m, n), k = y.shape, points.shape[1]
-    for orders in POLYNOMIALS:
-        name = " ".join(["values", *map(str, orders)])
-        if wanted == name or (wanted is None and are_enough(m, n, orders)):
-            start, _ = learn_start(y, x, (orders,))
-            begun = replace(kind, values=ValuesShape(n, k, start.orders))
-            ways[name] = Way(begun, {**constant.weights, **start.weights(points)})
-    return ways
-
-
-def _by_points(fits: Fits, x: np.ndarray, constant: Way, wanted: str | None) -> dict[str, Way]:
-    """Return starts by values at any points, as `_starts`."""
-    curves = fits.joined()
-    nodes = nodes_of(curves[0])
-    ways: dict[str, Way] = {}
-    if nodes is None:
-        return ways
-    for orders in POLYNOMIALS:
-        name = " ".join(["points", *map(str, orders)])
-        if wanted == name or (wanted is None and are_enough(len(x), MOST_COMPONENTS, orders)):
-            start, _ = learn_points_start(fits.source.model, nodes, curves, x, (orders,))
-            shape = PointsShape(len(nodes), nodes.shape[1], start.basis.shape[1] - 1, start.values.orders)
-            ways[name] = Way(replace(constant.kind, points=shape), {**constant.weights, **start.weights()})
-    return ways
+    plan = best(plans_for(fits))
+    if not plan.is_polynomial:
+        return plan.way, plan.name
+    points = plan._replace(by="points")
+    has_points = nodes_of(fits.joined()[0]) is not None
+    plan = best([plan, points] if has_points else [plan])
+    plan = best([plan, plan._replace(central=True)])
+    if has_points and plan.by == "values" and trials.cost(points.name) < trials.cost(CONSTANT.name):
+        return partial(with_any_points, plan), plan.name
+    return plan.way, plan.name
 
 
 def _dampings(name: str, way: Way, usual: str) -> dict[str, Way]:
