@@ -16,6 +16,7 @@ class Compiled:
     """
 
     objective_card = None  # not known
+    mean_size = 1.0
 
     def __init__(self, value_and_grad, x0, hessian=None):
         self.x0 = np.atleast_2d(np.asarray(x0, float))

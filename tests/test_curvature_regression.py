@@ -58,7 +58,7 @@ def test_card_says_what_was_chosen_from_what(policy):
     facts = course(policy)
     assert facts["scores"]["L-BFGS"] == 1.0
     assert facts["scores"][facts["choice"]] < 0.9
-    assert len(facts["scores"]) == 32
+    assert len(facts["scores"]) == 35
     assert facts["n_labels"] == policy.card["training"]["n_functions"] == 64
     assert policy.card["quality"]["policy"] < -0.1
     assert policy.card["network"]["prior"]["curvature"] in ("mean", "scale", "diagonal", "full")

@@ -188,7 +188,8 @@ def test_base_constant_is_near_minimisers_that_lie_together(labels):
 @pytest.mark.parametrize("quadratic", [False, True])
 def test_priors_begin_with_finite_points_and_positive_matrices(labels, quadratic):
     names = [name for name, _ in priors(labels, quadratic)]
-    assert len(names) == len(set(names)) == 24
+    assert len(names) == len(set(names)) == 26
+    assert names[:2] == ["x0, Newton", "constant, Newton"]
     for name, prior in priors(labels, quadratic):
         points, matrices = begin(prior, labels.problems)
         assert points.shape == (40, 2 if "step" in name else 1, 4), name
@@ -212,6 +213,8 @@ def test_seen_has_no_units_of_f(labels):
 def test_kernel_runs_from_every_prior_as_the_oracle_does(labels, quadratic):
     few = labels.problems[:6]
     for name, prior in priors(labels, quadratic):
+        if prior.newton:
+            continue
         np.testing.assert_allclose(lowest_values(few, prior, 6), in_numpy(few, prior, 6), rtol=1e-9, err_msg=name)
 
 
@@ -231,6 +234,13 @@ def test_choice_pays_on_other_outcomes_of_one_design():
     assert (runs[:, -1] <= other.start).all()
 
 
+@pytest.mark.parametrize(("hessian", "newton"), [(0.0, True), (1e6, False)])
+def test_choice_is_newton_where_hessians_cost_little(labels, hessian, newton):
+    choice = choose(labels, lowest_values, Price(LEAN, 4, 10.0, hessian))
+    assert choice.name.endswith("Newton") == newton
+    assert (choice.prior is not None and choice.prior.newton) == newton
+
+
 def test_choice_is_l_bfgs_where_nothing_that_was_learned_pays(labels):
     def useless(problems, prior, most):
         return np.full((len(problems), most), np.inf)
@@ -247,7 +257,7 @@ def test_choice_is_by_time_where_evaluations_cost_little():
                    for each in (100.0, 0.01))
     assert cheap.scores["the rule"] == dear.scores["the rule"]
     assert cheap.times["the rule"] > 1.2 * dear.times["the rule"]
-    slow = choose(labels, lowest_values, Price(Slow(), 4, 0.01, 1.0))
+    slow = choose(labels, lowest_values, Price(Slow(), 4, 0.01, 1e6))
     assert slow.name == "L-BFGS"
     assert min(slow.scores.values()) < 0.8
 

@@ -53,8 +53,9 @@ def test_objective_without_a_hessian_is_left_to_gradients():
 def test_hessian_has_a_price():
     problems = Logistic().sample(10, rng=0)
     price = Price.modelled(LEAN, problems)
-    assert price.by_newton(np.array([4.0]), np.array([0.0]))[0] < 4.0
-    assert price.by_newton(np.array([4.0]), np.array([3.0]))[0] > 4.0
+    without, with_three = price.by_newton(np.array([4.0, 4.0]), np.array([0.0, 3.0]))
+    assert without < 4.0
+    assert with_three - without == pytest.approx(3 * (price.hessian * price.evaluation + 0.14) / 0.44, rel=0.1)
 
 
 def test_newton_begins_at_the_base_point():

@@ -205,6 +205,7 @@ class Method(ABC):
                                options=options)
 
 
+SMALL = 1024  # numbers in the data of a problem: those of a group of runs stay in a near cache
 HEIRS = {"lbfgs": _kernels.lbfgs.method(10), "bfgs": _kernels.bfgs.method()}
 
 
@@ -267,7 +268,7 @@ class Step:
         What it asks for beside values and gradients: the Hessian at the best point.
     together : bool
         Whether it is asked for several runs at a time, so that it reads its block once for all of them. One run at a
-        time has its data in the cache from one evaluation to the next.
+        time has its data in the cache from one evaluation to the next; where data are large, it is.
     """
 
     policy: int
@@ -284,9 +285,17 @@ class Step:
     @cached_property
     def native(self) -> _kernels.step.Step:
         """The same for the loops."""
+        return self._native(self.together)
+
+    @cached_property
+    def one_by_one(self) -> _kernels.step.Step:
+        """The same, asked for one run at a time."""
+        return self._native(False)
+
+    def _native(self, together: bool) -> _kernels.step.Step:
         handoff = self.handoff
         return _kernels.step.Step(self.policy, self.length, self.state_size, self.curvature is not None,
-                                  self.together, handoff.most_trials, handoff.rejections, handoff.flat,
+                                  together, handoff.most_trials, handoff.rejections, handoff.flat,
                                   HEIRS[handoff.heir], self.limits, self.gate)
 
     def hessian(self, problems: Runnable) -> int:
@@ -362,7 +371,8 @@ class StepMethod(Method):
         solution = _kernels.minimize.empty_solution(x0 if box is None else box.nearest(x0))
         outside = None if step.limits is None and step.gate is None else np.empty(m, np.bool_)
         low, high = (None, None) if box is None else (box.low, box.high)
-        _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), step.native,
+        native = step.native if m == 1 or problems.mean_size <= SMALL else step.one_by_one
+        _kernels.minimize.minimize(problems.function, step.hessian(problems), problems.addresses(), native,
                                    step.addresses(m), self.safeguarded and stopping.safeguard, stopping, callback,
                                    solution, outside, low, high, self.chain(dim))
         return Solution(*solution, outside)

@@ -54,6 +54,10 @@ class Runnable(Protocol):
         """Address of the compiled normal equations, if the objective is half a sum of squares that offers them."""
 
     @property
+    def mean_size(self) -> float:
+        """Numbers that one evaluation reads, in the mean."""
+
+    @property
     def damping(self) -> str:
         """Name of the rule of damping that takes the fewest evaluations by these."""
 
@@ -107,6 +111,11 @@ class Wrapped(ABC):
     def normal_function(self) -> int | None:
         """Address of the layer's normal equations, if the problems have them."""
         return self._problems.normal_function and self.over_normal
+
+    @property
+    def mean_size(self) -> float:
+        """Numbers that one evaluation reads, in the mean."""
+        return self._problems.mean_size
 
     @property
     def damping(self) -> str:

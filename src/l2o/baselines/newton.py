@@ -12,7 +12,7 @@ from l2o.base.runnable import Runnable, Wrapped
 from l2o.baselines._native import NativeMethod
 from l2o.methods import Box, Callback, Record, Solution, Stopping
 
-__all__ = ["Newton"]
+__all__ = ["Newton", "at_once"]
 
 MOST_AT_ONCE = 6  # variables up to which a Hessian comes with each value: of more, one that is not used costs too much
 
@@ -36,8 +36,8 @@ class Newton(NativeMethod):
 
     def kernel(self, problems: Runnable) -> DescentMethod:
         """Return the method of the kernels with the Hessian of the problems."""
-        at_once = problems.dim <= MOST_AT_ONCE and problems.expansion_function
-        return _kernels.newton.method(problems.hessian_function or 0, at_once or 0)
+        expansion = problems.expansion_function if at_once(problems) else None
+        return _kernels.newton.method(problems.hessian_function or 0, expansion or 0)
 
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
@@ -49,6 +49,11 @@ class Newton(NativeMethod):
 
     def record(self, problems: Runnable, n_steps: int, out: Record | None = None) -> Record:
         return super().record(_Differenced.where_needed(problems), n_steps, out)
+
+
+def at_once(problems: Runnable) -> bool:
+    """Whether Newton's method computes Hessians along with values."""
+    return problems.expansion_function is not None and problems.dim <= MOST_AT_ONCE
 
 
 class _Differenced(Wrapped):

@@ -19,6 +19,7 @@ __all__ = ["CLASSICAL", "LEAST", "MOST", "Choice", "Engine", "choose", "lowest",
 
 LEAST = 8  # labels without which nothing is learned: of ten problems two are held out
 TARGETS = (1e-2, 1e-4, 1e-6)  # of the fall, to which evaluations are counted
+END = 1e-10  # of the fall, to which time is: about where a run ends
 MOST = 60  # evaluations that are looked at; what is not reached counts as twice that
 BASIN = 1e-3  # of the fall: who ends so far above the lowest value known has ended in another minimum
 MARGIN = np.log(1.05)  # by which a candidate must beat a simpler one
@@ -149,7 +150,7 @@ def _simplest(scores: dict[str, np.ndarray]) -> str:
 
 def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
     """Return the lowest value of a method after each of its first evaluations, (m, most)."""
-    made = method.record(problems, most - 1).evaluations[:, :most]
+    made = method.serving(problems).record(problems, most - 1).evaluations[:, :most]
     made = np.pad(made, ((0, 0), (0, most - made.shape[1])), constant_values=np.inf)
     return np.minimum.accumulate(np.where(np.isfinite(made), made, np.inf), axis=1)
 
@@ -157,7 +158,7 @@ def lowest(problems: Problems, method: Method, most: int = MOST) -> np.ndarray:
 def score(labels: Labels, lowest: np.ndarray, cost: Cost = EVALUATION) -> np.ndarray:
     """Return for each problem the mean log of the evaluations to 1e-2, 1e-4 and 1e-6 of its fall, and log time, (2, m).
 
-    The time is that to 1e-6. A run that ends in another minimum is counted to that one, and twice, as one that has to
+    The time is that to 1e-10. A run that ends in another minimum is counted to that one, and twice, as one that has to
     be done again; one that has not fallen half of the way is counted as not having got anywhere.
 
     Parameters
@@ -175,9 +176,9 @@ def score(labels: Labels, lowest: np.ndarray, cost: Cost = EVALUATION) -> np.nda
     with np.errstate(invalid="ignore"):
         gap, rounding = lowest - floor[:, None], 1e-14 * np.abs(floor)
     lost = elsewhere & ~(labels.start - end >= 0.5 * labels.fall)
-    total = np.log(2.0) * len(TARGETS) * elsewhere
-    for target in TARGETS:
+    taken = []
+    for target in (*TARGETS, END):
         hit = (gap <= (target * labels.fall + rounding)[:, None]) & ~lost[:, None]
-        evaluations = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, 2.0 * MOST)
-        total += np.log(evaluations)
-    return np.stack([total / len(TARGETS), np.log(2.0) * elsewhere + np.log(cost(evaluations))])
+        taken.append(np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, 2.0 * MOST))
+    evaluations = np.log(taken[:-1]).mean(axis=0)
+    return np.log(2.0) * elsewhere + np.stack([evaluations, np.log(cost(taken[-1]))])

@@ -167,6 +167,8 @@ class Prior:
         Predicts the base point from the problem's data, in the place of `base`.
     met : ndarray, shape (2, 2 d + 2), or None
         Lowest and highest of u and x at the base points of training.
+    newton : bool
+        Whether Newton's method makes the runs where an objective has a Hessian.
     """
 
     base: Base
@@ -177,6 +179,7 @@ class Prior:
     curvature: str = "mean"
     data: DataStart | None = None
     met: np.ndarray | None = None
+    newton: bool = False
 
     def starts(self, problems: Problems) -> np.ndarray:
         """Return where runs of problems are evaluated first, (m, d)."""
@@ -201,7 +204,7 @@ class Prior:
         """What the prior consists of."""
         quadratic = self.seen is not None and self.seen.quadratic
         return PriorShape(self.base.relative, self.step, self.curvature, quadratic and self.predicts,
-                          None if self.data is None else self.data.shape, self.met is not None)
+                          None if self.data is None else self.data.shape, self.met is not None, self.newton)
 
     @property
     def predicts(self) -> bool:
@@ -273,7 +276,10 @@ def priors(labels: Labels, quadratic: bool, data: DataStart | None = None) -> li
     metric = np.linalg.cholesky(means["log"])
     bases = _bases(labels)
     fitted = {name: _fitted(labels, metric, base, quadratic) for name, base in bases.items()}
-    candidates = [(f"{name}, {mean}", Prior(base, means[mean])) for name, base in bases.items() for mean in means]
+    candidates = []
+    if labels.problems.hessian_function is not None:
+        candidates = [(f"{name}, Newton", Prior(base, means["log"], newton=True)) for name, base in bases.items()]
+    candidates += [(f"{name}, {mean}", Prior(base, means[mean])) for name, base in bases.items() for mean in means]
     candidates += [(f"{name}, step, {mean}", Prior(base, means[mean], *fitted[name], step=True))
                    for name, base in bases.items() for mean in means]
     for curvature in CURVATURES[1:] if dim <= MOST_FULL else CURVATURES[1:-1]:
@@ -290,7 +296,9 @@ def _from_data(labels: Labels, metric: np.ndarray, means: dict[str, np.ndarray],
     there = Base(np.zeros(len(metric)), True)
     fitted = _fitted(told, metric, there, quadratic)
     curvatures = CURVATURES[1:] if len(metric) <= MOST_FULL else CURVATURES[1:-1]
-    return ([(f"data, {name}", Prior(there, mean, data=data)) for name, mean in means.items()]
+    newton = [("data, Newton", Prior(there, means["log"], data=data, newton=True))]
+    return (newton * (labels.problems.hessian_function is not None)
+            + [(f"data, {name}", Prior(there, mean, data=data)) for name, mean in means.items()]
             + [(f"data, {curvature}", Prior(there, means["log"], *fitted, curvature=curvature, data=data))
                for curvature in curvatures])
 

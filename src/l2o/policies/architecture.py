@@ -11,7 +11,7 @@ import numpy as np
 
 from l2o.base import arguments
 from l2o.base.typing import Card
-from l2o.methods import Handoff, Method, Step
+from l2o.methods import Handoff, Method, Runnable, Step
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
@@ -76,9 +76,8 @@ class Architecture(ABC):
         """Whether weights serve one number of variables, which `dim` tells."""
         return False
 
-    def by_residuals(self, weights: Weights) -> Method | None:
-        """Return the method that makes the runs of problems that offer their residuals; None if steps make these, too.
-        """
+    def serving(self, weights: Weights, problems: Runnable) -> Method | None:
+        """Return the method that makes the runs of such problems; None if steps make them."""
         return None
 
     def beginning(self, weights: Weights) -> Beginning:

@@ -33,7 +33,7 @@ class Bare(StepMethod):
         return self.network.beginning(self.weights)(problems)
 
     def serving(self, problems: Runnable) -> Method:
-        method = None if problems.normal_function is None else self.network.by_residuals(self.weights)
+        method = self.network.serving(self.weights, problems)
         return self if method is None else method
 
     def step(self, dim: int) -> Step:

@@ -7,6 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from l2o.baselines import Newton
+from l2o.methods import Method, Runnable
 from l2o.policies.architecture import Architecture, Beginning, own_starts
 from l2o.policies.prior import PriorShape
 from l2o.policies.weights import Weights
@@ -42,6 +44,10 @@ class FromPrior(Architecture):
 
     def beginning(self, weights: Weights) -> Beginning:
         return own_starts if self.prior is None else self.prior.beginning(weights)
+
+    def serving(self, weights: Weights, problems: Runnable) -> Method | None:
+        by_newton = self.prior is not None and self.prior.newton and problems.hessian_function
+        return Newton() if by_newton else None
 
     def expecting(self, prior: PriorShape) -> Self:
         """Return the same kind with another prior."""

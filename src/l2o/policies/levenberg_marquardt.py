@@ -13,7 +13,7 @@ import numpy as np
 from l2o import baselines
 from l2o.base import arguments
 from l2o.baselines.damping import DAMPING, TEXTBOOK
-from l2o.methods import Handoff, Step
+from l2o.methods import Handoff, Method, Runnable, Step
 from l2o.policies.architecture import Architecture, Beginning, own_starts
 from l2o.policies.points_start import PointsShape
 from l2o.policies.quasi_newton import QuasiNewton
@@ -101,6 +101,9 @@ class LevenbergMarquardt(Architecture):
     def step(self, weights: Weights, dim: int) -> Step:
         """Return the rule for objectives without residuals, as the kernels see it."""
         return RULE.step(weights, dim)
+
+    def serving(self, weights: Weights, problems: Runnable) -> Method | None:
+        return None if problems.normal_function is None else self.by_residuals(weights)
 
     def by_residuals(self, weights: Weights) -> baselines.LevenbergMarquardt:
         """Return the method with the learned damping."""

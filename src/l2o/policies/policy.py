@@ -138,7 +138,7 @@ class Policy(StepMethod):
         return self._beginning(problems)
 
     def serving(self, problems: Runnable) -> Method:
-        method = None if problems.normal_function is None else self._network.by_residuals(self._weights)
+        method = self._network.serving(self._weights, problems)
         return self if method is None else method
 
     @cached_property

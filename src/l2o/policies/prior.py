@@ -41,6 +41,8 @@ class PriorShape:
         How starts are predicted from the problems' data, if they are.
     gate : bool
         Whether it is known what training has shown at first points, so that others can be told from them.
+    newton : bool
+        Whether Newton's method makes the runs where an objective has a Hessian, and no gate is asked for.
     """
 
     relative: bool = True
@@ -49,9 +51,10 @@ class PriorShape:
     quadratic: bool = False
     data: DataShape | None = None
     gate: bool = False
+    newton: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("relative", "step", "quadratic", "gate"):
+        for name in ("relative", "step", "quadratic", "gate", "newton"):
             object.__setattr__(self, name, arguments.flag(name, getattr(self, name)))
         arguments.choice("curvature", self.curvature, CURVATURES)
         if isinstance(self.data, dict):  # from a card

@@ -69,6 +69,11 @@ class PythonObjective:
         return _kernels.python.FUNCTION
 
     @property
+    def mean_size(self) -> float:
+        """Nothing that the library knows of."""
+        return 0.0
+
+    @property
     def expansion_function(self) -> None:
         """There is none."""
 

@@ -12,7 +12,9 @@ from l2o.base.parallel import map_rows
 from l2o.base.typing import Workers
 from l2o.base.watch import Watch, Watched
 from l2o.baselines import LBFGS
+from l2o.learning.price import Price
 from l2o.methods import Box, Callback, Method, Solution, Stopping
+from l2o.policies.expecting import LEAN
 from l2o.problems import Problems, PythonObjective
 from l2o.solving.callbacks import BatchCallback
 from l2o.solving.probes import LEAST, solved_with_probes
@@ -94,11 +96,14 @@ class Runs:
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
         problems, method = self.problems, self.method
-        if not self.stopping.safeguard or len(problems) < LEAST or method.serving(problems) is not method:
+        by_another = method.serving(problems) is not method
+        if not self.stopping.safeguard or len(problems) < LEAST or (by_another and problems.normal_function):
             return spread(self)
         own = replace(self, stopping=self.stopping._replace(gate=False))  # probes tell more
         classical = replace(own, method=LBFGS(), free=False)
-        return solved_with_probes(len(self), lambda rows: spread(own[rows]), lambda rows: spread(classical[rows]))[0]
+        weight = Price.modelled(LEAN, problems).newton_weight if by_another else 1.0
+        return solved_with_probes(len(self), lambda rows: spread(own[rows]), lambda rows: spread(classical[rows]),
+                                  weight)[0]
 
 
 Spread = Callable[[Runs], Solution]  # over the workers of a call
@@ -118,6 +123,14 @@ class _Pieces:
         return self.runs()
 
 
+def _serving(method: Method, problems: Problems, stopping: Stopping) -> Method:
+    """Return what makes the runs. A policy that leaves them to Newton's method makes them itself if it has to know what
+    it was trained on, or is to run bare."""
+    serving = method.serving(problems)
+    by_hessians = serving is not method and problems.normal_function is None
+    return method if by_hessians and (stopping.gate or not stopping.safeguard) else serving
+
+
 def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopping, box: Box | None,
            callback: Callback | None = None, watch: Watch | None = None, free: bool = False) -> Solution:
     """Minimise each problem, within its box if it has one; `free` ones begin where the method thinks best.
@@ -126,7 +139,8 @@ def solved(problems: Problems | PythonObjective, method: Method, stopping: Stopp
     """
     own: Problems = problems  # type: ignore[assignment]  # a function that is not one is never free
     run = begun(own, method) if free else own
-    solution = method.serving(run).solve(run if watch is None else Watched(run, watch), stopping, callback, box)
+    serving = _serving(method, run, stopping)
+    solution = serving.solve(run if watch is None else Watched(run, watch), stopping, callback, box)
     if watch is not None:
         watch.check()
     if run is not own or method.piece > 1:

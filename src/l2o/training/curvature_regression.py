@@ -15,11 +15,11 @@ from l2o.base import arguments
 from l2o.base.typing import Card
 from l2o.baselines import LBFGS
 from l2o.learning.choice import CLASSICAL, LEAST, Choice, choose, lowest, score
-from l2o.learning.data_start import Source
+from l2o.learning.data_start import DataStart, Source
 from l2o.learning.engine import lowest_values
 from l2o.learning.labels import Labels
 from l2o.learning.price import Price
-from l2o.learning.prior import candidates_of
+from l2o.learning.prior import Prior, candidates_of
 from l2o.methods import Method, StepMethod
 from l2o.policies import Architecture, Policy, QuasiNewton, load
 from l2o.policies.data_start import Features, name_of
@@ -51,6 +51,10 @@ class CurvatureRegression(Trainer):
     ----------
     n_starts : int
         Starts from which each training problem is solved; the lowest end counts.
+    newton : bool
+        Whether Newton's method from a learned start competes, too, where the family has a Hessian. If it takes the
+        least time, `minimize_many` uses it for batches of 192 or more; single runs, smaller batches and objectives
+        without a Hessian are left to the rule.
     features : callable, optional
         ``features(data) -> (k,)``: the inputs of the prediction of starts. It must be a function of a module, which the
         policy finds again by its name. `data` is the table (rows, columns) of a problem of `l2o.families.Custom`, and
@@ -62,17 +66,19 @@ class CurvatureRegression(Trainer):
     policy: ClassVar[type[Architecture]] = QuasiNewton
 
     n_starts: int = 3
+    newton: bool = True
     features: Features | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_starts", arguments.count("n_starts", self.n_starts))
+        object.__setattr__(self, "newton", arguments.flag("newton", self.newton))
         if self.features is not None:
             name_of(self.features)
 
     def card(self) -> Card:
         """Return the settings as a record that JSON holds: of the function of features its name."""
         name = None if self.features is None else name_of(self.features)
-        return {"kind": type(self).__name__, "n_starts": self.n_starts, "features": name}
+        return {"kind": type(self).__name__, "n_starts": self.n_starts, "newton": self.newton, "features": name}
 
     def judge(self, task: Task, clock: Clock) -> Held:
         """Return the validation functions, solved."""
@@ -120,8 +126,15 @@ class CurvatureRegression(Trainer):
             return Choice(RULE, None, False, {}, {}), "too few functions to learn from"
         source, why_not = Source.of(labels.problems, self.features)
         engine = partial(lowest_values, kind=price.kind)
-        choice = choose(labels, engine, price, {RULE: rule}, source, candidates_of(price.kind))
+        choice = choose(labels, engine, price, {RULE: rule}, source, partial(self._candidates, price.kind))
         return choice, why_not if source is None else source.shape.n_features
+
+
+    def _candidates(self, kind: Expectant, labels: Labels, quadratic: bool,
+                    data: DataStart | None) -> list[tuple[str, Prior]]:
+        """Return the priors that compete."""
+        candidates = candidates_of(kind)(labels, quadratic, data)
+        return [(name, prior) for name, prior in candidates if self.newton or not prior.newton]
 
 
 def _left_out(labels: Labels, given: int) -> dict[str, Any]:
