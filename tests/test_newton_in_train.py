@@ -28,6 +28,8 @@ def test_newton_is_chosen_by_time_and_the_card_says_so(policy):
     facts = policy.card["training"]["course"][0]
     assert facts["choice"].endswith("Newton")
     assert facts["times"][facts["choice"]] < 1.0
+    assert facts["rule"].startswith(facts["choice"].removesuffix("Newton"))  # it begins at the same point
+    assert facts["times"][facts["choice"]] < facts["times"][facts["rule"]] < 1.0
     assert policy.card["network"]["prior"]["newton"] is True
     assert policy.card["training"]["trainers"][0]["newton"] is True
     assert policy.card["quality"]["policy"] < -0.3  # the log of evaluations, those of L-BFGS as 1

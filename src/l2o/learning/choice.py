@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from l2o.baselines import LBFGS
 from l2o.learning.data_start import DataStart, Source
 from l2o.learning.labels import Labels
 from l2o.learning.price import Cost, Price
-from l2o.learning.prior import Candidates, Prior, priors
+from l2o.learning.prior import NEWTON, Candidates, Prior, priors
 from l2o.methods import Method
 from l2o.problems import Problems
 
@@ -40,7 +40,10 @@ class Choice:
     Attributes
     ----------
     name : str
-        The candidate: base point, learned step or not, matrix; or a method without a prior, where none pays.
+        The candidate: base point, learned step or not, matrix, or Newton's method; or a method without a prior, where
+        none pays.
+    rule : str
+        The same; if it is Newton's method, the best of the others from that base point, for runs that are not its.
     prior : Prior or None
         The prior, learned from all labels; None for a method without one.
     quadratic : bool
@@ -50,6 +53,7 @@ class Choice:
     """
 
     name: str
+    rule: str
     prior: Prior | None
     quadratic: bool
     scores: dict[str, float]
@@ -86,14 +90,19 @@ def choose(labels: Labels, engine: Engine, price: Price, rivals: Mapping[str, Me
             for quadratic, each in by_inputs.items()}
     quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
     scores = without | by_inputs[quadratic]
-    name = _simplest({each: values[TIME] for each, values in scores.items()})
+    name = rule = _simplest({each: values[TIME] for each, values in scores.items()})
+    newton = name.endswith(NEWTON)
+    if newton:
+        base = name.removesuffix(NEWTON)
+        rule = _simplest({each: values[TIME] for each, values in scores.items()
+                          if each.startswith(base) and each != name})
     evaluations, times = ({each: float(np.exp((values - scores[CLASSICAL])[row].mean()))
                            for each, values in scores.items()} for row in (EVALUATIONS, TIME))
     prior = None
     if name not in methods:
         data = None if source is None else DataStart.fit(labels, source)
-        prior = dict(candidates(labels, quadratic, data))[name]
-    return Choice(name, prior, quadratic, evaluations, times)
+        prior = replace(dict(candidates(labels, quadratic, data))[rule], newton=newton)
+    return Choice(name, rule, prior, quadratic, evaluations, times)
 
 
 Scores = dict[str, np.ndarray]  # of each candidate on all labels, by evaluations and by time, (2, m)

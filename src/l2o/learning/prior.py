@@ -27,12 +27,13 @@ from l2o.policies.trainable import Expectant
 from l2o.policies.weights import Weights
 from l2o.problems import Problems
 
-__all__ = ["LEAN", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts", "targets",
-           "triangles", "within_reach"]
+__all__ = ["LEAN", "NEWTON", "Base", "Candidates", "Look", "Prior", "Seen", "candidates_of", "priors", "starts",
+           "targets", "triangles", "within_reach"]
 
 # (labels, with products of inputs, start by the data) -> priors by name, the simplest first
 Candidates = Callable[[Labels, bool, DataStart | None], "list[tuple[str, Prior]]"]
 TINY = 1e-300
+NEWTON = "Newton"  # how names of candidates end that Newton's method makes the runs of
 LEAN = QuasiNewton()  # with a prior, it is the lean rule: one pair
 FARTHEST = 6.0  # the logarithm of a diagonal entry of R
 SPREAD = 4 * 1.4826  # median absolute deviations within which targets are taken
@@ -278,7 +279,7 @@ def priors(labels: Labels, quadratic: bool, data: DataStart | None = None) -> li
     fitted = {name: _fitted(labels, metric, base, quadratic) for name, base in bases.items()}
     candidates = []
     if labels.problems.hessian_function is not None:
-        candidates = [(f"{name}, Newton", Prior(base, means["log"], newton=True)) for name, base in bases.items()]
+        candidates = [(f"{name}, {NEWTON}", Prior(base, means["log"], newton=True)) for name, base in bases.items()]
     candidates += [(f"{name}, {mean}", Prior(base, means[mean])) for name, base in bases.items() for mean in means]
     candidates += [(f"{name}, step, {mean}", Prior(base, means[mean], *fitted[name], step=True))
                    for name, base in bases.items() for mean in means]
@@ -296,7 +297,7 @@ def _from_data(labels: Labels, metric: np.ndarray, means: dict[str, np.ndarray],
     there = Base(np.zeros(len(metric)), True)
     fitted = _fitted(told, metric, there, quadratic)
     curvatures = CURVATURES[1:] if len(metric) <= MOST_FULL else CURVATURES[1:-1]
-    newton = [("data, Newton", Prior(there, means["log"], data=data, newton=True))]
+    newton = [(f"data, {NEWTON}", Prior(there, means["log"], data=data, newton=True))]
     return (newton * (labels.problems.hessian_function is not None)
             + [(f"data, {name}", Prior(there, mean, data=data)) for name, mean in means.items()]
             + [(f"data, {curvature}", Prior(there, means["log"], *fitted, curvature=curvature, data=data))

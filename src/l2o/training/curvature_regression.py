@@ -99,8 +99,8 @@ class CurvatureRegression(Trainer):
             rule = self._rule(kind)
             price = Price.of(kind, functions)
             choice, features = self._choice(labels, price, rule)
-        facts = {"choice": choice.name, "quadratic": choice.quadratic, "scores": choice.scores, "times": choice.times,
-                 "microseconds": price.evaluation, "n_labels": len(labels),
+        facts = {"choice": choice.name, "rule": choice.rule, "quadratic": choice.quadratic, "scores": choice.scores,
+                 "times": choice.times, "microseconds": price.evaluation, "n_labels": len(labels),
                  "data_features": features, **_left_out(labels, len(functions))}
         prior = None if choice.prior is None else choice.prior.gated(labels)
         network = kind.with_prior(None if prior is None else prior.shape)
@@ -123,7 +123,7 @@ class CurvatureRegression(Trainer):
         With too few minima to learn from it is the rule without a prior.
         """
         if len(labels) < LEAST:
-            return Choice(RULE, None, False, {}, {}), "too few functions to learn from"
+            return Choice(RULE, RULE, None, False, {}, {}), "too few functions to learn from"
         source, why_not = Source.of(labels.problems, self.features)
         engine = partial(lowest_values, kind=price.kind)
         choice = choose(labels, engine, price, {RULE: rule}, source, partial(self._candidates, price.kind))

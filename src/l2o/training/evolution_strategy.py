@@ -242,7 +242,7 @@ class _Search:
         """Return the training functions: from several starts, or from priors that were learned without them."""
         trainer, task, score = self.trainer, self.progress.task, self.trainer.score
         kind = self.network if isinstance(self.network, Expectant) and self.network.prior is not None else None
-        chosen = [each["choice"] for each in self.progress.course if "choice" in each]
+        chosen = [each["rule"] for each in self.progress.course if "rule" in each]
         if kind is not None and chosen:
             crossed = from_prior.crossed(task.functions[0], kind, chosen[-1], score, task.horizon, task.workers)
             if crossed is not None:
