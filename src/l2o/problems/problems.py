@@ -76,7 +76,11 @@ class Problems:
         index = self.index[which]
         if np.ndim(index) != 1:
             raise IndexError(f"index is {which!r}; expected an integer, a slice, or integers or bools in one dimension")
-        return Problems(self.kernel, self.blocks, index, self.x0[which], self.offsets, self.shared)
+        if isinstance(which, np.ndarray) and which.dtype == np.intp:
+            x0 = self.x0.take(which, axis=0)  # a seventh of the time
+        else:
+            x0 = self.x0[which]
+        return Problems(self.kernel, self.blocks, index, x0, self.offsets, self.shared)
 
     def __reduce__(self) -> tuple[Any, ...]:
         used, index = np.unique(self.index, return_inverse=True)

@@ -172,12 +172,11 @@ def solved_in_order(m: int, piece: int, own: Solve, classical: Solve, weight: fl
 
 def joined(m: int, parts: list[tuple[np.ndarray, Solution]]) -> Solution:
     """Return the solution of all m rows; where L-BFGS was alone, no run was outside what a method has met."""
-    place = np.empty(m, np.intp)
-    place[np.concatenate([rows for rows, _ in parts])] = np.arange(m)
-    x, fun, jac, nit, nfev, status, test = (
-        np.concatenate(column)[place] for column in zip(*(part[:7] for _, part in parts)))
-    outside = None
-    if any(part.outside is not None for _, part in parts):
-        outside = np.concatenate([np.zeros(len(rows), np.bool_) if part.outside is None else part.outside
-                                  for rows, part in parts]).take(place)
-    return Solution(x, fun, jac, nit, nfev, status, test, outside)
+    known = any(part.outside is not None for _, part in parts)
+    columns = [np.empty((m, *column.shape[1:]), column.dtype) for column in parts[0][1][:7]]
+    result = Solution._make([*columns, np.zeros(m, np.bool_) if known else None])
+    for rows, part in parts:
+        for column, values in zip(result, part):
+            if column is not None and values is not None:
+                column[rows] = values
+    return result
