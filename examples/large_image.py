@@ -63,20 +63,31 @@ class OnDisk:
 
 def draw(path, rows, columns):
     """Write an image (rows, columns, 30) of noisy decays, some rows at a time."""
-    image = np.lib.format.open_memmap(path, "w+", np.float64, (rows, columns, len(TIMES)))
-    for first in range(0, rows, SIDE):
-        row, column = np.mgrid[first : min(first + SIDE, rows), :columns] / max(rows, columns)
+    image = on_disk(path, (rows, columns, len(TIMES)))
+    for some in strips(rows, columns):
+        row, column = np.mgrid[some, :columns] / max(rows, columns)
         rate = np.exp(0.8 * np.sin(2 * np.pi * row) * np.cos(np.pi * column))
-        noise = np.random.default_rng(first).standard_normal((*rate.shape, len(TIMES)))
-        image[first : first + SIDE] = np.exp(-rate[..., None] * TIMES) + 0.1 + 0.05 * noise
-        image.flush()
+        noise = np.random.default_rng(some.start).standard_normal((*rate.shape, len(TIMES)))
+        image[some] = np.exp(-rate[..., None] * TIMES) + 0.1 + 0.05 * noise
 
 
 def empty_maps(path, shape, d=3):
-    """Write maps (..., 2 d + 1) without results."""
-    maps = np.lib.format.open_memmap(path, "w+", np.float64, (*shape, 2 * d + 1))
-    maps[:] = UNDONE
-    maps.flush()
+    """Write maps (..., 2 d + 1) without results, some rows at a time."""
+    maps = on_disk(path, (*shape, 2 * d + 1))
+    for some in strips(*shape):
+        maps[some] = UNDONE
+
+
+def strips(rows, columns):
+    """Return slices of rows, each of about as many pixels as a chunk."""
+    high = max(SIDE * SIDE // columns, 1)
+    return [slice(first, min(first + high, rows)) for first in range(0, rows, high)]
+
+
+def on_disk(path, shape):
+    """Return a new array of zeros on disk."""
+    np.lib.format.open_memmap(path, "w+", np.float64, shape)
+    return OnDisk(path)
 
 
 def fitted(block, done):
@@ -119,7 +130,7 @@ def alone(image, maps):
 def shared(image, maps, processes):
     """Fit in a cluster of processes; return the same."""
     with dask.config.set(QUIET), \
-            LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None) as cluster, \
+            LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=":0") as cluster, \
             Client(cluster) as client:
         client.run(warm_up)
         begun = time.perf_counter()

@@ -39,7 +39,7 @@ class Slow(LBFGS):
 @pytest.fixture(scope="module")
 def cluster():
     """Return two processes with a thread each."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
                                   memory_limit=0) as cluster:
         yield cluster
 

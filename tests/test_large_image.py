@@ -1,6 +1,7 @@
 """The example of an image that is fitted chunk by chunk, on a cluster of two processes."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def example():
 def client(example):
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster, \
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0) as cluster, \
             Client(cluster) as client:
         client.upload_file(str(EXAMPLE))
         yield client
@@ -65,29 +66,44 @@ def test_what_was_done_before_a_run_broke_off_is_kept(example, client, files):
     assert (found[8:, :, -1] == 0).all()
 
 
-def test_chunks_are_written_as_they_come(example, client, files):
+def test_chunks_are_written_as_they_come(example, client, files, monkeypatch):
     """A pixel that stops the whole run, half-way, leaves behind what was fitted."""
     image, maps = files
-    with pytest.raises(ValueError, match="a pixel of no use"):
-        client.compute(stopping(example, image, maps)).result()
-    status = np.load(maps)[..., -1]
-    assert (status[:16] >= 0).any()
-    assert (status[16:, 8:] == example.UNDONE).all()
-
-
-def stopping(example, image, maps):
-    """Return the task of an image whose last chunk raises."""
-    curves = np.load(image)
-    curves[16:, 8:] = np.inf
-    np.save(image, curves)
+    mark_last_chunk(image)
 
     def fitted(block, done, fitted=example.fitted):
         if np.isinf(block).any():
             raise ValueError("a pixel of no use")
         return fitted(block, done)
 
-    kept, example.fitted = example.fitted, fitted
-    try:
-        return example.fit_image(image, maps, side=8)
-    finally:
-        example.fitted = kept
+    monkeypatch.setattr(example, "fitted", fitted)
+    with pytest.raises(ValueError, match="a pixel of no use"):
+        client.compute(example.fit_image(image, maps, side=8)).result()
+    status = np.load(maps)[..., -1]
+    assert (status[:16] >= 0).any()
+    assert (status[16:, 8:] == example.UNDONE).all()
+
+
+def test_a_process_that_dies_is_replaced(example, client, files, tmp_path, monkeypatch):
+    """The chunk that it died of is fitted again by another."""
+    image, maps = files
+    mark_last_chunk(image)
+    died = tmp_path / "died"
+
+    def fitted(block, done, fitted=example.fitted):
+        if np.isinf(block).any() and not died.exists():
+            died.touch()
+            os._exit(1)
+        return fitted(block, done)
+
+    monkeypatch.setattr(example, "fitted", fitted)
+    client.compute(example.fit_image(image, maps, side=8)).result()
+    status = np.load(maps)[..., -1]
+    assert died.exists()
+    assert (status[:16] >= 0).all()
+    assert (status[16:, 8:] == 3).all()
+
+
+def mark_last_chunk(image):
+    """Put infinity into the last chunk of an image of 20 x 14 pixels."""
+    np.load(image, mmap_mode="r+")[16:, 8:] = np.inf

@@ -54,7 +54,7 @@ def main():
     problems = l2o.families.Logistic().sample(CHUNKS, rng=0)
     methods, rows = {"L-BFGS": "lbfgs", "a policy": policy()}, []
     with (ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, get_context("spawn")) as processes,
-          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
           Client(cluster) as client):
         pools = {"threads": threads, "processes": processes, "Dask": client.get_executor()}
         for name, method in methods.items():
