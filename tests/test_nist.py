@@ -176,6 +176,24 @@ def test_hard_problems_end(runs):
     assert sum(nfev for *_, nfev in runs.values()) < 4000
 
 
+def test_a_robust_fit_that_comes_to_no_end_is_tried_by_another_rule():
+    """Three exponentials: the learned damping ends on a plateau, where a parameter tells nothing any more."""
+    t, y, starts, certified, _ = read("Lanczos3")
+    settings = {"sigma": np.std(y - lanczos(t, certified)), "loss": "cauchy"}
+    fit, again = l2o.curve_fit(lanczos, t, y, starts[0], **settings), l2o.curve_fit(
+        lanczos, t, y, starts[0], options={"damping": "more"}, **settings)
+    assert fit.success
+    assert fit.chi2 <= again.chi2 * (1.0 + 1e-6)
+    np.testing.assert_allclose(fit.stderr, again.stderr, rtol=1e-3)
+    spent = fit.nfev - again.nfev  # by the first rule
+    assert spent > 20
+    for most in (spent, spent + 30):
+        short = l2o.curve_fit(lanczos, t, y, starts[0], options={"maxfev": most}, **settings)
+        assert not short.success
+        assert short.nfev <= most + 1
+        assert short.chi2 > 2.0 * fit.chi2
+
+
 @pytest.mark.parametrize("unit", [1e-15, 1e12])
 def test_units_of_the_values_do_not_matter(unit):
     """Where parameters carry the unit of y, in the same digits and with the same status."""

@@ -50,6 +50,8 @@ ctypedef struct damping_rule:
     bint (*step)(damping* state, const double* normal, const double* scale, double* rows, double* step, double* work,
                  intptr_t d, bint ready) noexcept nogil
     void (*learn)(damping* state, const trial* t) noexcept nogil
+    const damping_rule* second                                 # More's, where this one comes to no end; or NULL
+    double radius                                              # its number
 
 
 cdef inline void more_begin(damping* state, double size) noexcept nogil:

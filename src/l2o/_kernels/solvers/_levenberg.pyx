@@ -9,7 +9,7 @@ cimport numpy as cnp
 from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport intptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from l2o._kernels.base._abi cimport l2o_model
 from l2o._kernels.base._arrays cimport codes, counts, doubles, flags
@@ -23,7 +23,7 @@ from l2o._kernels.solvers._damping cimport (
 from l2o._kernels.solvers._fit cimport (
     NEAR, PACE, arrive, attempt_step, begin_fit, evaluate_fit, fit, fit_size, free_parameters, is_fixed, lay_out,
     offset, propose, runs_away)
-from l2o._kernels.solvers._learned_damping cimport N_NUMBERS, learned_begin, learned_learn, learned_step
+from l2o._kernels.solvers._learned_damping cimport N_NUMBERS, WIDE, learned_begin, learned_learn, learned_step
 
 cnp.import_array()
 
@@ -31,14 +31,19 @@ cdef extern from *:
     """
     #define L2O_ROUNDING_OFFSET 1e-3
     #define L2O_REST 0.04
+    #define L2O_ALIKE 1e-10
+    #define L2O_POOR 2.0
     """
     const double REST "L2O_REST"                               # of the offset, after the step that it is of
+    const double ALIKE "L2O_ALIKE"                             # of r'r, within which two fits have ended at the same
+    const double POOR "L2O_POOR"                               # standard errors that points of a poor fit are off by
     const double ROUNDING_OFFSET "L2O_ROUNDING_OFFSET"         # where rounding ends a run, standard errors are close
 
 cdef damping_rule more, nielsen, learned
 more.begin, more.step, more.learn = more_begin, more_step, more_learn
 nielsen.begin, nielsen.step, nielsen.learn = nielsen_begin, nielsen_step, nielsen_learn
 learned.begin, learned.step, learned.learn = learned_begin, learned_step, learned_learn
+learned.second, learned.radius = &more, WIDE
 MORE, NIELSEN, LEARNED = <size_t> &more, <size_t> &nielsen, <size_t> &learned
 N_LEARNED = N_NUMBERS
 
@@ -75,8 +80,36 @@ cdef int run(fit* f) noexcept nogil:
     return CONVERGED if status == PRECISION_LOSS and left <= ROUNDING_OFFSET * ROUNDING_OFFSET else status
 
 
-cdef int solve(fit* f, curve* c, const double* t, const double* y, const double* sigma, intptr_t n, double* work,
-               double* inverse, double* chi2, unsigned char* on_bound, intptr_t* used) noexcept nogil:
+cdef bint is_lost(const fit* f, const curve* c, int status) noexcept nogil:
+    """Whether a fit has come to no end, and its points are off by more than chance and outliers allow."""
+    cdef double[3] rho
+    if not (status == SINGULAR or status == PRECISION_LOSS or (status == CONVERGED and f.weak)):
+        return False
+    if c.loss == NULL or c.loss.shape == NULL:                 # sigma may say nothing
+        return False
+    c.loss.shape(POOR * POOR, rho)
+    return f.normal[f.d * (f.d + 2)] > c.n * rho[0] and f.nfev < f.maxfev
+
+
+cdef int run_again(fit* f, fit* other, int status) noexcept nogil:
+    """Fit from other.x by another rule, and take the lower of both; evaluations add up."""
+    cdef intptr_t last = f.d * (f.d + 2)
+    cdef int found
+    other.low, other.high, other.noise, other.freedom = f.low, f.high, f.noise, f.freedom
+    other.maxfev = f.maxfev - f.nfev
+    found = run(other)
+    f.here = False                                             # the newest evaluation was the other's
+    if other.normal[last] <= f.normal[last] * (1.0 + (ALIKE if found == CONVERGED else 0.0)):
+        memcpy(f.x, other.x, f.d * sizeof(double))
+        f.normal, other.normal = other.normal, f.normal
+        f.scale, other.scale = other.scale, f.scale
+        f.here, status = other.here, found
+    f.nfev, f.nit = f.nfev + other.nfev, f.nit + other.nit
+    return status
+
+
+cdef int solve(fit* f, fit* other, curve* c, const double* t, const double* y, const double* sigma, intptr_t n,
+               double* work, double* inverse, double* chi2, unsigned char* on_bound, intptr_t* used) noexcept nogil:
     """Fit one curve and say what came of it."""
     cdef intptr_t d = f.d, n_free = 0, a, b
     cdef int status
@@ -92,7 +125,10 @@ cdef int solve(fit* f, curve* c, const double* t, const double* y, const double*
     f.nfev = f.nit = 0
     if used[0] < n_free or used[0] == 0:
         return TOO_FEW_POINTS
+    memcpy(other.x, f.x, d * sizeof(double))
     status = run(f)
+    if other.rule != NULL and is_lost(f, c, status):
+        status = run_again(f, other, status)
     chi2[0] = f.normal[d * (d + 2)]
     if isfinite(chi2[0]):
         for a in range(d):
@@ -147,7 +183,7 @@ def fit_many(size_t model, size_t user, size_t rule, cnp.ndarray numbers not Non
     cdef double* work
     cdef double* points
     cdef curve c
-    cdef fit f
+    cdef fit f, other
     for i in range(m):
         longest = max(longest, first_of[i + 1] - first_of[i])
     memset(&f, 0, sizeof(fit))
@@ -155,17 +191,21 @@ def fit_many(size_t model, size_t user, size_t rule, cnp.ndarray numbers not Non
     f.normal_equations, f.data, f.d, f.scaled = evaluate_curve, &c, d, c.loss == NULL or c.loss.scaled
     f.rule, f.tol, f.maxfev = <const damping_rule*> rule, tol, maxfev
     f.state.numbers = doubles(numbers, N_NUMBERS if rule == LEARNED else 1)
-    work = <double*> calloc(fit_size(d) + points_size(d, k, longest), sizeof(double))
+    other = f
+    other.rule, other.state.numbers = f.rule.second, &f.rule.radius
+    work = <double*> calloc(2 * fit_size(d) + d + points_size(d, k, longest), sizeof(double))
     if work == NULL:
         raise MemoryError
     points = lay_out(&f, work)
+    other.x = lay_out(&other, points)
+    points = other.x + d
     with nogil:
         for i in range(m):
             at, n = first_of[i], first_of[i + 1] - first_of[i]
             f.x = x_of + i * d
             if low_of != NULL:
                 f.low, f.high = low_of + i * d, high_of + i * d
-            status_of[i] = solve(&f, &c, t_of + (at * k if n_t == total else 0), y_of + at,
+            status_of[i] = solve(&f, &other, &c, t_of + (at * k if n_t == total else 0), y_of + at,
                                  NULL if sigma_of == NULL else sigma_of + (at if n_sigma == total else 0), n, points,
                                  cov_of + i * d * d, chi2_of + i, held_of + i * d, used_of + i)
             nfev_of[i], nit_of[i] = f.nfev, f.nit
