@@ -27,7 +27,6 @@ import l2o
 TIMES = np.linspace(0.0, 4.0, 30)
 SIDE = 200  # pixels of a chunk: 10 MB of curves
 UNDONE = -1.0
-QUIET = {"distributed.worker.profile.enabled": False}  # it looks at each process 100 times a second: a tenth
 TRIM_THRESHOLD, MMAP_THRESHOLD, KEPT = -1, -3, 2**25  # as malloc.h has them; bytes
 
 
@@ -78,6 +77,13 @@ def empty_maps(path, shape, d=3):
         maps[some] = UNDONE
 
 
+def made_whole(make, path, *shape):
+    """Make a file under another name first, so that one of this name is whole even if a run is broken off."""
+    part = path.with_suffix(".part")
+    make(part, *shape)
+    part.replace(path)
+
+
 def strips(rows, columns):
     """Return slices of rows, each of about as many pixels as a chunk."""
     high = max(SIDE * SIDE // columns, 1)
@@ -102,7 +108,7 @@ def warm_up():
     """Compile the model, which takes a second in each process, and keep memory from chunk to chunk.
 
     By default malloc returns the memory of each chunk to the system, which fills it with zeros for the next: a tenth of
-    the time, and with Dask's settings a fifth. Other systems than Linux do as they like.
+    the time, and with Dask's settings 15 %. Other systems than Linux do as they like.
     """
     if platform.libc_ver()[0] == "glibc":
         for threshold in TRIM_THRESHOLD, MMAP_THRESHOLD:
@@ -129,8 +135,7 @@ def alone(image, maps):
 
 def shared(image, maps, processes):
     """Fit in a cluster of processes; return the same."""
-    with dask.config.set(QUIET), \
-            LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=":0") as cluster, \
+    with LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=":0") as cluster, \
             Client(cluster) as client:
         client.run(warm_up)
         begun = time.perf_counter()
@@ -157,9 +162,9 @@ def main():
         folder = Path(options.folder or folder)
         image, maps, side = folder / "image.npy", folder / "maps.npy", round(options.pixels**0.5)
         if not image.exists():
-            draw(image, side, side)
+            made_whole(draw, image, side, side)
         if not maps.exists():
-            empty_maps(maps, (side, side))
+            made_whole(empty_maps, maps, (side, side))
         seconds, kept = alone(image, maps) if options.alone else shared(image, maps, options.processes)
         status = np.load(maps, mmap_mode="r")[..., -1]
         print(f"\n{side * side:,} pixels in {seconds:.1f} s, {1e-3 * side * side / seconds:,.0f} thousand a second; "
