@@ -185,6 +185,8 @@ def test_good_starts_stay():
     assert policy.dim is None
     with pytest.raises(TypeError, match="p0 is missing"):
         l2o.curve_fit_many(decay, TIMES, known(np.random.default_rng(0))[0], method=policy)
+    with pytest.raises(ValueError, match="p0 is a policy that begins where the curves' own starts are; expected"):
+        l2o.curve_fit_many(decay, TIMES, known(np.random.default_rng(0))[0], policy)
 
 
 @pytest.mark.parametrize("loss", ["cauchy", "poisson"])
@@ -228,6 +230,22 @@ def test_too_few_curves_teach_nothing(family):
     policy = l2o.train(family, n_functions=12, n_validation=5, rng=0)
     assert policy.network == LevenbergMarquardt()
     assert "fewer than 20" in policy.card["training"]["course"][-1]["choice"]
+
+
+def test_policy_is_a_start_too(policy, Y):
+    """With any method; the damping is that of the call."""
+    starts = policy.network.curve_starts(policy.weights, TIMES[:, None], Y.reshape(-1), 30 * np.arange(501))
+    image = Y.reshape(20, 25, 30)
+    for settings in ({}, {"method": "adaptive"}, {"options": {"damping": "nielsen"}}):
+        same(l2o.curve_fit_many(decay, TIMES, Y, policy, sigma=0.05, **settings),
+             l2o.curve_fit_many(decay, TIMES, Y, starts, sigma=0.05, **settings))
+    assert l2o.curve_fit_many(decay, TIMES, image, policy).x.shape == (20, 25, 3)
+    np.testing.assert_allclose(l2o.curve_fit(decay, TIMES, Y[3], policy).x,
+                               l2o.curve_fit_many(decay, TIMES, Y, policy).x[3], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"p0 is a policy trained on 'least squares of .*decay'; expected one of"):
+        l2o.curve_fit_many(line, TIMES, Y, policy)
+    with pytest.raises(ValueError, match="p0 is a policy of kind 'quasi-newton'; expected 'levenberg-marquardt'"):
+        l2o.curve_fit_many(decay, TIMES, Y, l2o.load("universal"))
 
 
 def test_what_does_not_fit_is_said(policy, Y):

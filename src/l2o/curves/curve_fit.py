@@ -16,7 +16,7 @@ from l2o.base.watch import Watch
 from l2o.baselines.damping import chosen
 from l2o.curves.adaptive import LearnedStart, fit_adaptively
 from l2o.curves.data import Curves, read_curves
-from l2o.curves.learned import begun, read_policy
+from l2o.curves.learned import Start, begun, read_policy, read_start
 from l2o.curves.result import CurveFit
 from l2o.curves.scipy_words import answered
 from l2o.curves.several import Columns, best_of
@@ -37,7 +37,7 @@ MAXFEV = 2000
 
 @answered
 def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[ArrayLike],
-                   Y: ArrayLike | Sequence[ArrayLike], p0: ArrayLike | Callable[..., ArrayLike] | None = None, *,
+                   Y: ArrayLike | Sequence[ArrayLike], p0: Start = None, *,
                    sigma: ArrayLike | Sequence[ArrayLike] | None = None, absolute_sigma: bool = False,
                    bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None, fixed: ArrayLike | None = None,
                    loss: str = "linear", method: str | Policy = "lm", tol: float = 1e-3,
@@ -54,8 +54,9 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     Y : array_like, shape (..., n), or a list of m of (n_i,)
         The curves. An image of curves stays an image, and a list may hold curves of different lengths. A point that is
         NaN, or masked in a masked array, is left out; so is one whose sigma is inf.
-    p0 : array_like, shape (d,) or (..., d), or callable
-        Starting parameters, or a function that guesses them, ``p0(t, Y)``. There is no default: None needs the option
+    p0 : array_like, shape (d,) or (..., d), callable or Policy
+        Starting parameters, a function that guesses them, ``p0(t, Y)``, or what `l2o.train` has learned of where curves
+        begin; the damping is then that of the options. There is no default: None needs the option
         `starts`, a policy as the method or, with the adaptive method, finite bounds.
     sigma : float or array_like, shape (n,), (..., n), (...) or (..., 1), or a list of m of (n_i,), optional
         Standard errors of the values, above 0; one for each curve is (..., 1), or (...) if its last axis is not n long.
@@ -93,6 +94,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
     Returns
     -------
     CurveFit
+        Its `suspect` marks the fits that are likely wrong.
 
     Raises
     ------
@@ -133,7 +135,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         starts = within_bounds(bounds)
     if p0 is None and starts is not None and len(starts) > 0:
         p0, starts = starts[0], starts[1:]
-    x = read_starts(p0, t, Y, curves)
+    x = read_starts(read_start(p0, model, curves), t, Y, curves)
     box = read_limits(bounds, fixed, x, curves.leading)
     settings = _settings(tol, law, options)
     all_starts = [x, *read_more_starts(starts, x.shape, curves)]
@@ -159,7 +161,7 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
 
 @answered
 def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
-              p0: ArrayLike | Callable[..., ArrayLike] | None = None, *, sigma: ArrayLike | None = None,
+              p0: Start = None, *, sigma: ArrayLike | None = None,
               absolute_sigma: bool = False, bounds: Bounds | tuple[ArrayLike, ArrayLike] | None = None,
               fixed: ArrayLike | None = None, loss: str = "linear", method: str | Policy = "lm", tol: float = 1e-3,
               options: Mapping[str, object] | None = None) -> CurveFit:
@@ -173,8 +175,8 @@ def curve_fit(model: Model | Callable[..., float], t: ArrayLike, y: ArrayLike,
         Where the points are.
     y : array_like, shape (n,)
         Values.
-    p0 : array_like, shape (d,), or callable
-        Starting parameters, or ``p0(t, y)``.
+    p0 : array_like, shape (d,), callable or Policy
+        Starting parameters, ``p0(t, y)``, or a policy that has learned them.
     sigma, absolute_sigma, bounds, fixed, loss, method, tol, options
         As in `curve_fit_many`.
 

@@ -48,7 +48,8 @@ def read_starts(p0: ArrayLike | Callable[..., ArrayLike] | None, t: object, Y: o
         If its shape does not fit, or the one start for all curves is not finite.
     """
     if p0 is None:
-        raise TypeError("p0 is missing; expected starting parameters (d,) or (..., d), or a function p0(t, Y), or "
+        raise TypeError("p0 is missing; expected starting parameters (d,) or (..., d), a function p0(t, Y), a policy "
+                        "that has learned them, "
                         "options={'starts': [[...], ...]}, or finite bounds with method='adaptive'. There is no "
                         "default: from ones many fits end in a wrong minimum, and nothing tells them from good ones")
     given = p0(t, Y) if callable(p0) else p0
