@@ -197,7 +197,8 @@ def minimize_many(problems: Problems, x0: ArrayLike | None = None, *, method: st
 
     In a batch of 192 problems or more a `Policy` with its safeguard is probed: L-BFGS also solves every 32nd row, and
     after row 1,024 every 128th. Once the policy took more evaluations there, L-BFGS solves all rows that follow. The
-    evaluations of probes are added to ``nfev``.
+    evaluations of probes are added to ``nfev``. A policy that has found Newton's method the quickest for its family
+    leaves such a batch to it, if the objective has a Hessian.
 
     Parameters
     ----------
