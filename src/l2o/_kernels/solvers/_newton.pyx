@@ -4,6 +4,7 @@ from libc.stdint cimport intptr_t
 from libc.string cimport memcmp, memcpy
 
 from l2o._kernels.base._abi cimport l2o_expansion_fn, l2o_hessian_fn, l2o_objective_fn
+from l2o._kernels.base._evaluate cimport largest
 from l2o._kernels.base._newton_step cimport AS_GIVEN, UNSOLVED, room_ahead, share, solve_ahead, solve_free
 from l2o._kernels.base._status cimport GO_ON, OBJECTIVE_FAILED, PRECISION_LOSS
 from l2o._kernels.solvers._descent cimport descend, descent
@@ -18,6 +19,7 @@ ctypedef struct newton_state:
     intptr_t dim
     l2o_hessian_fn hessian
     l2o_expansion_fn expansion
+    l2o_objective_fn objective
     void* data
     int trust                                                  # of the newest direction
     bint moved                                                 # `before` and `last` are known
@@ -29,6 +31,9 @@ ctypedef struct newton_state:
     double* room                                               # workspace
     double* tried                                              # (n,) the newest point that was expanded
     double* expanded                                           # (n, n) the Hessian there
+    double gtol                                                # of the run
+    double steepness                                           # largest entry of the gradient at the iterate
+    bint closing                                               # the next trial is likely to end the run
 
 
 cdef inline intptr_t header() noexcept nogil:
@@ -52,7 +57,8 @@ cdef void newton_reset(double* memory, intptr_t n, const void* settings, void* d
     state.tried = state.last + n
     state.expanded = state.tried + n
     state.room = state.expanded + n * n
-    state.tried[0] = NAN                                       # equal to no point
+    state.tried[0] = state.steepness = NAN                     # equal to no point, above nothing
+    state.gtol, state.closing = 0.0, False
 
 
 cdef inline bint solve_for(newton_state* state, const double* g, double* p, const double* free) noexcept nogil:
@@ -70,6 +76,12 @@ cdef inline bint solve_for(newton_state* state, const double* g, double* p, cons
     return outcome != UNSOLVED
 
 
+cdef inline void foresee(newton_state* state, double steepness) noexcept nogil:
+    """Gradients fall by squares: is the next one within gtol?"""
+    cdef double fall = steepness / state.steepness
+    state.steepness, state.closing = steepness, steepness * fall * fall <= state.gtol
+
+
 cdef int newton_propose(double* memory, const double* x, const double* g, double* p, const double* free,
                         int made_of) noexcept nogil:
     """The Newton direction, or that of steepest descent where the Hessian is of no use."""
@@ -78,6 +90,8 @@ cdef int newton_propose(double* memory, const double* x, const double* g, double
     cdef int code = 0
     if made_of == PLAIN:
         return PRECISION_LOSS
+    if made_of != AGAIN:
+        foresee(state, largest(g, n))
     if made_of != AGAIN and memcmp(state.tried, x, n * sizeof(double)) == 0:
         state.matrix, state.expanded = state.expanded, state.matrix
         state.tried[0] = NAN
@@ -106,8 +120,10 @@ cdef int newton_trust(const double* memory) noexcept nogil:
 
 
 cdef int expanded(const double* x, double* f, double* g, intptr_t n, void* memory) noexcept nogil:
-    """The objective at a trial, with the Hessian that will be asked for if the trial is accepted, as most are."""
+    """The objective at a trial, with the Hessian that will be asked for: most trials are accepted, and few the last."""
     cdef newton_state* state = <newton_state*> memory
+    if state.closing:
+        return state.objective(x, f, g, n, state.data)
     memcpy(state.tried, x, n * sizeof(double))
     return state.expansion(x, f, g, state.expanded, n, state.data)
 
@@ -118,7 +134,9 @@ cdef int newton_loop(void* run, double* work) noexcept nogil:
     cdef l2o_objective_fn objective = one.objective
     cdef void* data = one.data
     cdef int status
-    if (<newton_state*> one.memory).expansion != NULL:
+    cdef newton_state* state = <newton_state*> one.memory
+    if state.expansion != NULL:
+        state.objective, state.gtol = one.objective, one.stop.gtol
         one.objective, one.data = expanded, one.memory
     status = descend(one, work)
     one.objective, one.data = objective, data
