@@ -217,6 +217,42 @@ def test_column_that_only_the_look_has_moved_is_no_silent_success(seed, i):
     assert outcome != "wrong"
 
 
+@pytest.mark.parametrize(("method", "seed", "i"), [
+    ("lbfgs", 1, 608), ("lbfgs", 2, 10205), ("lbfgs", 2, 18775), ("lbfgs", 2, 19453), ("default", 1, 16059),
+    ("default", 2, 9441)])
+def test_matrix_of_many_steps_is_no_proof_of_a_minimum(method, seed, i):
+    """As many steps as variables had been taken, and the direction out of the saddle was in none of them."""
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), method)
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize(("method", "seed", "i"), [
+    ("lbfgs", 1, 8018), ("lbfgs", 2, 14805), ("default", 1, 483), ("default", 1, 12530), ("default", 2, 7940)])
+def test_large_gradient_without_a_kink_is_a_column_in_a_unit_of_its_own(method, seed, i):
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), method)
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize(("method", "seed", "i"), [
+    ("lbfgs", 2, 3783), ("default", 1, 2471), ("default", 1, 6030), ("default", 1, 19989)])
+def test_points_as_far_off_as_the_slope_reaches_hide_no_saddle(method, seed, i):
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), method)
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize(("seed", "i"), [(1, 2484), (2, 4517), (2, 12992)])
+def test_gradient_that_is_the_same_close_by_shows_no_minimum(seed, i):
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), "default")
+    assert outcome != "wrong"
+
+
+@pytest.mark.parametrize(("seed", "i"), [(0, 15038), (2, 6764)])
+def test_direction_uphill_predicts_no_gap(seed, i):
+    """The gap was negative there, and so within any tolerance."""
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), "default")
+    assert outcome != "wrong"
+
+
 @pytest.mark.parametrize("method", [None, "lbfgs"])
 def test_run_that_has_left_a_saddle_ends_with_success_at_an_exact_fit(method):
     """Three looks at a saddle of Wood's function on the way had ended ftol for good."""

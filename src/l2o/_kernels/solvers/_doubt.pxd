@@ -20,12 +20,14 @@ cdef extern from *:
     #define L2O_COARSE 1e4
     #define L2O_SLOW 0.5
     #define L2O_FAST 1e-3
+    #define L2O_SURE 1e-3
     """
     const double DIGITS "L2O_DIGITS"                           # of x or its move: f is then right to their square
     const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
     const double COARSE "L2O_COARSE"                           # roundings of f: less to win shows little of the run
     const double SLOW "L2O_SLOW"                               # of the last decrease, the gap: little closer
     const double FAST "L2O_FAST"                               # much closer: a Hessian is spared
+    const double SURE "L2O_SURE"                               # of the tolerance, the gap: a matrix is not so wrong
 
 
 cdef inline bint is_last_digits(const descent* run, const double* x, const double* p, int trust) noexcept nogil:
@@ -56,8 +58,13 @@ cdef inline bint is_slow(const descent* run) noexcept nogil:
     return is_foreseen(&run.stop) and run.stop.gap >= SLOW * run.stop.decrease
 
 
-cdef inline intptr_t doubt(const descent* run, double f, double least) noexcept nogil:
-    """How many gradients the guesses of a matrix are worth: all, where f is coarse or the last step was slow."""
-    if is_coarse(f, least) or is_slow(run):
-        return run.n
-    return MORE if run.nfev >= LONG * run.n or run.stop.changed < max(run.n, <intptr_t> FEW) else 0
+cdef inline bint is_misled(const descent* run, double f, double least) noexcept nogil:
+    """Whether a Hessian is asked at once: f is coarse, or the last step was slow."""
+    return is_coarse(f, least) or is_slow(run)
+
+
+cdef inline intptr_t doubt(const descent* run, double least) noexcept nogil:
+    """How many gradients along what the steps left out the guesses of a matrix are worth."""
+    if run.stop.gap <= SURE * least and run.nfev < LONG * run.n and run.stop.changed >= max(run.n, <intptr_t> FEW):
+        return 0
+    return MORE

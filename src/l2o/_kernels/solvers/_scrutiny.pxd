@@ -5,7 +5,12 @@
 # Hessian, and the gap is judged with that. So it is after a run of many evaluations a variable: it is long because of
 # valleys and saddles, where the matrix is wrong, and a Hessian costs little beside it. A gradient or two along what its
 # steps have left out tell of a short one (_left_out.pxd). If the gap is too wide, the run goes on in units of the
-# diagonal. And where the gradient has not become small, a kink may stop the steps (_kink.pxd).
+# diagonal. And where the gradient has not become small, a kink may stop the steps (_kink.pxd); if there is none, a
+# variable with a unit of its own may hold the gradient up, which the Hessian shows.
+#
+# The points of the Hessian are far off first, where the gradient changes in spite of its rounding. Where what it shows
+# is as much as may be left, the points were just as far off as the slope reaches, and beside a saddle that hides it:
+# then, too, the Hessian is measured near. Where no change is to be seen near, what was seen far off stands.
 from libc.math cimport INFINITY, copysign, fabs, sqrt
 from libc.stdint cimport intptr_t
 from libc.string cimport memcpy, memset
@@ -14,7 +19,7 @@ from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
-from l2o._kernels.solvers._doubt cimport LONG, doubt, is_fast, is_last_digits
+from l2o._kernels.solvers._doubt cimport LONG, doubt, is_fast, is_last_digits, is_misled
 from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED, hessian_gap, keep
 from l2o._kernels.solvers._kink cimport most_moved, probe_kink
 from l2o._kernels.solvers._left_out cimport look_at_the_rest
@@ -32,14 +37,20 @@ cdef extern from *:
     #define L2O_STILL 1e-2
     #define L2O_FAR 100.0
     #define L2O_NEAR 1e-4
+    #define L2O_CLEAR 0.5
+    #define L2O_BARELY 2.0
+    #define L2O_LITTLE 10.0
     #define L2O_ENOUGH 100.0
     #define L2O_NOTHING 1e-18
     """
     const double STILL "L2O_STILL"                             # of the largest move: less may be a matter of units
     const double FAR "L2O_FAR"                                 # times the gradient: another part of the function
     const double NOTHING "L2O_NOTHING"                         # of the fall, f itself
-    const double ENOUGH "L2O_ENOUGH"                           # times the tolerance: what is left there may be so much
+    const double BARELY "L2O_BARELY"                           # times it: so much along a line without curvature
+    const double LITTLE "L2O_LITTLE"                           # times it: so much along a direction or two
+    const double ENOUGH "L2O_ENOUGH"                           # times it: what a Hessian close by shows may be so much
     const double NEAR "L2O_NEAR"                               # of a variable's move: the part with the minimum
+    const double CLEAR "L2O_CLEAR"                             # of the tolerance: more, far off, may hide a saddle
 
 
 cdef inline intptr_t watch_size(intptr_t n) noexcept nogil:
@@ -147,9 +158,9 @@ cdef inline bint is_bowl(const descent* run, const double* x, double f, const do
 
 
 cdef inline bint is_minimum(const descent* run, const double* x, double f, double gap, double least,
-                            const double* inverse) noexcept nogil:
-    """Whether a Hessian leaves no more to win than `least`, and no point that was met is lower by that."""
-    return (gap <= 2.0 * least and run.f[0] + least >= f       # along a line without curvature there is more to win
+                            double enough, const double* inverse) noexcept nogil:
+    """Whether a Hessian leaves no more to win than `enough`, and no point that was met is lower by `least`."""
+    return (gap <= enough and run.f[0] + least >= f
             and (least > rounding(f) or is_bowl(run, x, f, inverse)))
 
 
@@ -183,10 +194,10 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
 
     close: it is known that points far off do not tell of the minimum.
     """
-    cdef double most = most_moved(run, x), gap, way
+    cdef double most = most_moved(run, x), gap = INFINITY, way, enough = (ENOUGH if close else BARELY) * least, known
     cdef intptr_t n = run.n, j
     cdef int status
-    cdef bint far = True
+    cdef bint far = True, unchanged = False
     if run.maxfun - run.nfev < LOOK * n:
         return GO_ON
     if not most > 0.0:
@@ -199,20 +210,22 @@ cdef inline int scrutinise(descent* run, const double* x, double f, const double
         keep(matrix, g_new, j, n)
     if not close:
         gap = hessian_gap(matrix, g, inverse, x_new, n)
-        if is_minimum(run, x, f, gap, least, inverse) and not (far and least <= rounding(f)):
-            status = look_at_the_rest(run, x, g, ENOUGH * least, 1, x_new, g_new, matrix, matrix + n)
-            if status != GO_ON:
-                return status
-            far = True
+        if is_minimum(run, x, f, gap, least, enough, inverse):
+            if gap <= CLEAR * least and not (far and least <= rounding(f)):
+                status = look_at_the_rest(run, x, g, LITTLE * least, 1, x_new, g_new, matrix, matrix + n)
+                if status != GO_ON:
+                    return status
+            far, enough = True, ENOUGH * least
     if far and run.maxfun - run.nfev >= n:
         for j in range(n):                                     # the points were too far off to tell of the minimum
             way = min(max(NEAR * fabs(x[j] - run.anchor[j]), 1e-8 * fabs(x[j])), way_to_bound(run, x, g, j, 0.0))
             status = change_over(run, x, g, j, way, x_new, g_new)
             if status != GO_ON:
                 return distrust(run) if status == NON_FINITE else status
+            unchanged |= g_new[j] == 0.0 and x_new[j] != x[j] and way_to_bound(run, x, g, j, least) > 0.0
             keep(matrix, g_new, j, n)
-        gap = hessian_gap(matrix, g, g_new, x_new, n)
-        if is_minimum(run, x, f, gap, least, g_new):
+        known, gap = gap, hessian_gap(matrix, g, g_new, x_new, n)
+        if is_minimum(run, x, f, known if unchanged else gap, least, enough, g_new):
             return CONVERGED
         if close:
             memcpy(inverse, g_new, n * sizeof(double))
@@ -233,7 +246,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     cdef double least = tolerance(&run.stop, f)
     cdef int status
     cdef intptr_t most
-    cdef bint close = False, young = trust == PREDICTED and run.rescalings == 0
+    cdef bint close = False, young = trust == PREDICTED and run.rescalings == 0, flat
+    gap = gap if gap >= 0.0 else INFINITY                      # uphill, the matrix knows nothing
     run.stop.gap = gap
     if at_infimum(&run.stop, f):
         return CONVERGED
@@ -246,16 +260,18 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         return GO_ON
     if trust == EXACT:
         return CONVERGED
-    if not is_flat(&run.stop, slope_of(run, x, g)):
+    flat = is_flat(&run.stop, slope_of(run, x, g))
+    if not flat:
         status = probe_kink(run, x, g, least, x_new, g_new)
         if status != CONVERGED:
             return status
-    if young and least > rounding(f) and (run.nfev < LONG * run.n or is_fast(run)) and not some_rest(run, x, g):
-        most = doubt(run, f, least)
-        if most == 0:
-            return CONVERGED
-        status = look_at_the_rest(run, x, g, ENOUGH * least, most, x_new, g_new, inverse + run.n, inverse + 2 * run.n)
-        if status != GO_ON:
-            return status
+    if (young and least > rounding(f) and (run.nfev < LONG * run.n or is_fast(run) or not flat)
+            and not some_rest(run, x, g)):
+        if flat and not is_misled(run, f, least):
+            most = doubt(run, least)
+            status = look_at_the_rest(run, x, g, LITTLE * least, most, x_new, g_new, inverse + run.n,
+                                      inverse + 2 * run.n) if most > 0 else CONVERGED
+            if status != GO_ON:
+                return status
         close = True
     return scrutinise(run, x, f, g, least, close, x_new, g_new, inverse, inverse + run.n)
