@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+ROWS = {"microseconds a fit": "microseconds a fit", "curve_fit lm": "SciPy's `curve_fit`",
+        "JAX, jit and vmap": "JAX, `jit` and `vmap`", "L-BFGS of l2o": "L-BFGS, compiled"}
 AT, AT_REAL = (1, 2, 3, 5, 10, 20, 40, 100), (1, 2, 3, 5, 10, 40)
 
 
@@ -181,10 +183,18 @@ REPRODUCED = {"fresh": fresh_table, "real": real_table, "medians": medians, "mar
               "facts": lambda record: as_list(facts(record))}
 
 
-def rewrite_jobs(path, record):
-    """Replace the table between the markers of the README, which cannot include a file."""
-    text = re.sub(r"(<!-- results: jobs -->\n).*?(<!-- end -->)",
-                  lambda found: f"{found[1]}\n{jobs_table(record)}\n\n{found[2]}",
+def curves_table():
+    """Return the rows of the README of what `python -m benchmarks.curves.least_squares` has measured."""
+    lines = (ROOT / "docs" / "results" / "curve-fits.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")[:-1]] for line in lines if line.startswith("|")]
+    known = {row[0]: row[1:] for row in rows}
+    head = f"| | {' | '.join(known[''])} |\n|---{'|---:' * len(known[''])}|"
+    return "\n".join([head, *(f"| {told} | {' | '.join(known[name])} |" for name, told in ROWS.items())])
+
+
+def rewrite(path, name, made):
+    """Replace what is between the markers of a name in the README, which cannot include a file."""
+    text = re.sub(rf"(<!-- results: {name} -->\n).*?(<!-- end -->)", lambda found: f"{found[1]}\n{made}\n\n{found[2]}",
                   path.read_text(encoding="utf-8"), flags=re.S)
     path.write_text(text, encoding="utf-8")
 
@@ -212,7 +222,7 @@ def main(folder):
     record = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     figures = ROOT / "docs" / "figures"
     if "jobs" in record:
-        rewrite_jobs(ROOT / "README.md", record)
+        rewrite(ROOT / "README.md", "jobs", jobs_table(record))
         shutil.copyfile(folder / "many-fits.png", figures / "many-fits.png")
     else:
         for name, make in REPRODUCED.items():
@@ -221,6 +231,7 @@ def main(folder):
         for part in ("fresh", "real-data"):
             name = f"{record['family']}{'' if part == 'fresh' else '-real-data'}.png"
             shutil.copyfile(folder / f"{record['family']}-{part}.png", figures / name)
+    rewrite(ROOT / "README.md", "curves", curves_table())
     with tempfile.TemporaryDirectory() as elsewhere, contextlib.chdir(elsewhere):
         for path in (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "quickstart.md"):
             rerun(path)

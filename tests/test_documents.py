@@ -56,6 +56,13 @@ def close(a, b):
     return same_words and decimal and all(math.isclose(x, y, rel_tol=0.33, abs_tol=2e-4) for x, y in numbers)
 
 
+def test_readme_has_the_table_of_curves_that_was_measured(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    results = importlib.import_module("results")
+    assert f"<!-- results: curves -->\n\n{results.curves_table()}\n\n<!-- end -->" in DOCUMENTS[0].read_text("utf-8")
+    assert results.curves_table().count("\n") == 1 + len(results.ROWS)
+
+
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=by_name)
 def test_examples_run_and_print_what_they_say(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
