@@ -7,7 +7,7 @@ import pytest
 from test_learning import outcomes
 
 import l2o
-from l2o.families import Logistic
+from l2o.families import Logistic, RobustRegression
 from l2o.policies import QuasiNewton
 from l2o.policies.prior import PriorShape
 
@@ -68,6 +68,12 @@ def test_objective_without_a_hessian_is_left_to_the_rule(policy, many):
     for i in range(3):
         result = l2o.minimize(problems[i].value_and_grad, problems.x0[i], jac=True, method=policy, tol=1e-6)
         assert result.success
+
+
+def test_another_objective_is_left_to_the_rule(policy):
+    rng = np.random.default_rng(0)
+    problems = RobustRegression(3).from_data(rng.standard_normal((250, 60, 3)), rng.standard_normal((250, 60)))
+    assert l2o.minimize_many(problems, method=policy, tol=1e-6).outside_training[:192].all()
 
 
 def test_probes_weigh_what_hessians_take():

@@ -139,7 +139,14 @@ class Policy(StepMethod):
 
     def serving(self, problems: Runnable) -> Method:
         method = self._network.serving(self._weights, problems)
-        return self if method is None else method
+        if method is None or (problems.normal_function is None and self._is_other(problems)):
+            return self
+        return method
+
+    def _is_other(self, problems: Runnable) -> bool:
+        """Whether it was trained on another objective."""
+        learned, met = self._card.get("objective"), problems.objective_card
+        return learned is not None and met is not None and learned != met
 
     @cached_property
     def _beginning(self) -> Beginning:
@@ -148,9 +155,8 @@ class Policy(StepMethod):
     def solve(self, problems: Runnable, stopping: Stopping, callback: Callback | None = None,
               box: Box | None = None) -> Solution:
         solution = super().solve(problems, stopping, callback, box)
-        learned, met = self._card.get("objective"), problems.objective_card
-        if solution.outside is not None and learned is not None and met is not None and learned != met:
-            solution.outside[:] = True  # it was trained on another objective
+        if solution.outside is not None and self._is_other(problems):
+            solution.outside[:] = True
         return solution
 
     def step(self, dim: int) -> Step:

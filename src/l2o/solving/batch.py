@@ -46,7 +46,8 @@ class BatchResult:
     success : ndarray of bool, shape (m,)
         Whether a tolerance was met.
     outside_training : ndarray of bool, shape (m,), or None
-        Whether the policy left the range that it met in training, as in `minimize`.
+        Whether the policy left the range that it met in training, as in `minimize`; None without a policy, and where it
+        leaves the batch to Newton's method.
     learned : Learned or None
         What the adaptive method learned and what that saved; its repr is a sentence.
     endless : ndarray of int, shape (m,), or None
