@@ -217,6 +217,27 @@ def test_column_that_only_the_look_has_moved_is_no_silent_success(seed, i):
     assert outcome != "wrong"
 
 
+@pytest.mark.parametrize("name", ["dixon-price", "smoothed-ackley", "pseudo-huber", "levy"])
+def test_long_run_whose_last_steps_show_all_directions_is_not_looked_at(name):
+    evaluated = []
+
+    def seen(x):
+        evaluated.append(x.copy())
+        return FUNCTIONS[name].value_and_grad(x)
+
+    result = l2o.minimize(seen, FUNCTIONS[name].start(4), jac=True, method="lbfgs")
+    assert result.success
+    assert result.nfev >= 5 * 4  # which a Hessian would have to tell of
+    np.testing.assert_array_equal(evaluated[-1], result.x)
+
+
+@pytest.mark.parametrize(("method", "seed", "i"), [("lbfgs", 1, 5630), ("lbfgs", 1, 9569), ("default", 0, 9455)])
+def test_long_run_that_leads_little_closer_is_no_silent_success(method, seed, i):
+    """Its last steps have shown all directions, or all but one, yet not at the saddle or in the part of the valley."""
+    outcome, *_ = stopping.one(np.random.default_rng([seed, i]), method)
+    assert outcome != "wrong"
+
+
 @pytest.mark.parametrize(("method", "seed", "i"), [
     ("lbfgs", 1, 608), ("lbfgs", 2, 10205), ("lbfgs", 2, 18775), ("lbfgs", 2, 19453), ("default", 1, 16059),
     ("default", 2, 9441)])

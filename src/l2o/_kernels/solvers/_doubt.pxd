@@ -19,6 +19,7 @@ cdef extern from *:
     #define L2O_DIGITS_OF_BOTH 1e-5
     #define L2O_COARSE 1e4
     #define L2O_SLOW 0.5
+    #define L2O_CLOSER 0.1
     #define L2O_FAST 1e-3
     #define L2O_SURE 1e-3
     """
@@ -26,6 +27,7 @@ cdef extern from *:
     const double DIGITS_OF_BOTH "L2O_DIGITS_OF_BOTH"           # and of either
     const double COARSE "L2O_COARSE"                           # roundings of f: less to win shows little of the run
     const double SLOW "L2O_SLOW"                               # of the last decrease, the gap: little closer
+    const double CLOSER "L2O_CLOSER"                           # a matrix that knows all directions is believed
     const double FAST "L2O_FAST"                               # much closer: a Hessian is spared
     const double SURE "L2O_SURE"                               # of the tolerance, the gap: a matrix is not so wrong
 
@@ -53,6 +55,11 @@ cdef inline bint is_fast(const descent* run) noexcept nogil:
     return is_foreseen(&run.stop) and run.stop.gap <= FAST * run.stop.decrease
 
 
+cdef inline bint is_closer(const descent* run) noexcept nogil:
+    """Whether the last step was as foreseen, and led closer."""
+    return is_foreseen(&run.stop) and run.stop.gap <= CLOSER * run.stop.decrease
+
+
 cdef inline bint is_slow(const descent* run) noexcept nogil:
     """Whether the last step was as foreseen, and led little closer, as beside a saddle."""
     return is_foreseen(&run.stop) and run.stop.gap >= SLOW * run.stop.decrease
@@ -63,8 +70,17 @@ cdef inline bint is_misled(const descent* run, double f, double least) noexcept 
     return is_coarse(f, least) or is_slow(run)
 
 
-cdef inline intptr_t doubt(const descent* run, double least) noexcept nogil:
-    """How many gradients along what the steps left out the guesses of a matrix are worth."""
-    if run.stop.gap <= SURE * least and run.nfev < LONG * run.n and run.stop.changed >= max(run.n, <intptr_t> FEW):
+cdef inline bint is_long(const descent* run) noexcept nogil:
+    """Whether a Hessian costs little beside the run."""
+    return run.nfev >= LONG * run.n
+
+
+cdef inline intptr_t doubt(const descent* run, double least, intptr_t known) noexcept nogil:
+    """How many gradients along what the steps left out the guesses of a matrix are worth.
+
+    known: directions that the last steps have shown, where they lead closer.
+    """
+    if known == run.n or (run.stop.gap <= SURE * least and not is_long(run)
+                          and run.stop.changed >= max(run.n, <intptr_t> FEW)):
         return 0
     return MORE

@@ -67,6 +67,21 @@ cdef inline intptr_t orthogonalise(const descent* run, bint* counts) noexcept no
     return some
 
 
+cdef inline intptr_t directions(const descent* run, double* basis, double* change) noexcept nogil:
+    """How many directions the last changes show; basis (n, n) and change (n,) are workspace."""
+    cdef intptr_t n = run.n, known = 0, k, i
+    cdef double size
+    for k in range(min(run.stop.changed, <intptr_t> WINDOW) if n <= WINDOW + 1 else 0):
+        memcpy(change, change_before(&run.stop, k, n), n * sizeof(double))
+        size = product_in(change, change, run.units, n)
+        for i in range(known):
+            leave_out(change, basis + i * n, run.units, n)
+        if known < n and product_in(change, change, run.units, n) > NEW * NEW * size:
+            memcpy(basis + known * n, change, n * sizeof(double))
+            known += 1
+    return known
+
+
 cdef inline int change_along(descent* run, const double* x, const double* g, const double* p, double way, double* x_new,
                              double* g_new) noexcept nogil:
     """g_new <- Hp by a gradient a way downhill along p; GO_ON, or why there is none."""

@@ -4,9 +4,10 @@
 # knows nothing of it. Then, and where f is known no better than what is left to gain, one gradient a variable gives the
 # Hessian, and the gap is judged with that. So it is after a run of many evaluations a variable: it is long because of
 # valleys and saddles, where the matrix is wrong, and a Hessian costs little beside it. A gradient or two along what its
-# steps have left out tell of a short one (_left_out.pxd). If the gap is too wide, the run goes on in units of the
-# diagonal. And where the gradient has not become small, a kink may stop the steps (_kink.pxd); if there is none, a
-# variable with a unit of its own may hold the gradient up, which the Hessian shows.
+# steps have left out tell of a short one (_left_out.pxd), and of any whose last steps lead closer and leave out one
+# direction; those that leave out none are believed. If the gap is too wide, the run goes on in units of the diagonal.
+# And where the gradient has not become small, a kink may stop the steps (_kink.pxd); if there is none, a variable with
+# a unit of its own may hold the gradient up, which the Hessian shows.
 #
 # The points of the Hessian are far off first, where the gradient changes in spite of its rounding. Where what it shows
 # is as much as may be left, the points were just as far off as the slope reaches, and beside a saddle that hides it:
@@ -19,10 +20,10 @@ from l2o._kernels.base._evaluate cimport is_held, largest, rounding
 from l2o._kernels.base._status cimport CONVERGED, GO_ON, NON_FINITE
 from l2o._kernels.solvers._descent cimport attempt, descent, slope_of
 from l2o._kernels.solvers._descent_method cimport EXACT, PREDICTED, product
-from l2o._kernels.solvers._doubt cimport LONG, doubt, is_fast, is_last_digits, is_misled
+from l2o._kernels.solvers._doubt cimport doubt, is_closer, is_fast, is_last_digits, is_long, is_misled
 from l2o._kernels.solvers._hessian_gap cimport MOST_COUPLED, hessian_gap, keep
 from l2o._kernels.solvers._kink cimport most_moved, probe_kink
-from l2o._kernels.solvers._left_out cimport look_at_the_rest
+from l2o._kernels.solvers._left_out cimport directions, look_at_the_rest
 from l2o._kernels.solvers._stopping cimport (
     WINDOW, at_infimum, is_flat, stopping_start, tolerance, tolerance_at_last_digits)
 
@@ -245,8 +246,8 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
     """
     cdef double least = tolerance(&run.stop, f)
     cdef int status
-    cdef intptr_t most
-    cdef bint close = False, young = trust == PREDICTED and run.rescalings == 0, flat
+    cdef intptr_t n = run.n, known = 0, most
+    cdef bint close = False, young, flat, misled
     gap = gap if gap >= 0.0 else INFINITY                      # uphill, the matrix knows nothing
     run.stop.gap = gap
     if at_infimum(&run.stop, f):
@@ -265,13 +266,17 @@ cdef inline int settle(descent* run, const double* x, double f, const double* g,
         status = probe_kink(run, x, g, least, x_new, g_new)
         if status != CONVERGED:
             return status
-    if (young and least > rounding(f) and (run.nfev < LONG * run.n or is_fast(run) or not flat)
+    young = trust == PREDICTED and run.rescalings == 0 and least > rounding(f)
+    misled = is_misled(run, f, least)
+    if young and flat and not misled and is_closer(run):
+        known = directions(run, inverse + n, inverse + n + n * n)
+    if (young and (known >= max(n - 1, <intptr_t> 1) or is_fast(run) or not is_long(run) or not flat)
             and not some_rest(run, x, g)):
-        if flat and not is_misled(run, f, least):
-            most = doubt(run, least)
-            status = look_at_the_rest(run, x, g, LITTLE * least, most, x_new, g_new, inverse + run.n,
-                                      inverse + 2 * run.n) if most > 0 else CONVERGED
+        if flat and not misled:
+            most = doubt(run, least, known)
+            status = look_at_the_rest(run, x, g, LITTLE * least, most, x_new, g_new, inverse + n,
+                                      inverse + 2 * n) if most > 0 else CONVERGED
             if status != GO_ON:
                 return status
         close = True
-    return scrutinise(run, x, f, g, least, close, x_new, g_new, inverse, inverse + run.n)
+    return scrutinise(run, x, f, g, least, close, x_new, g_new, inverse, inverse + n)
