@@ -96,8 +96,10 @@ class Runs:
     def with_probes(self, spread: Spread) -> Solution:
         """Return the solution; a large batch is solved by a learned method as long as that saves evaluations."""
         problems, method = self.problems, self.method
+        if not self.stopping.safeguard or len(problems) < LEAST:
+            return spread(self)
         by_another = method.serving(problems) is not method
-        if not self.stopping.safeguard or len(problems) < LEAST or (by_another and problems.normal_function):
+        if by_another and problems.normal_function:
             return spread(self)
         own = replace(self, stopping=self.stopping._replace(gate=False))  # probes tell more
         classical = replace(own, method=LBFGS(), free=False)
