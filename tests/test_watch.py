@@ -4,12 +4,14 @@ import pickle
 import signal
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 from exponentials import called
 
 import l2o
+from l2o import _kernels
 from l2o.base.watch import Watch
 from l2o.families import Custom, Logistic
 from l2o.learning.choice import lowest
@@ -18,6 +20,20 @@ from l2o.learning.labels import _lowest
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
 
 ENDLESS = {"gtol": 0.0, "maxiter": 10**7, "maxfun": 10**7}
+
+
+def test_layers_keep_alive_what_they_stand_on():
+    """Addresses are numbers: nobody else may know of the records below."""
+    data = np.zeros(300, np.uintp)
+    below = weakref.ref(data)
+    inner = _kernels.watch.Watch().over(0, 0, 0, 0, data)
+    outer = _kernels.differences.over(_kernels.watch.FUNCTION, inner, None, None, 2, np.zeros(300, np.intp))
+    middle = weakref.ref(inner)
+    del data, inner
+    assert below() is not None
+    assert middle() is not None
+    del outer
+    assert below() is middle() is None
 
 
 @pytest.fixture(scope="module")

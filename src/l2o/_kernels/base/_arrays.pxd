@@ -39,13 +39,16 @@ cdef inline cnp.ndarray empty(int kind, int ndim, intptr_t m, intptr_t rows=0, i
     return cnp.PyArray_EMPTY(ndim, shape, kind, 0)
 
 
-cdef inline cnp.ndarray records(cnp.npy_intp m, intptr_t words):
-    """The addresses (m,) of m records of so many words, which stand behind them; they keep the records alive."""
+cdef inline cnp.ndarray records(cnp.npy_intp m, intptr_t words, cnp.ndarray data):
+    """The addresses (m,) of m records of so many words, which stand behind them.
+
+    They keep the records alive, and data (m,), the addresses of what the records are made of, with what that keeps.
+    """
     cdef cnp.ndarray memory = empty(cnp.NPY_UINTP, 2, m, 1 + words)
     cdef size_t* address = <size_t*> cnp.PyArray_DATA(memory)
     cdef cnp.ndarray result = cnp.PyArray_SimpleNewFromData(1, &m, cnp.NPY_UINTP, address)
     cdef intptr_t i
-    cnp.set_array_base(result, memory)
+    cnp.set_array_base(result, (memory, data))
     for i in range(m):
         address[i] = <size_t> (address + m + i * words)
     return result

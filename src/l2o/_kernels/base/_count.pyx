@@ -77,7 +77,7 @@ def over(size_t objective, size_t hessian, size_t normal, cnp.ndarray data not N
     cdef const size_t* data_of = addresses_in(data, m)
     cdef const double* target = doubles(targets, m * k)
     cdef intptr_t* n_met = counts(met, m * k)
-    cdef cnp.ndarray result = records(m, SIZE)
+    cdef cnp.ndarray result = records(m, SIZE, data)
     cdef Counted* one = <Counted*> (addresses_in(result, m) + m)
     for i in range(m * k):
         n_met[i] = -1

@@ -82,7 +82,7 @@ def over(size_t objective, cnp.ndarray data not None, cnp.ndarray low, cnp.ndarr
     cdef cnp.npy_intp m = data.shape[0], i
     cdef const size_t* data_of = addresses_in(data, m)
     cdef intptr_t* count = counts(nfev, m)
-    cdef cnp.ndarray result = records(m, SIZE)
+    cdef cnp.ndarray result = records(m, SIZE, data)
     cdef Differenced* one = <Differenced*> (addresses_in(result, m) + m)
     for i in range(m):
         one.objective, one.data, one.nfev = <l2o_objective_fn> objective, <void*> data_of[i], count + i

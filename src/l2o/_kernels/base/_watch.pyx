@@ -148,7 +148,7 @@ cdef class Watch:
         """Return the addresses (m,) of what `watched` needs, of data at addresses (m,); they keep it alive."""
         cdef cnp.npy_intp m = data.shape[0], i
         cdef const size_t* data_of = addresses_in(data, m)
-        cdef cnp.ndarray addresses = records(m, HEAD)
+        cdef cnp.ndarray addresses = records(m, HEAD, data)
         cdef Watched* one = <Watched*> (addresses_in(addresses, m) + m)
         for i in range(m):
             one.objective, one.hessian = <l2o_objective_fn> objective, <l2o_hessian_fn> hessian

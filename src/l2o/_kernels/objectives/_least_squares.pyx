@@ -163,7 +163,7 @@ def over(size_t model, size_t user, size_t lost, cnp.ndarray data not None):
     """Return the addresses (m,) of what `least_squares` needs, of data at addresses (m,); they keep it alive."""
     cdef cnp.npy_intp m = data.shape[0], i
     cdef const size_t* data_of = addresses_in(data, m)
-    cdef cnp.ndarray result = records(m, SIZE)
+    cdef cnp.ndarray result = records(m, SIZE, data)
     cdef Squares* one = <Squares*> (addresses_in(result, m) + m)
     for i in range(m):
         one.model, one.user, one.data = <l2o_model> model, <const void*> user, <const double*> data_of[i]

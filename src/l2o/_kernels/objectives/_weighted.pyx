@@ -13,7 +13,7 @@ def over(cnp.ndarray data not None, size_t shared):
     """Return the addresses (m,) of what the objectives need, of own blocks at addresses (m,) and a shared design."""
     cdef cnp.npy_intp m = data.shape[0], i
     cdef const size_t* data_of = addresses_in(data, m)
-    cdef cnp.ndarray result = records(m, SIZE)
+    cdef cnp.ndarray result = records(m, SIZE, data)
     cdef Weighted* one = <Weighted*> (addresses_in(result, m) + m)
     cdef const double* own
     for i in range(m):
