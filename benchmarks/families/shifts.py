@@ -52,10 +52,15 @@ SHIFTS = {  # family that is learned -> what it is used on
         "rates / 4": lambda: decays(rate=0.25), "offset + 5": lambda: decays(offset=5.0),
         "noise x 10": lambda: decays(sigma=0.5), "noise / 10": lambda: decays(sigma=0.005),
         "300 points": lambda: decays(n=300), "8 points": lambda: decays(n=8)},
+    "decays, ragged": {"as trained": None},
     "one design, d = 4": {
         "test outcomes": None, "rare outcomes": lambda: outcomes(low=0.02, high=0.08),
         "other covariates": lambda: outcomes([0, 3, 20]), "covariates x 10": lambda: outcomes(scale=10.0),
         "covariates / 10": lambda: outcomes(scale=0.1)},
+    "one design, d = 10": {"test outcomes": None},
+    "one design, d = 20": {"test outcomes": None},
+    "bootstrap": {"as trained": None},
+    "tensors, own voxels": {"the other half": None},
     "tensors, simulated": {
         "real voxels": None,
         "101 gradients": lambda: tensor_data.problems(tensor_data.design("small_101D"),
