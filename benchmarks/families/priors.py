@@ -4,9 +4,9 @@
     python -m benchmarks.families.priors [FAMILY ...] --problems 10 30 100 300 --counts
 
 Several numbers of problems are a curve; with --counts nothing is timed but the training. With --evolution the constants
-of the rule are trained after the prior, the eight of the lean one and all.
+of the rule are trained after the prior, the eight of the lean one and all; Newton's method is then no candidate.
 
-Evaluations are counted, the first included, until f - f* is 1e-6 of f(x0) - f*, over problems that all methods bring
+Evaluations are counted, the first included and Hessians not, until f - f* is 1e-6 of f(x0) - f*, over problems that all methods bring
 there; f* is the lowest value of thirty starts and of all runs. Times are those of whole batches to |g| <= 1e-6, in
 turn, relative to the compiled L-BFGS in the same process.
 """
@@ -65,7 +65,7 @@ def race(problems, methods):
 
 def trained(training, seed, evolution):
     """Return policies by name, and the seconds of the processor that the prior took."""
-    prior = l2o.CurvatureRegression()
+    prior = l2o.CurvatureRegression(newton=not evolution)
     begun = time.process_time()
     policies = {"learned": l2o.train(training, rng=seed, trainer=prior)}
     took = time.process_time() - begun
