@@ -95,8 +95,9 @@ def test_verdict_ends_the_methods_part_and_later_rows_hold_no_probe():
     assert probes.ratio == pytest.approx(costs[31:768:32].sum() / 240)
 
 
-def test_probes_of_a_long_batch_are_solved_in_few_calls():
-    m, calls = 20000, []
+@pytest.mark.parametrize(("m", "stages"), [(7000, (32, 24, 16)), (20000, (6, 18, 24, 72, 56))])
+def test_probes_of_a_long_batch_are_solved_in_few_calls(m, stages):
+    calls = []
 
     def solve(rows):
         calls.append(len(rows))
@@ -104,7 +105,7 @@ def test_probes_of_a_long_batch_are_solved_in_few_calls():
 
     _, probes = solved_with_probes(m, solve, solve)
     assert probes.until == m
-    assert calls[:-1] == [n for stage in (32, 24, 96, 24) for n in (stage, stage)]
+    assert calls[:-1] == [n for stage in stages for n in (stage, stage)]
     assert sum(calls) == m + len(probes.rows)
 
 

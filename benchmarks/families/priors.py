@@ -6,9 +6,9 @@
 Several numbers of problems are a curve; with --counts nothing is timed but the training. With --evolution the constants
 of the rule are trained after the prior, the eight of the lean one and all; Newton's method is then no candidate.
 
-Evaluations are counted, the first included and Hessians not, until f - f* is 1e-6 of f(x0) - f*, over problems that all methods bring
-there; f* is the lowest value of thirty starts and of all runs. Times are those of whole batches to |g| <= 1e-6, in
-turn, relative to the compiled L-BFGS in the same process.
+Evaluations are counted, the first included and Hessians not, until f - f* is 1e-6 of f(x0) - f*, over problems that
+all methods bring there; f* is the lowest value of thirty starts and of all runs. Times are those of whole batches to
+|g| <= 1e-6, in turn, relative to the compiled L-BFGS in the same process.
 """
 
 import os

@@ -4,7 +4,9 @@ Every 32nd row is a probe, from row 1,024 on every 128th. Verdicts fall after ro
 1,024, on all probes up to there. Which rows are probed, and what a verdict says, depends on the problems alone.
 
 A call takes longer than a cheap problem. So probes are solved before their verdicts, some verdicts' at a time: up to
-row 1,024, then four times as far each time. Those after a verdict against the method are L-BFGS's, too.
+row 1,024, then four times as far each time. In a batch of many thousands two calls more are nothing, and the
+evaluations of a method that is worse are not: there it is up to row 192 first. Probes after a verdict against the
+method are L-BFGS's, too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ __all__ = ["LEAST", "Probes", "Tally", "joined", "schedule", "solved_in_order", 
 LEAST = 192  # problems from which on a batch is probed: after so many rows the first verdict falls
 OFTEN, SELDOM, MANY = 32, 128, 1024  # every so many rows is a probe, up to row MANY and beyond
 EARLY = (LEAST, 384, 768)  # verdicts before those after every MANY rows
+LARGE = 8 * MANY  # rows from which on the probes of the first verdict are solved before others
 
 Solve = Callable[["np.ndarray | slice"], Solution]  # of some rows of the batch
 
@@ -83,7 +86,7 @@ def schedule(m: int) -> list[tuple[int, np.ndarray]]:
 def _stages(verdicts: list[tuple[int, np.ndarray]]) -> Iterator[list[tuple[int, np.ndarray]]]:
     """Yield the verdicts whose probes are solved in one call."""
     stage: list[tuple[int, np.ndarray]] = []
-    last = MANY
+    last = LEAST if verdicts and verdicts[-1][0] >= LARGE else MANY
     for each in verdicts:
         if each[0] > last:
             yield stage
