@@ -102,6 +102,17 @@ def test_without_newton_the_rule_is_learned(many):
     assert l2o.minimize_many(many, method=policy, tol=1e-6).outside_training is not None
 
 
+def test_rule_beside_newton_is_the_one_that_would_be_learned_alone():
+    both, alone = (l2o.train(outcomes(80, 0), rng=0, trainer=l2o.CurvatureRegression(newton=newton))
+                   for newton in (True, False))
+    told, other = (policy.card["training"]["course"][0] for policy in (both, alone))
+    assert told["choice"] == "x0, Newton"
+    assert other["choice"].startswith("x0, ")
+    assert (told["rule"], told["quadratic"]) == (other["choice"], other["quadratic"])
+    for name, value in alone.weights.items():
+        np.testing.assert_array_equal(both.weights[name], value)
+
+
 @pytest.mark.parametrize("newton", [1, "yes", None])
 def test_newton_is_a_flag(newton):
     with pytest.raises(TypeError, match="newton"):

@@ -86,16 +86,14 @@ def choose(labels: Labels, engine: Engine, price: Price, rivals: Mapping[str, Me
         raise ValueError(f"labels are of {len(labels)} problems; expected at least {LEAST}")
     methods = {CLASSICAL: LBFGS(), **rivals}
     without, by_inputs = _judged(labels, _Engine(engine, price), methods, source, candidates)
-    best = {quadratic: min(values.mean(axis=1)[TIME] for values in (without | each).values())
-            for quadratic, each in by_inputs.items()}
-    quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
-    scores = without | by_inputs[quadratic]
-    name = rule = _simplest({each: values[TIME] for each, values in scores.items()})
-    newton = name.endswith(NEWTON)
+    quadratic, name = _best({inputs: without | each for inputs, each in by_inputs.items()})
+    rule, newton = name, name.endswith(NEWTON)
     if newton:
         base = name.removesuffix(NEWTON)
-        rule = _simplest({each: values[TIME] for each, values in scores.items()
-                          if each.startswith(base) and each != name})
+        quadratic, rule = _best({inputs: {other: values for other, values in each.items()
+                                          if other.startswith(base) and other != name}
+                                 for inputs, each in by_inputs.items()})
+    scores = without | by_inputs[quadratic]
     evaluations, times = ({each: float(np.exp((values - scores[CLASSICAL])[row].mean()))
                            for each, values in scores.items()} for row in (EVALUATIONS, TIME))
     prior = None
@@ -144,6 +142,13 @@ def _judged(labels: Labels, engine: _Engine, methods: Mapping[str, Method],
                 values[:, held] = (of_priors[False][name][:, held] if quadratic and not prior.predicts  # the same prior
                                    else engine.of_prior(judged, prior))
     return without, of_priors
+
+
+def _best(by_inputs: dict[bool, Scores]) -> tuple[bool, str]:
+    """Return whether products of inputs pay, and the candidate to take."""
+    best = {inputs: min(values.mean(axis=1)[TIME] for values in each.values()) for inputs, each in by_inputs.items()}
+    quadratic = bool(best[True] < best[False] - QUADRATIC_MARGIN)
+    return quadratic, _simplest({name: values[TIME] for name, values in by_inputs[quadratic].items()})
 
 
 def _simplest(scores: dict[str, np.ndarray]) -> str:

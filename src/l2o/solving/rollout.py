@@ -51,6 +51,8 @@ def rollout(problems: Problems, x0: ArrayLike | None = None, *, method: str | Me
             workers: Workers = 1) -> Rollouts:
     """Run a method from x0 for n_steps steps, without any tolerance or safeguard.
 
+    A policy that leaves large batches to another method, as to Newton's, is shown by the steps of that.
+
     Parameters
     ----------
     problems : Problems
