@@ -335,3 +335,10 @@ def test_inputs_of_a_batch_stay_as_they_are(descent_policy):
     assert all(np.array_equal(one, other) for one, other in zip(given, before))
     assert (problems.x0 == 0.0).all()
     assert options == {"maxiter": 5, "gtol": 1e-3}
+
+
+def test_tolerance_out_of_range_is_named_as_it_was_given():
+    problems = l2o.families.Logistic().sample(2, rng=0)
+    for given, name in (({"tol": -1}, "^tol"), ({"tol": 1e-3, "options": {"gtol": -1}}, "^gtol")):
+        with pytest.raises(ValueError, match=name):
+            l2o.minimize_many(problems, **given)

@@ -296,12 +296,11 @@ def _stopping(method: Method, infimum: float, tol: float | None, /, *, gtol: flo
         from scipy.optimize import OptimizeWarning
 
         warnings.warn(f"unknown solver options: {', '.join(other)}", OptimizeWarning, stacklevel=3)
-    if gtol is None:
-        gtol = tol
+    named, gtol = ("tol", tol) if gtol is None else ("gtol", gtol)
     if gtol is None and ftol is None and xtol is None:
         ftol = FTOL
     return Stopping(
-        0.0 if gtol is None else arguments.number("gtol" if tol is None else "tol", gtol),
+        0.0 if gtol is None else arguments.number(named, gtol),
         MOST if maxiter is None else arguments.count("maxiter", _whole(maxiter), 0),
         MOST if maxfun is None else arguments.count("maxfun", _whole(maxfun), 1),
         safeguard,
