@@ -104,6 +104,11 @@ def fitted(block, done):
     return np.concatenate([fit.x, fit.stderr, fit.status[..., None]], axis=-1)
 
 
+def undone(maps):
+    """Return how many pixels have no status yet."""
+    return np.count_nonzero(np.load(maps, mmap_mode="r")[..., -1] == UNDONE)
+
+
 def warm_up():
     """Compile the model, which takes a second in each process, and keep memory from chunk to chunk.
 
@@ -153,7 +158,7 @@ def most_memory():
 def main():
     """Draw, fit, say how long it took and how much memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pixels", type=int, default=4_000_000)
+    parser.add_argument("--pixels", type=int, default=4_000_000, help="of an image that is not in the folder yet")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--folder", help="where the image and the maps are kept; a temporary one by default")
     parser.add_argument("--alone", action="store_true", help="no cluster")
@@ -164,10 +169,12 @@ def main():
         if not image.exists():
             made_whole(draw, image, side, side)
         if not maps.exists():
-            made_whole(empty_maps, maps, (side, side))
+            made_whole(empty_maps, maps, OnDisk(image).shape[:2])
+        before = undone(maps)
         seconds, kept = alone(image, maps) if options.alone else shared(image, maps, options.processes)
-        status = np.load(maps, mmap_mode="r")[..., -1]
-        print(f"\n{side * side:,} pixels in {seconds:.1f} s, {1e-3 * side * side / seconds:,.0f} thousand a second; "
+        status, fits = np.load(maps, mmap_mode="r")[..., -1], before - undone(maps)
+        print(f"\n{fits:,} of {status.size:,} pixels in {seconds:.1f} s, "
+              f"{1e-3 * fits / seconds:,.0f} thousand a second; "
               f"{100 * np.mean(status == 0):.2f} % converged; at most {kept / 1024:.0f} MB in a process")
 
 

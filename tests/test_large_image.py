@@ -104,6 +104,14 @@ def test_a_process_that_dies_is_replaced(example, client, files, tmp_path, monke
     assert (status[16:, 8:] == 3).all()
 
 
+def test_only_what_this_run_has_fitted_is_counted(example, tmp_path, monkeypatch, capsys):
+    """The image that is in the folder says how many pixels there are."""
+    for pixels, said in (400, "400 of 400 pixels"), (900, "0 of 400 pixels"):
+        monkeypatch.setattr(sys, "argv", ["large_image.py", "--alone", f"--pixels={pixels}", f"--folder={tmp_path}"])
+        example.main()
+        assert capsys.readouterr().out.strip().startswith(said)
+
+
 def mark_last_chunk(image):
     """Put infinity into the last chunk of an image of 20 x 14 pixels."""
     np.load(image, mmap_mode="r+")[16:, 8:] = np.inf
