@@ -25,6 +25,26 @@ def peak(t, p):
     return p[0] / (1.0 + ((t - p[1]) / p[2]) ** 2) + p[3]
 
 
+@l2o.model
+def onset(t, p):
+    return p[0] * np.sqrt(t - p[1])
+
+
+@l2o.model
+def half(t, p):
+    return p[0] * np.sqrt((t - p[1]) * (p[2] - t))
+
+
+@l2o.model
+def growth(t, p):
+    return p[0] * np.exp(p[1] * t)
+
+
+@l2o.model
+def surface(t, p):
+    return p[0] * np.exp(-p[1] * t[0]) + p[2] * (1e9 * t[1])
+
+
 def drawn(m, seed=0):
     """Return parameters (m, 3) and curves (m, 30)."""
     rng = np.random.default_rng(seed)
@@ -123,6 +143,65 @@ def test_bad_members_teach_nothing_and_hurt_nobody():
     lost = l2o.curve_fit_many(decay, TIMES, np.full((300, 30), np.nan), ONES, method="adaptive")
     assert (lost.status == 5).all()
     assert "only 0 of 40 curves" in repr(lost.learned)
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf])
+def test_points_that_are_no_numbers_fail_their_curve_alone(gap):
+    rng = np.random.default_rng(0)
+    t = rng.uniform(0.0, 4.0, (300, 20))
+    Y = np.exp(-t) + 0.05 * rng.standard_normal(t.shape)
+    t[0, 0] = gap
+    t[1::2, 15:], Y[1::2, 15:] = gap, np.nan
+    fit, plain = (l2o.curve_fit_many(decay, t, Y, ONES, method=method) for method in ("adaptive", "lm"))
+    np.testing.assert_array_equal(fit.status, plain.status)
+    assert plain.status[0] == 3
+    assert fit.learned.n_labels > 30
+
+
+def test_curves_that_are_undefined_at_the_points_of_others_are_fitted():
+    """Each begins somewhere else, at points of its own; or it has an end, too, and values there alone."""
+    rng = np.random.default_rng(0)
+    s = rng.uniform(0.0, 9.0, (300, 1))
+    t = s + rng.uniform(0.3, 2.0, (300, 20))
+    own = np.column_stack([np.ones(300), s[:, 0] - 0.1])
+    ends = np.column_stack([np.ones(300), 0.4 * s[:, 0], 0.4 * s[:, 0] + 5.0])
+    shared = np.linspace(0.0, 10.0, 60)
+    with np.errstate(invalid="ignore"):
+        arcs = np.sqrt((shared - ends[:, 1:2]) * (ends[:, 2:] - shared)) + 0.01 * rng.standard_normal((300, 60))
+    for model, points, Y, p0 in ((onset, t, np.sqrt(t - s) + 0.01 * rng.standard_normal(t.shape), own),
+                                 (half, shared, arcs, ends + np.array([0.1, -0.1, 0.1]))):
+        fit, plain = (l2o.curve_fit_many(model, points, Y, p0, method=method) for method in ("adaptive", "lm"))
+        same(fit, plain)
+        assert plain.success.all()
+        assert repr(fit.learned) == "LearnedStart(nothing: too few curves are finite at the points of others)"
+
+
+@pytest.mark.parametrize(("sentinel", "rate"), [(9999.0, (0.5, 2.0)), (100.0, (7.0, 7.09))])
+def test_points_that_are_masked_teach_nothing(sentinel, rate):
+    """Not even where a curve would be too high there for numbers, or for their squares."""
+    rng = np.random.default_rng(0)
+    t, p = rng.uniform(0.0, 1.0, (300, 20)), rng.uniform(*rate, (300, 1))
+    Y = np.exp(p * t) * (1.0 + 0.01 * rng.standard_normal(t.shape))
+    t[::10, 3], Y[::10, 3] = sentinel, np.nan
+    fit = l2o.curve_fit_many(growth, t, Y, [1.0, rate[0]], method="adaptive")
+    assert fit.success.all()
+    assert fit.learned.chosen
+    known = np.where(np.isnan(Y), np.exp(p * t.clip(max=100.0)), Y)
+    there, plain = (l2o.curve_fit_many(growth, t.clip(max=100.0), known, np.column_stack([np.ones(300), p]),
+                                       method=method) for method in ("adaptive", "lm"))
+    np.testing.assert_array_equal(there.status, plain.status)
+
+
+def test_points_of_two_numbers_in_lists_teach_like_others():
+    rng, grid = np.random.default_rng(5), np.mgrid[:6, :5].reshape(2, -1).T * [0.8, 1e-9]
+    p, sizes = drawn(600)[0], rng.integers(20, 31, 600)
+    t = [grid[rng.permutation(30)[:n]] for n in sizes]
+    Y = [a * np.exp(-b * each[:, 0]) + c * 1e9 * each[:, 1] + 0.05 * rng.standard_normal(len(each))
+         for each, (a, b, c) in zip(t, p)]
+    plain, fit = (l2o.curve_fit_many(surface, t, Y, ONES, method=method) for method in ("lm", "adaptive"))
+    assert fit.learned.chosen
+    assert fit.nfev.sum() < 0.93 * plain.nfev.sum()
+    np.testing.assert_array_equal(fit.status, plain.status)
 
 
 def test_bounds_images_losses_and_workers_are_as_ever():

@@ -261,3 +261,19 @@ def test_what_does_not_fit_is_said(policy, Y):
     for orders, error in (((3, 4), "orders is"), ((0,), "orders")):
         with pytest.raises(ValueError, match=error):
             l2o.policies.values_start.ValuesShape(5, 1, orders)
+
+
+def test_curves_that_are_undefined_at_the_points_of_others_learn_something_simpler():
+    @l2o.model
+    def half(t, p):
+        return p[0] * np.sqrt((t - p[1]) * (p[2] - t))
+
+    rng, t = np.random.default_rng(0), np.linspace(0.0, 10.0, 60)
+    low = rng.uniform(0.0, 4.0, 300)
+    p = np.column_stack([rng.uniform(0.5, 2.0, 300), low, low + rng.uniform(3.0, 6.0, 300)])
+    with np.errstate(invalid="ignore"):
+        Y = p[:, :1] * np.sqrt((t - p[:, 1:2]) * (p[:, 2:] - t)) + 0.01 * rng.standard_normal((300, 60))
+    family = l2o.families.LeastSquares(half, t, sigma=0.01).from_data(Y, p + np.array([0.1, -0.1, 0.1]))
+    policy = l2o.train(family, rng=0)
+    assert policy.network.points is None
+    assert "constant" in policy.card["training"]["course"][-1]["scores"]

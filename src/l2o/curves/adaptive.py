@@ -126,7 +126,8 @@ def _in_stages(lesson: Lesson, rows: np.ndarray, labelled: _Part, predict: Predi
             usable = [_usable(columns, lesson.known[some]) for some, columns in parts]
             taught = np.concatenate([some[which] for (some, _), which in zip(parts, usable)])
             x = np.concatenate([columns.x[which] for (_, columns), which in zip(parts, usable)])
-            predict, _ = lesson.learn(taught, x, ORDERS[len(parts) - 1 : len(parts) + 1])
+            better = lesson.learn(taught, x, ORDERS[len(parts) - 1 : len(parts) + 1])
+            predict = predict if better is None else better[0]
     return parts[1:]
 
 
@@ -147,7 +148,10 @@ def _taught(lesson: Lesson, rows: np.ndarray, first: Columns, fit: Fit
     usable = _usable(first, lesson.known[rows])
     if len(usable) < LEAST_LABELS // 2:
         return None, first, LearnedStart(False, f"only {len(usable)} of {len(rows)} curves were fit to learn from")
-    predict, crossed = lesson.learn(rows[usable], first.x[usable])
+    taught = lesson.learn(rows[usable], first.x[usable])
+    if taught is None:
+        return None, first, LearnedStart(False, "too few curves are finite at the points of others")
+    predict, crossed = taught
     tried = np.linspace(0, len(usable) - 1, min(len(usable), MOST_TRIALS)).astype(np.intp)
     which = usable[tried]
     trial = fit(rows[which], crossed[tried])

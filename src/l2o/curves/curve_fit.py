@@ -73,8 +73,8 @@ def curve_fit_many(model: Model | Callable[..., float], t: ArrayLike | Sequence[
         sandwich) for any sigma. "poisson" is the likelihood of counts Y >= 0, without sigma.
     method : {"lm", "adaptive"} or Policy
         Levenberg and Marquardt's; "adaptive" fits some of 200 curves or more from p0, learns from them how to begin by
-        the values of a curve, wherever its points are, and fits the others from there, if that takes fewer evaluations
-        and ends as low.
+        the values of a curve, wherever its points are (those of k > 1 numbers must be at most 1,024 different ones,
+        unless all curves share them), and fits the others from there, if that takes fewer evaluations and ends as low.
         ``fit.learned`` says what came of it. A `Policy` that `l2o.train` made of a `families.LeastSquares` says where
         curves begin without p0, and how the damping does.
     tol : float

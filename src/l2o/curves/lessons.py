@@ -28,9 +28,9 @@ class Lesson(Protocol):
     def known(self) -> np.ndarray:
         """Which curves say where they begin, (m,)."""
 
-    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray]:
+    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray] | None:
         """Return what tells where others begin, of curves that have ended at x (len(rows), d); and where these do,
-        each told without itself. `orders` are those of `learn_start`."""
+        each told without itself. None if they tell nothing. `orders` are those of `learn_start`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class ByPoints:
     nodes : ndarray, shape (g, k)
         Points that stand for all.
     known : ndarray of bool, shape (m,)
-        Which curves have a finite value at all.
+        Which curves have a finite value at a finite point at all.
     """
 
     model: Model
@@ -75,9 +75,12 @@ class ByPoints:
     nodes: np.ndarray
     known: np.ndarray
 
-    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray]:
-        """Learn from what the family's curves have in common."""
-        start, crossed = learn_points_start(self.model, self.nodes, self._of(rows), x, orders)
+    def learn(self, rows: np.ndarray, x: np.ndarray, orders: Orders = ORDERS) -> tuple[Predict, np.ndarray] | None:
+        """Learn from what the family's curves have in common; None if they are not finite at each other's points."""
+        learned = learn_points_start(self.model, self.nodes, self._of(rows), x, orders)
+        if learned is None:
+            return None
+        start, crossed = learned
         return lambda others: start(*self._of(others)), crossed
 
     def _of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -92,8 +95,7 @@ def lesson_of(model: Model, curves: Curves) -> Lesson | None:
         whole = finite.reshape(len(curves), -1).all(axis=1)
         if whole.mean() >= 1.0 - MOST_HOLES:
             return ByValues(curves.y.reshape(len(curves), -1), whole)
-    elif curves.k > 1:
-        return None
-    nodes = nodes_of(curves.t)
+    nodes = nodes_of(curves.t, curves.known)
+    finite &= np.resize(np.isfinite(curves.t).all(axis=1), len(finite))
     some = np.diff(np.append(0, np.cumsum(finite))[curves.offsets]) > 0
     return None if nodes is None else ByPoints(model, curves, nodes, some)

@@ -20,8 +20,6 @@ from l2o.policies.weights import Weights
 
 __all__ = ["PointsShape", "PointsStart", "components", "places"]
 
-MIX = 2.0 ** -0.5  # of the numbers of a point, by which points are told apart
-
 
 @dataclass(frozen=True)
 class PointsShape:
@@ -141,14 +139,15 @@ def places(nodes: np.ndarray, t: np.ndarray) -> np.ndarray:
     """Return where points (n, k) are among nodes (g, k), counted from 0, or NaN; between two only where k is 1."""
     if nodes.shape[1] == 1:
         return np.interp(t[:, 0], nodes[:, 0], np.arange(float(len(nodes))), np.nan, np.nan)
-    order = np.argsort(_mixed(nodes), kind="stable")
-    nearest = order[np.searchsorted(_mixed(nodes)[order], _mixed(t)).clip(max=len(nodes) - 1)]
+    of_nodes, of_t = np.zeros(len(nodes), np.intp), np.zeros(len(t), np.intp)
+    for column, wanted in zip(nodes.T, t.T):  # ranks by the numbers so far, which no units round away
+        (among, wanted_among), n = _ranks(column, wanted), len(nodes)
+        of_nodes, of_t = _ranks(n * of_nodes + among, n * of_t + wanted_among)
+    nearest = np.unique(of_nodes, return_index=True)[1][of_t]
     return np.where((nodes[nearest] == t).all(axis=1), nearest, np.nan)
 
 
-def _mixed(points: np.ndarray) -> np.ndarray:
-    """Return one number for each point (n, k), the same for the same point."""
-    total = points[:, 0]
-    for column in points.T[1:]:
-        total = MIX * total + column
-    return total
+def _ranks(values: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ranks of values among themselves, and of wanted ones; any rank for what is not among them."""
+    distinct = np.unique(values)
+    return np.searchsorted(distinct, values), np.searchsorted(distinct, wanted).clip(max=len(distinct) - 1)

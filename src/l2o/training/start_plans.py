@@ -48,8 +48,8 @@ class Plan(NamedTuple):
         """Whether there is a polynomial to be learned."""
         return self.by in ("values", "points")
 
-    def way(self, fits: Fits, x: np.ndarray) -> Way:
-        """Learn of fits that have ended at x (m, d)."""
+    def way(self, fits: Fits, x: np.ndarray) -> Way | None:
+        """Learn of fits that have ended at x (m, d); None if they tell nothing."""
         return LEARN[self.by](self, fits, x)
 
 
@@ -59,15 +59,17 @@ OWN, CONSTANT = Plan("own"), Plan("constant")
 def plans_for(fits: Fits) -> list[Plan]:
     """Return what can be learned of such curves, the simplest first, all but the variants of a plan."""
     common, m = fits.common(), len(fits.tables)
-    if common is None and nodes_of(fits.joined()[0]) is None:
+    if common is None and nodes_of(*fits.joined()[:2]) is None:
         return [OWN, CONSTANT]
     by, n = ("points", MOST_COMPONENTS) if common is None else ("values", len(common[0]))
     return [OWN, CONSTANT, *(Plan(by, orders) for orders in POLYNOMIALS if are_enough(m, n, orders))]
 
 
 def with_any_points(plan: Plan, fits: Fits, x: np.ndarray) -> Way:
-    """Learn by the values, and by the components for curves with other points."""
-    by_values, by_points = plan.way(fits, x), plan._replace(by="points").way(fits, x)
+    """Learn by the values, and by the components, if they tell something, for curves with other points."""
+    by_values, by_points = cast(Way, plan.way(fits, x)), plan._replace(by="points").way(fits, x)
+    if by_points is None:
+        return by_values
     kind = replace(by_values.kind, points=by_points.kind.points)
     return Way(kind, {**by_values.weights, **by_points.weights})
 
@@ -90,10 +92,14 @@ def _by_values(plan: Plan, fits: Fits, x: np.ndarray) -> Way:
     return Way(replace(kind, values=shape), {**weights, **start.weights(points)})
 
 
-def _by_points(plan: Plan, fits: Fits, x: np.ndarray) -> Way:
+def _by_points(plan: Plan, fits: Fits, x: np.ndarray) -> Way | None:
     curves, (kind, weights) = fits.joined(), _constant(plan, fits, x)
-    nodes = cast(np.ndarray, nodes_of(curves[0]))
-    start, _ = learn_points_start(fits.source.model, nodes, curves, x, (plan.orders,), _cut(plan))
+    nodes = nodes_of(*curves[:2])
+    learned = (None if nodes is None else
+               learn_points_start(fits.source.model, nodes, curves, x, (plan.orders,), _cut(plan)))
+    if nodes is None or learned is None:
+        return None
+    start, _ = learned
     shape = PointsShape(len(nodes), nodes.shape[1], start.basis.shape[1] - 1, start.values.orders)
     return Way(replace(kind, points=shape), {**weights, **start.weights()})
 
@@ -102,5 +108,5 @@ def _cut(plan: Plan) -> float:
     return CENTRAL if plan.central else 0.0
 
 
-LEARN: dict[str, Callable[[Plan, Fits, np.ndarray], Way]] = {
+LEARN: dict[str, Callable[[Plan, Fits, np.ndarray], Way | None]] = {
     "own": _own, "constant": _constant, "values": _by_values, "points": _by_points}

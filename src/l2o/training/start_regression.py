@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from l2o.baselines.damping import DAMPING, TEXTBOOK
-from l2o.learning.points_start import nodes_of
 from l2o.methods import StepMethod
 from l2o.policies import Architecture, LevenbergMarquardt
 from l2o.policies.weights import Weights
@@ -58,7 +57,7 @@ class StartRegression(Trainer):
         usable = np.flatnonzero(own.usable)
         facts: dict[str, Any] = {"n_labels": len(usable), "left_out": len(own.usable) - len(usable)}
         if len(usable) < LEAST:
-            way = OWN.way(fits, own.x)
+            way = cast(Way, OWN.way(fits, own.x))
             progress.become(way.kind, way.weights, choice=f"own: fewer than {LEAST} curves to learn from", **facts)
             return
         with progress.clock("choice"):
@@ -67,29 +66,30 @@ class StartRegression(Trainer):
             learn, name = _chosen(trials, fits.some(usable[~held]), own.x[usable[~held]])
             damping = trials.best(_dampings(name, trials.ways[name], fits.source.loss.damping))
         with progress.clock("all"):
-            way = learn(fits.some(usable), own.x[usable])
+            way = learn(fits.some(usable), own.x[usable]) or trials.ways[name]  # more curves have more points
             way = _dampings(name, way, fits.source.loss.damping)[damping]
         progress.become(way.kind, way.weights, choice=damping, scores=trials.scores(), **facts)
 
 
-def _chosen(trials: Trials, fits: Fits, x: np.ndarray) -> tuple[Callable[[Fits, np.ndarray], Way], str]:
+def _chosen(trials: Trials, fits: Fits, x: np.ndarray) -> tuple[Callable[[Fits, np.ndarray], Way | None], str]:
     """Try what can be learned of fits that have ended at x (m, d); return what learns the best, and its name.
 
     A polynomial is tried on its own first, then with the components in place of the values, then of central curves.
+    What tells nothing is left out.
     """
     def best(plans: Sequence[Plan]) -> Plan:
         named = {each.name: each for each in plans}
-        return named[trials.best({name: each.way(fits, x) for name, each in named.items() if name not in trials.ways},
-                                 list(named))]
+        ways = {name: each.way(fits, x) for name, each in named.items() if name not in trials.ways}
+        new = {name: way for name, way in ways.items() if way is not None}
+        return named[trials.best(new, [name for name in named if name in new or name in trials.ways])]
 
     plan = best(plans_for(fits))
     if not plan.is_polynomial:
         return plan.way, plan.name
     points = plan._replace(by="points")
-    has_points = nodes_of(fits.joined()[0]) is not None
-    plan = best([plan, points] if has_points else [plan])
+    plan = best([plan, points])
     plan = best([plan, plan._replace(central=True)])
-    if has_points and plan.by == "values" and trials.cost(points.name) < trials.cost(CONSTANT.name):
+    if points.name in trials.ways and plan.by == "values" and trials.cost(points.name) < trials.cost(CONSTANT.name):
         return partial(with_any_points, plan), plan.name
     return plan.way, plan.name
 
