@@ -110,6 +110,8 @@ def test_train_learns_a_prior_by_default_and_evaluate_runs_it(capsys, tmp_path):
     code, out, _ = run(capsys, "evaluate", path, "--functions", 3, "--workers", 1)
     assert code == 0
     assert "learned" in out
+    assert card["network"]["prior"]["newton"]
+    assert "learned: runs of Newton()" in out
 
 
 @pytest.mark.parametrize("name", list(l2o.families.FAMILIES))

@@ -129,11 +129,15 @@ def _evaluate(given: Any) -> None:
     policy.check_dim(family.dim)
     branches = streams(given.seed)
     tuned, _ = tuned_baselines(family.sample(family.n_training, branches["training"]))
-    comparison = evaluate(policy, family.sample(given.functions, branches["fresh"]), tuned, given.workers)
+    problems = family.sample(given.functions, branches["fresh"])
+    comparison = evaluate(policy, problems, tuned, given.workers)
     if given.json:
         print(json.dumps(comparison.to_dict(), allow_nan=False))
     else:
         print(comparison.table(), "\n", comparison.table(by="evaluation"), sep="\n")
+        served = policy.serving(problems)
+        if served is not policy:
+            print(f"\nlearned: runs of {served}, to which minimize_many leaves large batches; Hessians are not counted")
 
 
 def _info(given: Any) -> None:
