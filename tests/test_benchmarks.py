@@ -283,8 +283,9 @@ def test_tensors_have_the_gradient_of_their_loss():
 def test_shift_is_measured_alone_and_with_probes(monkeypatch):
     monkeypatch.setattr(shifts, "DRAWN", 200)
     policy = l2o.train(shifts.decays()[:60], rng=0)
-    alone, probed = shifts.ratios(policy, shifts.decays(), 400)
+    alone, probed, taken = shifts.ratios(policy, shifts.decays(), 400)
     assert alone < probed < alone + 0.1
+    assert 0.0 < taken < np.inf
 
 
 @pytest.mark.parametrize("name", FAMILIES)
