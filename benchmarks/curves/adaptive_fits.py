@@ -11,24 +11,21 @@ import argparse
 import numpy as np
 
 import l2o
+from benchmarks.curves.beside import beside
 from benchmarks.curves.peers.curves import FAMILIES
-from benchmarks.timing import best_of, one_core
+from benchmarks.timing import one_core
 
 CONSTANTS = {"decay": [0.0, 0.0, 0.0], "spot": [60.0, 3.0, 3.0, 1.2, 10.0], "dose": [0.0, 1.0, 1.0, 0.0],
              "ring": [0.5, 0.5, 2.0, 0.0, 0.5]}
-ALIKE = 1e-6
 
 
 def measured(curves, p0, rounds):
-    """Return for both methods: evaluations a fit, share at the best, microseconds; and what was learned."""
+    """Return what is told of both methods, and what was learned."""
     calls = {method: lambda method=method: l2o.curve_fit_many(curves.model, curves.points, curves.Y, p0,
                                                               sigma=curves.sigma, method=method)
              for method in ("lm", "adaptive")}
-    fits = {method: call() for method, call in calls.items()}
-    best = np.min([fit.chi2 for fit in fits.values()], axis=0) * (1.0 + ALIKE)
-    seconds = best_of(calls, rounds)
-    return {method: (fit.nfev.mean(), (fit.chi2 <= best).mean(), 1e6 * seconds[method] / len(best))
-            for method, fit in fits.items()}, fits["adaptive"].learned
+    fits, told = beside(calls, rounds)
+    return told, fits["adaptive"].learned
 
 
 def main():
@@ -44,10 +41,10 @@ def main():
         for m in given.curves:
             curves = FAMILIES[name](m, np.random.default_rng(3))
             for start, p0 in (("constant", CONSTANTS[name]), ("guess", curves.p0)):
-                rows, learned = measured(curves, p0, given.rounds)
-                (plain, right, took), (nfev, as_right, us) = rows["lm"], rows["adaptive"]
-                print(f"{name:6} {m:7,} {start:9}{plain:8.2f} {nfev:6.2f} {nfev / plain:6.2f}{right:14.4f} "
-                      f"{as_right:7.4f}{took:11.2f} {us:6.2f}  {learned}")
+                told, learned = measured(curves, p0, given.rounds)
+                plain, own = told["lm"], told["adaptive"]
+                print(f"{name:6} {m:7,} {start:9}{plain.nfev:8.2f} {own.nfev:6.2f} {own.nfev / plain.nfev:6.2f}"
+                      f"{plain.right:14.4f} {own.right:7.4f}{plain.us:11.2f} {own.us:6.2f}  {learned}")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from time import thread_time
 import numpy as np
 
 import l2o
+from benchmarks.curves.beside import beside
 from benchmarks.curves.peers.curves import FAMILIES, draw
-from benchmarks.timing import best_of, one_core
+from benchmarks.timing import one_core
 
 NAMES = ("decay", "spot", "dose", "ring")
-ALIKE = 1e-6
 
 
 def family(name):
@@ -37,11 +37,7 @@ def measured(curves, policy):
 
     own = {} if policy.network.constant else {"p0": curves.p0}
     calls = {"guess": lambda: fit(p0=curves.p0), "learned": lambda: fit(method=policy, **own)}
-    fits = {name: call() for name, call in calls.items()}
-    best = np.min([each.chi2 for each in fits.values()], axis=0) * (1.0 + ALIKE)
-    seconds = best_of(calls, 3)
-    return [(each.nfev.mean(), np.log(each.nfev).mean(), (each.chi2 <= best).mean(), 1e6 * seconds[name] / len(best))
-            for name, each in fits.items()]
+    return list(beside(calls)[1].values())
 
 
 def main():

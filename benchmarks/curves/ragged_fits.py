@@ -14,10 +14,10 @@ from time import thread_time
 import numpy as np
 
 import l2o
+from benchmarks.curves.beside import beside
 from benchmarks.curves.peers.curves import decay, dose
-from benchmarks.timing import best_of, one_core
+from benchmarks.timing import one_core
 
-ALIKE = 1e-6
 N_GRID = 200
 
 
@@ -88,11 +88,7 @@ def measured(name, draws, m, seed):
     own = {} if policy.network.constant else {"p0": guesses}
     calls = {"guess": lambda: fit(guesses), "constant": lambda: fit(constant),
              "trained": lambda: fit(**own, method=policy), "adaptive": lambda: fit(constant, method="adaptive")}
-    fits = {way: call() for way, call in calls.items()}
-    best = np.min([each.chi2 for each in fits.values()], axis=0) * (1.0 + ALIKE)
-    seconds = best_of(calls, 3)
-    found = {way: (each.nfev.mean(), np.log(each.nfev).mean(), (each.chi2 <= best).mean(), 1e6 * seconds[way] / m)
-             for way, each in fits.items()}
+    fits, found = beside(calls)
     return found, f"{took:.1f} s, {policy.card['training']['course'][-1]['choice']}; {fits['adaptive'].learned}"
 
 
